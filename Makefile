@@ -1,0 +1,40 @@
+# Everything happens in .venv, which any target makes when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test check format clean
+
+demo: .venv/installed  ## the whole job on generated ECGs: prepare, pretrain, finetune, evaluate
+	$(BIN)/anylead demo --out demo
+
+test: .venv/installed-dev  ## every check and test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# torch first and exact: a range would bring the CUDA build, several GB, to machines without a GPU.
+.venv/torch: constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install $$(grep '^torch==' constraints.txt)
+	touch $@
+
+.venv/installed: .venv/torch pyproject.toml
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/torch pyproject.toml
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv demo runs store build dist site

@@ -1,0 +1,67 @@
+"""The contract between loading, methods and tasks, and the training loop. Read this first.
+
+A pre-training method and a downstream task are the same thing to the loop: a module that turns a
+`Batch` into a `Step`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Recordings on their way into a model.
+
+    Attributes:
+        signal: (batch, segment, lead, time) float32, canonical 12 leads, missing ones zero.
+        has_lead: (batch, segment, lead) bool.
+        num_samples: (batch, segment) int64; samples from there on are padding (zero).
+        patient: (batch,) int64; equal numbers are one person.
+        record: (batch,) int64, row in the store.
+        seed: (batch,) int64; every random draw about a record is a function of its seed
+            (`anylead.augment.randomness`), so it depends neither on the batch nor on the rank.
+        label: (batch, class) float32 or None.
+    """
+
+    signal: Tensor
+    has_lead: Tensor
+    num_samples: Tensor
+    patient: Tensor
+    record: Tensor
+    seed: Tensor
+    label: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        move = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if value is not None
+        }
+        return Batch(**move)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an objective makes of one batch.
+
+    Attributes:
+        loss: scalar, summed over `terms` terms; the loop divides, so micro-batches add up exactly.
+        terms: scalar, number of masked frames, or of recordings.
+        logs: scalars to log, averaged over the batch.
+    """
+
+    loss: Tensor
+    terms: Tensor
+    logs: dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """What the loop trains: an `nn.Module` with this call."""
+
+    def __call__(self, batch: Batch) -> Step:
+        """One forward pass."""
+        ...

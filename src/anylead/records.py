@@ -1,0 +1,69 @@
+"""One ECG recording, whatever file it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+from anylead.leads import to_canonical
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One recording.
+
+    Attributes:
+        signal: (lead, time) float32 in `unit`; NaN where a sample is missing.
+        leads: name of each row, canonical (`anylead.leads`).
+        sample_rate: Hz.
+        record_id: unique within its corpus ("ptbxl/00001").
+        patient_id: unique within its corpus; None where the source does not tell.
+        labels: label task -> labels stated for it ("superdiagnostic": ("MI", "STTC")). A task that
+            is absent means "not labelled"; an empty tuple means "labelled, nothing found".
+        split: the corpus's official split of this record, where it has one.
+        fold: the corpus's official fold, where it has one.
+        age: years.
+        sex: as stated by the source.
+        start_time: ISO 8601, where known.
+        diagnosis: the device's or the reader's own text.
+        unit: "mV", or "NU" where the file holds no voltage (such as z-scored signals).
+    """
+
+    signal: NDArray[np.float32]
+    leads: tuple[str, ...]
+    sample_rate: float
+    record_id: str = ""
+    patient_id: str | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    split: Split | None = None
+    fold: int | None = None
+    age: float | None = None
+    sex: Literal["female", "male"] | None = None
+    start_time: str | None = None
+    diagnosis: str | None = None
+    unit: Literal["mV", "NU"] = "mV"
+
+    def __post_init__(self) -> None:
+        if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:
+            raise FormatError(
+                f"{self.record_id}: {len(self.leads)} lead names for a signal of shape"
+                f" {self.signal.shape}; want (lead, time)"
+            )
+        if self.signal.shape[1] == 0:
+            raise FormatError(f"{self.record_id}: 0 samples")
+        if not (np.isfinite(self.sample_rate) and self.sample_rate > 0):
+            raise FormatError(f"{self.record_id}: sample rate {self.sample_rate} Hz")
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return float(self.signal.shape[1] / self.sample_rate)
+
+    def canonical(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """(12, time) with zeros for missing leads, and (12,) bool `has_lead`."""
+        return to_canonical(self.signal, self.leads)
