@@ -1,0 +1,35 @@
+"""Augmentations: `Batch` -> `Batch` on the device, one per file, seeded by `batch.seed`.
+
+To add one: a frozen dataclass of plain fields (among them `prob`; 0 leaves the batch as it is) with
+`__call__(batch) -> Batch` in its own file, and a line here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from anylead.augment.limb_completion import CompleteLimbLeads
+from anylead.augment.random_lead_mask import RandomLeadMask
+from anylead.objective import Batch
+
+Augmentation = Callable[[Batch], Batch]
+
+AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
+    "random_lead_mask": RandomLeadMask,
+    "complete_limb_leads": CompleteLimbLeads,
+}
+
+
+def compose(augmentations: list[Augmentation]) -> Augmentation:
+    """One augmentation that applies several, first to last."""
+
+    def apply_all(batch: Batch) -> Batch:
+        for augmentation in augmentations:
+            batch = augmentation(batch)
+        return batch
+
+    return apply_all
+
+
+def make(name: str, **fields: Any) -> Augmentation:
+    """The augmentation of that name with these fields."""
+    return AUGMENTATIONS[name](**fields)
