@@ -1,0 +1,30 @@
+"""Keep chosen leads only: what a model sees that was given fewer leads."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from anylead.leads import lead_mask
+from anylead.objective import Batch
+
+
+@dataclass(frozen=True)
+class KeepLeads:
+    """Set all other leads to zero and mark them as missing.
+
+    Attributes:
+        leads: a named set ("3") or a list ("I,II,V2").
+    """
+
+    leads: str = "12"
+
+    def __post_init__(self) -> None:
+        lead_mask(self.leads)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with these leads at most."""
+        is_kept = torch.from_numpy(lead_mask(self.leads)).to(batch.signal.device)
+        has_lead = batch.has_lead & is_kept
+        return replace(
+            batch, signal=batch.signal.where(has_lead[..., None], 0.0), has_lead=has_lead
+        )
