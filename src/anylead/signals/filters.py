@@ -25,12 +25,14 @@ def bandpass(
     """
     if highpass_hz is None and lowpass_hz is None:
         return signal
-    return _both_ways(_butterworth(sample_rate, highpass_hz, lowpass_hz), signal)
+    sections = _butterworth(sample_rate, highpass_hz, lowpass_hz)
+    return _both_ways(sections, signal, sample_rate / (highpass_hz or lowpass_hz or 1))
 
 
 def notch(signal: NDArray[np.float32], sample_rate: float, notch_hz: float) -> NDArray[np.float32]:
     """Take out one frequency (the mains), forwards and backwards."""
-    return _both_ways(_notch(sample_rate, notch_hz), signal)
+    settling = sample_rate * _NOTCH_QUALITY / notch_hz
+    return _both_ways(_notch(sample_rate, notch_hz), signal, settling)
 
 
 @lru_cache(maxsize=32)
@@ -60,7 +62,7 @@ def _notch(sample_rate: float, notch_hz: float) -> NDArray[np.float64]:
 def _both_ways(sections: NDArray[np.float64], signal: NDArray[np.float32]) -> NDArray[np.float32]:
     from scipy.signal import sosfiltfilt
 
-    # The mirrored ends must be shorter than the signal; 3 * (2 * sections + 1) is scipy's own.
-    ends = min(3 * (2 * len(sections) + 1), signal.shape[1] - 1)
+    # Mirrored ends, long enough for the filter to settle, but shorter than the signal.
+    ends = min(max(round(settling), 3 * (2 * len(sections) + 1)), signal.shape[1] - 1)
     filtered = sosfiltfilt(sections, signal, axis=1, padlen=ends)
     return np.ascontiguousarray(filtered, dtype=np.float32)

@@ -40,9 +40,11 @@ def resample(
             f"cannot resample {sample_rate} Hz to {new_rate} Hz: the ratio is no fraction of whole"
             f" numbers up to {_LARGEST_FACTOR}; choose another sample_rate"
         )
+    up, down = ratio.numerator, ratio.denominator
+    if signal.shape[1] == 1:  # one sample makes no line
+        return np.repeat(signal, ceil(up / down), axis=1)
     from scipy.signal import resample_poly
 
-    up, down = ratio.numerator, ratio.denominator
     window: Any = _window(max(up, down))  # type stubs of scipy know windows by name only
     resampled = resample_poly(signal, up, down, axis=1, window=window, padtype="line")
     wanted = ceil(signal.shape[1] * up / down)
