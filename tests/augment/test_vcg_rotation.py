@@ -95,7 +95,7 @@ def test_the_lead_relations_still_hold_afterwards():
     torch.testing.assert_close(signal[:, :, :6], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("leads", ["I,II,V2", "III,aVF,V1", "V1,V3,V6", "aVR,aVL,V4,V6", "12"])
+@pytest.mark.parametrize("leads", ["I,II,V2", "III,aVL,V2", "V1,V2,V6,I", "aVR,aVL,V4,V6", "12"])
 def test_three_independent_leads_are_enough_to_know_the_vector(leads):
     batch, vector = dipole()
     mask = torch.from_numpy(lead_mask(leads))
@@ -126,7 +126,7 @@ def test_no_subset_of_leads_blows_up_noise():
     subsets = np.array(list(product((False, True), repeat=12)))
     forward = np.linalg.norm(DOWER * subsets[:, :, None], ord=2, axis=(1, 2))
     inverse = np.linalg.norm(inverse_dower(subsets), ord=2, axis=(1, 2))
-    assert (forward * inverse).max() < 25  # the most that any rotation can make of the noise
+    assert (forward * inverse).max() < 20  # the most that any rotation can make of the noise
 
 
 def test_refuses_a_scale_below_1():

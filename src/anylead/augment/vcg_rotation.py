@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anylead.augment.drawing import check_prob, is_chosen, is_present, segment_uniform
 from anylead.errors import RecipeError
-from anylead.leads import EINTHOVEN, NUM_LEADS, limb_completion_table
+from anylead.leads import EINTHOVEN, NUM_LEADS
 from anylead.objective import Batch
 
 _PURPOSE = 0x564347
@@ -50,19 +50,14 @@ def inverse_dower(has_lead: NDArray[np.bool_]) -> NDArray[np.float64]:
         has_lead: (subset, 12).
 
     Returns:
-        (subset, 3, 12). The limb leads count as the two independent ones they are, so all twelve
-        give the inverse Dower matrix as published on I, II and V1 to V6.
+        (subset, 3, 12). With I and II the other limb leads tell nothing new and are left out, so
+        all twelve give the inverse Dower matrix as published on I, II and V1 to V6.
     """
-    limbs = limb_completion_table()[has_lead[:, :6] @ (1 << np.arange(6))]
-    has_two = has_lead[:, :6].sum(1) >= 2
     is_used = has_lead.copy()
-    is_used[has_two, :6] = [True, True, False, False, False, False]
+    is_used[has_lead[:, :2].all(1), 2:6] = False
     # Leads that nearly lie in a plane, such as V3, V4, V6, would blow their noise up 200-fold.
-    inverse = np.asarray(
-        np.linalg.pinv(DOWER * is_used[:, :, None], rcond=_SMALLEST), dtype=np.float64
-    )
-    inverse[:, :, :6] = inverse[:, :, :6] @ limbs
-    return inverse * has_lead[:, None, :]
+    inverse = np.linalg.pinv(DOWER * is_used[:, :, None], rcond=_SMALLEST)
+    return np.asarray(inverse * is_used[:, None, :], dtype=np.float64)  # exact zeros
 
 
 _SUBSETS = np.array(list(product((False, True), repeat=NUM_LEADS)))[:, ::-1]  # bit i is lead i
