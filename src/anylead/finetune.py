@@ -13,7 +13,7 @@ from anylead.checkpoint import save_checkpoint
 from anylead.errors import RecipeError
 from anylead.loading import Labels, TrainingLoader, evaluation_batches
 from anylead.metrics.classification import classification_scores
-from anylead.metrics.thresholds import best_thresholds
+from anylead.metrics.thresholds import best_f1_thresholds
 from anylead.models import describe_encoder
 from anylead.pretrain import starting_encoder
 from anylead.store import Store
@@ -213,11 +213,11 @@ class _Choice:
             self.task, batches, self.machine.device, self.machine.precision, restrict
         )
         label = self.labels.label[predictions.row]
-        score = classification_scores(label, predictions.logits).macro["auroc"]
+        score = classification_scores(label, predictions.probability).macro_auroc
         # The last epoch wins where no epoch has a score (a class that never occurs).
         if not score < progress.facts.get("best_auroc", -1.0):
             progress.facts |= {"best_auroc": score, "best_step": progress.step}
-            thresholds = best_thresholds(label, predictions.logits)
+            thresholds = best_f1_thresholds(label, predictions.probability)
             save_checkpoint(
                 self.folder, self.task.state_dict(), self._describe(progress, thresholds)
             )

@@ -10,6 +10,7 @@ from typing import Any
 from anylead.augment.baseline_shift import BaselineShift
 from anylead.augment.baseline_wander import BaselineWander
 from anylead.augment.emg_noise import EmgNoise
+from anylead.augment.keep_leads import KeepLeads
 from anylead.augment.limb_completion import CompleteLimbLeads
 from anylead.augment.powerline_noise import PowerlineNoise
 from anylead.augment.random_lead_mask import RandomLeadMask
@@ -21,6 +22,7 @@ Augmentation = Callable[[Batch], Batch]
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "random_lead_mask": RandomLeadMask,
+    "keep_leads": KeepLeads,
     "complete_limb_leads": CompleteLimbLeads,
     "powerline_noise": PowerlineNoise,
     "emg_noise": EmgNoise,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from anylead.augment import Augmentation
 from anylead.objective import Batch
@@ -21,6 +22,11 @@ class Predictions(NamedTuple):
 
     row: NDArray[np.int64]
     logits: NDArray[np.float32]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """(record, class) sigmoid of the logits."""
+        return np.asarray(expit(self.logits.astype(np.float64)))
 
 
 @torch.no_grad()
