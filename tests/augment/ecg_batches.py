@@ -1,7 +1,5 @@
 """Batches for the tests of augmentations."""
 
-from dataclasses import fields
-
 import torch
 
 from anylead.leads import EINTHOVEN
@@ -25,22 +23,18 @@ def ecg_batch(rows=6, segments=2, time=500, has_lead=None, num_samples=None, see
 
 def make_batch(signal, has_lead, num_samples, seed):
     rows = torch.arange(len(signal))
-    given = {
-        "signal": signal,
-        "has_lead": has_lead,
-        "num_samples": num_samples,
-        "patient": rows,
-        "record": rows,
-        "seed": seed,
-        "step": torch.tensor(0),
-    }
     return Batch(
-        **{field.name: given[field.name] for field in fields(Batch) if field.name in given}
+        signal=signal,
+        has_lead=has_lead,
+        num_samples=num_samples,
+        patient=rows,
+        record=rows,
+        seed=seed,
+        step=torch.tensor(0),
     )
 
 
 def take(batch, rows):
     """Some rows of a batch."""
-    return make_batch(
-        batch.signal[rows], batch.has_lead[rows], batch.num_samples[rows], batch.seed[rows]
-    )
+    num_samples = None if batch.num_samples is None else batch.num_samples[rows]
+    return make_batch(batch.signal[rows], batch.has_lead[rows], num_samples, batch.seed[rows])

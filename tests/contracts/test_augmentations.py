@@ -134,6 +134,15 @@ def test_padding_stays_zero_and_an_empty_segment_stays_finite(name):
 
 
 @every
+def test_no_num_samples_means_no_padding(name):
+    batch = ecg_batch(has_lead=random_leads())
+    augmentation = AUGMENTATIONS[name](prob=1.0)
+    unpadded = augmentation(replace(batch, num_samples=None))
+    assert unpadded.num_samples is None
+    assert torch.equal(unpadded.signal, augmentation(batch).signal)
+
+
+@every
 def test_compiles_without_a_graph_break(name):
     torch.compiler.reset()
     batch = ecg_batch(rows=2, time=50, has_lead=random_leads(rows=2))
