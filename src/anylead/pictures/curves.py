@@ -6,10 +6,12 @@ negative record) is named in the legend as such and not drawn.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from anylead.pictures import style
@@ -17,10 +19,9 @@ from anylead.pictures import style
 # Columns of a log that belong on one panel, by a part of their name; the rest get their own.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("code perplexity", ("perplexity",)),
-    ("learning rate", ("learning_rate", "lr")),
+    ("learning rate", ("learning_rate", "_lr_")),
     ("loss", ("loss", "contrast", "segments", "diversity", "penalty", "cmsc", "cross_entropy")),
 )
-_MAX_PANELS = 12
 
 
 def training_curves(rows: Iterable[Mapping[str, object]], step: str = "step") -> Figure:
@@ -49,6 +50,7 @@ def training_curves(rows: Iterable[Mapping[str, object]], step: str = "step") ->
             _curve(axes, log[step], log[name], name, look)
         style.finish(axes, title.replace("_", " "), x="step")
         axes.margins(x=0.02)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         if len(names) > 1:
             style.legend(axes)
     return figure
@@ -68,17 +70,19 @@ def _number(cell: object) -> float:
 
 
 def _panels(names: Sequence[str]) -> dict[str, list[str]]:
+    """Titles of panels -> columns on them, losses first."""
     panels: dict[str, list[str]] = {"loss": []}
     for name in names:
-        words = name.lower().replace("/", "_").replace(".", "_")
-        fits = (
-            title
-            for title, parts in _PANELS
-            if any(f"_{part}_" in f"_{words}_" or len(part) > 3 and part in words for part in parts)
-        )
-        panels.setdefault(next(fits, name), []).append(name)
-    filled = {title: members for title, members in panels.items() if members}
-    return dict(list(filled.items())[:_MAX_PANELS])
+        panels.setdefault(_panel(name), []).append(name)
+    return {title: members for title, members in panels.items() if members}
+
+
+def _panel(name: str) -> str:
+    words = "_" + name.lower().replace("/", "_").replace(".", "_") + "_"
+    for title, parts in _PANELS:
+        if any(part in words for part in parts):
+            return title
+    return name
 
 
 def _curve(
@@ -86,13 +90,13 @@ def _curve(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     name: str,
-    look: Mapping[str, object],
+    look: Mapping[str, Any],
 ) -> None:
     """A line; of a long noisy log also the running mean, with the log itself behind it."""
     is_there = np.isfinite(x) & np.isfinite(y)
     x, y = x[is_there], y[is_there]
     width = len(y) // 50
-    dots = {"marker": "o", "markersize": 3.5} if len(y) <= 30 else {}
+    dots: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(y) <= 30 else {}
     if width < 4:
         axes.plot(x, y, linewidth=1.6, label=style.plain(name), **dots, **look)
         return
@@ -160,17 +164,22 @@ def _class_curves(
     target: NDArray[np.bool_],
     label_names: Sequence[str],
 ) -> tuple[Figure, Axes]:
-    names_beside = 6.6 if len(label_names) <= 14 else 8.4
-    figure = style.new_figure(names_beside, max(4.2, 0.8 + 0.19 * len(label_names)))
-    axes = figure.add_subplot()
-    drawn = sorted(curves, key=lambda curve: (-curve[0], curve[1]))
-    for (score, name, x, y), look in zip(drawn, style.series_styles(), strict=False):
-        label = f"{style.plain(name)}  {score:.3f}"
-        axes.plot(x, y, linewidth=1.5, label=label, drawstyle="steps-post", **look)
+    looks = dict(zip(label_names, style.series_styles(), strict=False))  # one look in all figures
+    drawn = {name: (x, y) for _, name, x, y in curves}
+    ranked = sorted(curves, key=lambda curve: (-curve[0], curve[1]))
+    labels = {name: f"{style.plain(name)}  {score:.3f}" for score, name, _, _ in ranked}
     for i, name in enumerate(label_names):
-        if name not in {curve[1] for curve in curves}:
+        if name not in drawn:
             kind = "negative" if target[:, i].any() else "positive"
-            axes.plot([], [], " ", label=f"{style.plain(name)}  no {kind} record")
+            labels[name] = f"{style.plain(name)}  no {kind} record"
+    height = max(4.0, 0.8 + 0.2 * len(labels))
+    beside = max(style.text_width_mm(label, 9) for label in labels.values()) / style.MM_PER_INCH
+    figure = style.new_figure(height + beside + 0.7, height)
+    axes = figure.add_subplot()
+    for name, label in labels.items():
+        x, y = drawn.get(name, ([], []))
+        look = looks[name] if name in drawn else {"linestyle": " "}
+        axes.plot(x, y, linewidth=1.5, label=label, drawstyle="steps-post", **look)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     style.legend_beside(figure, axes, score_name)
     return figure, axes
@@ -221,7 +230,9 @@ def reliability_diagram(
     style.legend(axes, loc="upper left")
     bins = np.linspace(0, 1, num_bins + 1)
     counts_axes.hist(probability.ravel(), bins=bins, color=style.SKY_BLUE, edgecolor="white")
-    counts_axes.set_yscale("log")
+    counts_axes.set(yscale="log", ylim=(0.8, 1.5 * max(7, counts.max())))
+    counts_axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    counts_axes.yaxis.set_minor_formatter(NullFormatter())
     style.finish(counts_axes, x="stated probability", y="count")
     return figure
 

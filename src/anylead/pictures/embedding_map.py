@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -39,7 +40,7 @@ def embedding_map(
     shown = [name for name, _ in ranked[: len(style.SERIES)]]
     figure = style.new_figure(6.8, 4.6)
     axes = figure.add_subplot()
-    size = float(np.clip(6000 / len(points), 5, 28))
+    size = float(np.clip(12000 / len(points), 8, 36))
     groups = [
         (name, names == name, style.SERIES[i], style.MARKERS[i]) for i, name in enumerate(shown)
     ]
@@ -59,7 +60,10 @@ def embedding_map(
             rasterized=len(points) > _MAX_VECTOR_POINTS,
         )
     style.finish(axes, f"Embeddings, {method.upper()}", x_name, y_name)
-    style.legend_beside(figure, axes)
+    for handle in style.legend_beside(figure, axes).legend_handles:
+        if isinstance(handle, PathCollection):  # as large as a reader can tell shapes apart
+            handle.set_sizes([40])
+            handle.set_alpha(1)
     return figure
 
 

@@ -23,7 +23,8 @@ def to_unit_range(
     size = np.abs(np.nan_to_num(attribution, nan=0.0, posinf=0.0, neginf=0.0))
     top = float(np.percentile(size, percentile))
     top = top if top > 0 else float(size.max())
-    return (np.clip(size / top, 0, 1) if top > 0 else np.zeros_like(size)).astype(np.float32)
+    share: NDArray[np.float32] = np.clip(size / (top or 1.0), 0, 1).astype(np.float32)
+    return share
 
 
 def onto_record(

@@ -12,6 +12,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 
 BLACK = "#000000"
@@ -47,7 +49,8 @@ def new_figure(width: float, height: float) -> Figure:
     Args:
         width, height: inches.
     """
-    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    return Figure(figsize=(width, height), facecolor="white", layout=layout)
 
 
 def finish(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
@@ -68,7 +71,7 @@ def legend(axes: Axes, **where: Any) -> None:
         text.set_parse_math(False)
 
 
-def legend_beside(figure: Figure, axes: Axes, title: str = "") -> None:
+def legend_beside(figure: Figure, axes: Axes, title: str = "") -> Legend:
     """A legend to the right of the panels, for names too long or too many to stand inside."""
     handles, labels = axes.get_legend_handles_labels()
     box = figure.legend(
@@ -84,6 +87,7 @@ def legend_beside(figure: Figure, axes: Axes, title: str = "") -> None:
     )
     for text in box.get_texts():
         text.set_parse_math(False)
+    return box
 
 
 def series_styles() -> Iterator[dict[str, Any]]:
