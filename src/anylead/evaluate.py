@@ -18,7 +18,7 @@ from anylead.errors import CheckpointError, RecipeError
 from anylead.leads import LEAD_SETS, LEADS
 from anylead.loading import evaluation_batches
 from anylead.metrics import cinc_score, weighted
-from anylead.metrics.bootstrap import Interval, bootstrap_interval
+from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
 from anylead.models import build_encoder, load_weights
 from anylead.pictures import evaluation_report
@@ -138,7 +138,7 @@ def score_lead_set(opened: _Run, lead_set: str, num_resamples: int, seed: int) -
     label, probability = opened.label[predictions.row], predictions.probability
     is_predicted = probability >= opened.thresholds
 
-    def interval(statistic: weighted.Statistic) -> Interval:
+    def interval(statistic: Statistic) -> Interval:
         return bootstrap_interval(statistic, patient, num_resamples, seed)
 
     def all_scores(columns: slice) -> dict[str, Interval]:

@@ -15,7 +15,6 @@ from anylead.loading import Labels, TrainingLoader, evaluation_batches
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import best_f1_thresholds
 from anylead.models import describe_encoder
-from anylead.pretrain import starting_encoder
 from anylead.store import Store
 from anylead.tasks import Classification, predict
 from anylead.training import (
@@ -32,6 +31,7 @@ from anylead.training.parts import (
     EncoderChoice,
     build_augmentation,
     describe_data,
+    starting_encoder,
     train_rows,
     write_recipe,
 )

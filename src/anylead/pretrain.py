@@ -4,18 +4,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import save_checkpoint
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import METHODS, Pretraining
-from anylead.models import (
-    MaskedPredictionConfig,
-    build_encoder,
-    describe_encoder,
-    load_weights,
-)
+from anylead.models import MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
 from anylead.training import (
     OptimizerConfig,
@@ -29,7 +22,7 @@ from anylead.training.parts import (
     EncoderChoice,
     build_augmentation,
     describe_data,
-    new_encoder,
+    starting_encoder,
     train_rows,
     write_recipe,
 )
@@ -114,16 +107,6 @@ def build(recipe: Recipe) -> Pretraining:
     augment = build_augmentation(recipe.augment or own)
     encoder = starting_encoder(recipe.checkpoint, recipe.encoder)
     return Pretraining(encoder, method, augment, recipe.local, recipe.temperature)
-
-
-def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module:
-    """The encoder of a checkpoint, or a fresh one."""
-    if checkpoint is None:
-        return new_encoder(choice)
-    loaded = load_checkpoint(Path(checkpoint))
-    encoder = build_encoder({**loaded.description["encoder"], **choice.overrides})
-    load_weights(encoder, loaded.part("encoder"), checkpoint)
-    return encoder
 
 
 def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) -> dict[str, Any]:

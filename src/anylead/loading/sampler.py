@@ -45,4 +45,5 @@ def record_seeds(seed: int, step: int, rows: NDArray[np.int64]) -> NDArray[np.in
         x = start + rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return ((x ^ (x >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+        mixed = (x ^ (x >> np.uint64(31))) >> np.uint64(1)
+    return np.asarray(mixed, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Two-way contrast of two segments per recording (Kiyasseh et al. 2021, arXiv:2005.13249, eq. 1)."""
+"""Two-way contrast of two segments per recording (Kiyasseh et al. 2021, arXiv:2005.13249)."""
 
 import torch
 from torch import Tensor

@@ -31,10 +31,9 @@ class Classification(nn.Module):
         """Binary cross-entropy, summed over recordings, labels and segments."""
         if batch.label is None:
             raise RecipeError("the batch has no labels: name a label task of the store")
-        if self.training:
-            batch = self.augment(batch)
-        logits = self.logits(batch)  # (batch, segment, label)
-        label = batch.label[:, None].expand_as(logits)
+        label = batch.label[:, None]
+        logits = self.logits(self.augment(batch) if self.training else batch)
+        label = label.expand_as(logits)  # (batch, segment, label)
         loss = binary_cross_entropy_with_logits(logits.float(), label, reduction="sum")
         terms = torch.tensor(logits.shape[0] * logits.shape[1], device=logits.device)
         return Step(loss, terms, {"bce": loss.detach() / label.numel()})

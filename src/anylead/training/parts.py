@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
+from anylead.checkpoint import load_checkpoint
 from anylead.errors import RecipeError
-from anylead.models import ENCODER_SIZES, build_encoder, describe_encoder
+from anylead.models import ENCODER_SIZES, build_encoder, load_weights
 from anylead.store import Store
 
 
@@ -61,6 +62,16 @@ def new_encoder(choice: EncoderChoice) -> nn.Module:
     return build_encoder({"kind": "transformer", **asdict(replace(config, **choice.overrides))})
 
 
+def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module:
+    """The encoder of a checkpoint, or a fresh one."""
+    if checkpoint is None:
+        return new_encoder(choice)
+    loaded = load_checkpoint(Path(checkpoint))
+    encoder = build_encoder({**loaded.description["encoder"], **choice.overrides})
+    load_weights(encoder, loaded.part("encoder"), checkpoint)
+    return encoder
+
+
 def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
     """Augmentations in order, each {name: ..., field: ...}.
 
@@ -106,15 +117,3 @@ def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:
             "scheme": config.scheme,
         },
     }
-
-
-__all__ = [
-    "DataConfig",
-    "EncoderChoice",
-    "build_augmentation",
-    "describe_data",
-    "describe_encoder",
-    "new_encoder",
-    "train_rows",
-    "write_recipe",
-]
