@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anylead.errors import FormatError
+from anylead.formats import wfdb
 from anylead.records import Record
 
 HEAD_BYTES = 4096
@@ -31,7 +32,9 @@ class Reader(Protocol):
         ...
 
 
-READERS: dict[str, Reader] = {}
+READERS: dict[str, Reader] = {
+    "wfdb": wfdb,
+}
 
 
 def find_format(path: Path) -> str | None:
@@ -58,7 +61,11 @@ def read(path: str | Path) -> Record:
         MissingPackageError: the format needs an optional package.
     """
     path = Path(path)
+    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
+        path = path.with_name(f"{path.name}.hea")  # WFDB users name records without extension
     name = find_format(path)
+    if name is None and path.suffix.lower() == ".dat":
+        raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
     if name is None:
         raise FormatError(f"{path}: no known ECG format; readable are {', '.join(READERS)}")
     return READERS[name].read(path)
