@@ -1,12 +1,13 @@
 """WFDB (PhysioNet): a text header `.hea` beside samples in `.dat` or `.mat`.
 
-Formats 16 and 212 are read here, the rest by the `wfdb` package; both give the same samples.
+Formats 16, 61 and 212 are read here, the rest by the `wfdb` package; both give the same samples.
 Specification: header(5) and signal(5) of the WFDB Applications Guide.
 """
 
 import math
 import re
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,10 @@ from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_head
 from anylead.leads import LEADS, OTHER_LEADS, find_lead
 from anylead.records import Record
 
+# The same few names stand in all headers of a corpus.
+_find_lead = lru_cache(maxsize=1024)(find_lead)
 # Digital values that mean "no sample".
-_MISSING = {"16": -32768, "212": -2048}
+_MISSING = {"16": -32768, "61": -32768, "212": -2048}
 # Bytes per sample of formats that are not compressed; the rest are not checked for truncation.
 _BYTES = {"8": 1, "80": 1, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4, "212": 1.5}
 _TO_MILLIVOLT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
@@ -145,8 +148,10 @@ def _read_file(
         raise FormatError(f"{path}: 0 samples")
     count = num_samples * len(lines)
     try:
-        if kind == "16":
-            digital = np.fromfile(path, "<i2", count, offset=lines[0].byte_offset)
+        if kind != "212":
+            order = "<i2" if kind == "16" else ">i2"
+            digital = np.fromfile(path, order, count, offset=lines[0].byte_offset)
+            digital = digital.astype(np.int16, copy=False)
         else:
             size = -(-count * 3 // 2)
             packed = np.fromfile(path, np.uint8, size, offset=lines[0].byte_offset)
@@ -155,9 +160,9 @@ def _read_file(
         raise FormatError(f"{path}: {error.strerror or error}") from None
     if len(digital) < count:
         raise FormatError(f"{path}: truncated; {len(digital)} samples, want {count}")
-    digital = digital.reshape(num_samples, len(lines))
-    _check_sums(path, lines, digital.sum(axis=0, dtype=np.int64))
-    return _physical(np.ascontiguousarray(digital.T), lines, _MISSING[kind])
+    digital = np.ascontiguousarray(digital.reshape(num_samples, len(lines)).T)
+    _check_sums(path, lines, digital.view(np.uint16).sum(axis=1, dtype=np.uint16))
+    return _physical(digital, lines, _MISSING[kind])
 
 
 def _check_length(
@@ -192,18 +197,17 @@ def _physical(
     if baseline.any():
         signal -= baseline.astype(np.float32)[:, None]
     signal /= np.array([line.gain for line in lines], dtype=np.float32)[:, None]
-    is_missing = digital == missing
-    if is_missing.any():
-        signal[is_missing] = np.nan
+    if digital.min() <= missing:
+        signal[digital == missing] = np.nan
     return signal
 
 
-def _check_sums(path: Path, lines: tuple[SignalLine, ...], sums: NDArray[np.int64]) -> None:
+def _check_sums(path: Path, lines: tuple[SignalLine, ...], sums: NDArray[np.uint16]) -> None:
     for line, found in zip(lines, sums.tolist(), strict=True):
-        if line.checksum is not None and found % 65536 != line.checksum:
+        if line.checksum is not None and found != line.checksum:
             raise FormatError(
                 f"{path}: samples of {line.description or line.file} were changed or damaged"
-                f" (checksum {found % 65536}, the header says {line.checksum})"
+                f" (checksum {found}, the header says {line.checksum})"
             )
 
 
@@ -216,13 +220,13 @@ def _read_by_package(header: Header, first_row: int, num_rows: int) -> NDArray[n
     lines = header.signals[first_row : first_row + num_rows]
     try:
         exact = wfdb.rdrecord(name, channels=rows, physical=False, smooth_frames=False)
-        sums = [int(np.sum(each, dtype=np.int64)) for each in exact.e_d_signal]
+        sums = [int(np.sum(each, dtype=np.int64)) % 65536 for each in exact.e_d_signal]
         read = wfdb.rdrecord(name, channels=rows, return_res=64)
         physical = np.asarray(read.p_signal, dtype=np.float32).T
     except Exception as error:  # the package has no error class of its own
         raise FormatError(f"{header.path}: cannot be read ({error})") from None
     if all(line.skew == 0 for line in lines):
-        _check_sums(header.path, lines, np.array(sums))
+        _check_sums(header.path, lines, np.array(sums, dtype=np.uint16))
     if physical.size == 0:
         raise FormatError(f"{header.path}: 0 samples")
     return np.ascontiguousarray(physical)
@@ -242,15 +246,14 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
         parts.append((length, part))
     # A first segment of length 0 lists all signals ("variable layout").
     known = [line for _, part in parts if part is not None for line in part.signals]
-    lines = tuple({line.description: line for line in reversed(known)}.values())[::-1]
+    first: dict[str, SignalLine] = {}
+    for line in known:
+        first.setdefault(line.description, line)
     # Samples of segments with different gains are no whole steps of any one of them.
-    gains = {
-        line.description: {each.gain for each in known if each.description == line.description}
-        for line in lines
-    }
+    gains = {(line.description, line.gain) for line in known}
+    varied = {name for name in first if sum(pair[0] == name for pair in gains) > 1}
     lines = tuple(
-        replace(line, gain=line.gain if len(gains[line.description]) == 1 else math.nan)
-        for line in lines
+        replace(line, gain=math.nan) if name in varied else line for name, line in first.items()
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)
@@ -288,7 +291,7 @@ def _leads(header: Header, lines: tuple[SignalLine, ...]) -> tuple[list[int], tu
     """Rows to keep and their canonical names."""
     rows: dict[str, int] = {}
     for row, line in enumerate(lines):
-        name = find_lead(line.description)
+        name = _find_lead(line.description)
         if name is None:
             raise FormatError(
                 f"{header.path}: unknown lead {line.description!r}; known are"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from anylead.errors import FormatError
@@ -16,6 +17,7 @@ _RECORD = re.compile(r"^([^\s/]+)(?:/(\d+))?\s+(\d+)(?:\s+(\S+)(?:\s+(\d+)(?:\s+
 _RATE = re.compile(rf"^({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?$")
 _FORMAT = re.compile(r"^(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$")
 _GAIN = re.compile(rf"^({_NUMBER})(?:\(([-+]?\d+)\))?(?:/(\S+))?$")
+_TIME = re.compile(r"^(\d+):(\d+)(?::(\d+)(?:\.(\d+))?)?\s+(\d+)/(\d+)/(\d+)")
 _SEGMENT = re.compile(r"^(\S+)\s+(\d+)\s*$")
 _FIELD = re.compile(r"^<?([A-Za-z][A-Za-z _-]*)>?\s*:\s*(.*)$")
 
@@ -152,42 +154,47 @@ def _segments(path: Path, lines: list[str], number: int) -> tuple[tuple[str, int
 
 def _signal(path: Path, line: str) -> SignalLine:
     fields = line.split(maxsplit=8)
-    kind = _FORMAT.match(fields[1]) if len(fields) > 1 else None
+    kind = _format(fields[1]) if len(fields) > 1 else None
     if kind is None:
         raise FormatError(f"{path}: signal line {line!r}; want a file name and a sample format")
-    gain, baseline, unit = _gain(path, fields[2] if len(fields) > 2 else "")
+    calibration = _gain(fields[2]) if len(fields) > 2 else (_DEFAULT_GAIN, None, "mV")
+    if calibration is None:
+        raise FormatError(f"{path}: gain {fields[2]!r}; want GAIN(BASELINE)/UNIT")
+    gain, baseline, unit = calibration
     try:
         zero = int(fields[4]) if len(fields) > 4 else 0
         checksum = int(fields[6]) % 65536 if len(fields) > 6 else None
     except ValueError:
         raise FormatError(f"{path}: signal line {line!r}; a number is no number") from None
-    per_frame = int(kind.group(2) or 1)
-    if per_frame < 1:
-        raise FormatError(f"{path}: signal line {line!r}; 0 samples per frame")
     return SignalLine(
-        file=_plain_name(path, fields[0]),
-        format=kind.group(1),
-        samples_per_frame=per_frame,
-        skew=int(kind.group(3) or 0),
-        byte_offset=int(kind.group(4) or 0),
-        gain=gain,
-        baseline=zero if baseline is None else baseline,
-        unit=unit,
-        checksum=checksum,
-        description=fields[8].strip() if len(fields) > 8 else "",
+        _plain_name(path, fields[0]),
+        *kind,
+        gain,
+        zero if baseline is None else baseline,
+        unit,
+        checksum,
+        fields[8].strip() if len(fields) > 8 else "",
     )
 
 
-def _gain(path: Path, text: str) -> tuple[float, int | None, str]:
+# The same few texts stand in all headers of a corpus.
+@lru_cache(maxsize=1024)
+def _format(text: str) -> tuple[str, int, int, int] | None:
+    """Format, samples per frame, skew and byte offset out of "16x1:0+24"."""
+    found = _FORMAT.match(text)
+    if found is None or found.group(2) == "0":
+        return None
+    per_frame, skew, offset = (int(number or 0) for number in found.groups()[1:])
+    return found.group(1), per_frame or 1, skew, offset
+
+
+@lru_cache(maxsize=1024)
+def _gain(text: str) -> tuple[float, int | None, str] | None:
     """Gain, baseline (None: not written) and unit out of "1000.0(0)/mV"."""
-    if not text:
-        return _DEFAULT_GAIN, None, "mV"
     found = _GAIN.match(text)
-    if found is None:
-        raise FormatError(f"{path}: gain {text!r}; want GAIN(BASELINE)/UNIT")
+    if found is None or not abs(float(found.group(1))) < 1e30:
+        return None
     gain, baseline, unit = found.groups()
-    if not 0 <= abs(float(gain)) < 1e30:
-        raise FormatError(f"{path}: gain {text!r} is out of range")
     # 0 means "not calibrated", and the WFDB library takes 200 steps per mV then.
     return (
         float(gain) or _DEFAULT_GAIN,
@@ -206,15 +213,16 @@ def _plain_name(path: Path, name: str) -> str:
 
 
 def _start_time(rest: str | None) -> str | None:
-    parts = (rest or "").split()
-    if len(parts) < 2:
+    found = _TIME.match(rest or "")
+    if found is None:
         return None
-    for clock in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M"):
-        try:
-            return datetime.strptime(" ".join(parts[:2]), f"{clock} %d/%m/%Y").isoformat()
-        except ValueError:
-            continue
-    return None
+    hour, minute, second, fraction, day, month, year = found.groups()
+    try:
+        micro = int(f"{fraction or 0:0<6}"[:6])
+        when = (int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
+        return datetime(*when).isoformat()
+    except ValueError:
+        return None
 
 
 def _fields(comments: tuple[str, ...]) -> dict[str, str]:
