@@ -117,7 +117,8 @@ def read_damaged(name: str, path: Path) -> str:
             warnings.simplefilter("ignore")
             record = formats.READERS[name].read(path)
     except FormatError as error:
-        assert str(error).startswith(f"{path}: "), str(error)
+        if not str(error).startswith(f"{path}: "):
+            raise ValueError(f"message without the path: {error}") from error
         return "refused"
     assert isinstance(record, Record)
     assert record.signal.dtype == np.float32
@@ -179,32 +180,32 @@ def _child(name: str, numbers: range, result: Path, progress: Path) -> None:
     result.write_text(json.dumps(vars(outcome)))
 
 
-def run_guarded(name: str, examples: int, batch: int = 500) -> Outcome:
+def run_guarded(name: str, numbers: range, batch: int = 500) -> Outcome:
     """Read damaged files in forked children, so that a crash is a finding and no end."""
     total = Outcome()
-    start = 0
     with tempfile.TemporaryDirectory() as folder:
         result, progress = Path(folder) / "result", Path(folder) / "progress"
-        while start < examples:
-            stop = min(start + batch, examples)
+        while numbers:
+            part = numbers[:batch]
             result.unlink(missing_ok=True)
             pid = os.fork()
             if pid == 0:
-                _child(name, range(start, stop), result, progress)
-                os._exit(0)
+                try:
+                    _child(name, part, result, progress)
+                finally:
+                    os._exit(0)
             _, status = os.waitpid(pid, 0)
-            if os.waitstatus_to_exitcode(status) == 0 and result.exists():
+            if result.exists():
                 _add(total, Outcome(**json.loads(result.read_text())))
-                start = stop
+                numbers = numbers[batch:]
                 continue
-            number = int(progress.read_text())
+            culprit = int(progress.read_text())
             code = os.waitstatus_to_exitcode(status)
-            total.findings.append(f"{number}: the process ended with {code}")
-            # What came before the crash is tried again without the file that caused it.
-            if number > start:
-                _add(total, run_guarded(name, number - start, batch) if start == 0 else Outcome())
+            total.findings.append(f"{culprit}: the process ended with {code}")
             total.examples += 1
-            start = number + 1
+            # What was read before it is read again, without the file that ended the process.
+            _add(total, run_guarded(name, range(numbers.start, culprit), batch))
+            numbers = range(culprit + 1, numbers.stop)
     return total
 
 
@@ -226,12 +227,15 @@ def main() -> None:
     args = parser.parse_args()
     for name in args.formats:
         started = time.perf_counter()
-        outcome = run_guarded(name, args.examples)
+        outcome = run_guarded(name, range(args.examples))
         seconds = time.perf_counter() - started
         kinds = Counter(finding.partition(": ")[2] for finding in outcome.findings)
-        print(f"{name}: {outcome.examples} files in {seconds:.0f} s, {outcome.records} read,"
-              f" {outcome.refused} refused, slowest {outcome.slowest_seconds} s,"
-              f" {outcome.peak_mebibytes} MiB, {len(outcome.findings)} findings", flush=True)  # fmt: skip
+        print(
+            f"{name}: {outcome.examples} files in {seconds:.0f} s, {outcome.records} read,"
+            f" {outcome.refused} refused, slowest {outcome.slowest_seconds} s,"
+            f" {outcome.peak_mebibytes} MiB, {len(outcome.findings)} findings",
+            flush=True,
+        )
         for kind, count in kinds.most_common(20):
             first = next(f for f in outcome.findings if f.endswith(kind))
             print(f"    {count} x {first}", file=sys.stderr, flush=True)

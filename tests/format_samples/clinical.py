@@ -12,6 +12,7 @@ from format_samples.recording import (
     EIGHT,
     LEADS,
     RATE,
+    STEP_MV,
     STEP_UV,
     Sample,
     about,
