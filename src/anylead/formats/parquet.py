@@ -71,10 +71,7 @@ def _read_parquet(path: Path) -> tuple[Any, Any]:
         if meta.num_columns > MAX_COLUMNS:
             raise FormatError(f"{path}: {meta.num_columns} columns; want one per lead")
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
-        values = sum(
-            max(group.column(i).num_values for i in range(group.num_columns)) * group.num_columns
-            for group in groups
-        )
+        values = sum(group.num_rows * group.num_columns for group in groups)
         declared = sum(max(group.total_byte_size, 0) for group in groups)
         check_expansion(path, max(8 * values, declared), "the table")
         return file.schema_arrow, file.read(use_threads=False)
