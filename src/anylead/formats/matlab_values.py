@@ -17,6 +17,7 @@ from anylead.formats.guard import check_expansion, check_size
 
 LEVEL_5_HEADER = 128
 MAX_DEPTH = 16
+IS_COMPLEX = 0x0800
 STEP = 2**20
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {
@@ -92,7 +93,10 @@ class Level5:
             if not body:
                 return "", None  # an empty cell may be an empty element
             self._refuse("a variable without its header")
-        kind = flags[0] if self.order == "<" else flags[3]
+        word = int(np.frombuffer(flags, f"{self.order}u4")[0])
+        kind = word & 0xFF
+        if word & IS_COMPLEX:
+            self._refuse(f"complex numbers in {name!r}")
         shape = [int(n) for n in np.frombuffer(dimensions, f"{self.order}i4")]
         if not shape or min(shape) < 0:
             self._refuse(f"a variable of shape {shape}")
@@ -182,9 +186,9 @@ def level_4_header(head: bytes) -> tuple[str, str, int, int, int, bool] | None:
             int(n) for n in np.frombuffer(head, f"{order}u4", 5)
         )
         number, matrix = kind % 1000 // 10, kind % 10
-        if kind // 1000 == thousands and number < 6 and matrix in (0, 1) and is_complex == 0:
-            if 1 <= name <= 64:
-                return order, LEVEL_4_NUMBERS[number], rows, columns, name, matrix == 1
+        is_plain = kind // 1000 == thousands and number < 6 and matrix in (0, 1) and not is_complex
+        if is_plain and 1 <= name <= 64:
+            return order, LEVEL_4_NUMBERS[number], rows, columns, name, matrix == 1
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
+from anylead.formats import sandbox
 from anylead.formats.assemble import Channel, build_record
 from anylead.formats.guard import check_expansion, guarded, optional
 from anylead.formats.sidecar import Stated, about, complete
@@ -45,6 +46,16 @@ def read(
     Raises:
         FormatError: broken, several recordings, or rate, leads or unit are nowhere stated.
     """
+    return sandbox.read("parquet", path, Stated(sample_rate, leads, unit).as_arguments())
+
+
+def read_here(
+    path: Path,
+    sample_rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Record:
+    """`read` in this very process, which a damaged file can crash."""
     stated = Stated(sample_rate, leads, unit)
     with guarded(path, "Parquet"):
         with path.open("rb") as file:
