@@ -6,7 +6,7 @@ import torch
 
 from anylead.augment.limb_completion import CompleteLimbLeads
 from anylead.leads import EINTHOVEN, complete_limb_leads
-from anylead.objective import Batch
+from augment.ecg_batches import make_batch
 
 
 def every_subset(seed=0, time=20):
@@ -21,14 +21,8 @@ def every_subset(seed=0, time=20):
     has_lead = torch.zeros(64, 1, 12, dtype=torch.bool)
     has_lead[:, 0, :6] = limbs
     has_lead[:, 0, 7] = True
-    numbers = torch.arange(64)
-    batch = Batch(
-        signal=full.where(has_lead[..., None], 0.0),
-        has_lead=has_lead,
-        num_samples=torch.full((64, 1), 15),
-        patient=numbers,
-        record=numbers,
-        seed=numbers,
+    batch = make_batch(
+        full.where(has_lead[..., None], 0.0), has_lead, torch.full((64, 1), 15), torch.arange(64)
     )
     return batch, full
 

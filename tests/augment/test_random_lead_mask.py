@@ -4,21 +4,12 @@ import torch
 from anylead.augment.random_lead_mask import RandomLeadMask, keep_one
 from anylead.errors import RecipeError
 from anylead.leads import LEAD_SETS, lead_mask
-from anylead.objective import Batch
+from augment.ecg_batches import ecg_batch
 
 
-def batch_of(has_lead, seed=0, time=8):
-    """(batch, segment, 12) flags -> a batch whose present leads are nowhere zero."""
-    rows, segments, _ = has_lead.shape
-    signal = 1 + torch.rand(rows, segments, 12, time)
-    return Batch(
-        signal=signal.where(has_lead[..., None], 0.0),
-        has_lead=has_lead,
-        num_samples=torch.full((rows, segments), time),
-        patient=torch.arange(rows),
-        record=torch.arange(rows),
-        seed=torch.arange(rows) + 1000 * seed,
-    )
+def batch_of(has_lead):
+    """(batch, segment, 12) flags -> a batch of short segments."""
+    return ecg_batch(*has_lead.shape[:2], time=8, has_lead=has_lead)
 
 
 def all_leads(rows, segments=2):
@@ -115,3 +106,11 @@ def test_a_segment_without_any_lead_stays_so():
 def test_a_value_out_of_range_is_refused_with_its_name(fields):
     with pytest.raises(RecipeError, match=next(iter(fields))):
         RandomLeadMask(**fields)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_compiles_without_a_graph_break(mode):
+    torch.compiler.reset()
+    batch, mask = batch_of(all_leads(4)), RandomLeadMask(mode=mode)
+    compiled = torch.compile(mask, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(batch).has_lead, mask(batch).has_lead)

@@ -32,8 +32,35 @@ def is_chosen(batch: Batch, prob: float, purpose: int) -> Tensor:
     return segment_uniform(batch, 1, ~purpose)[..., 0] < prob
 
 
+def is_inside(num_samples: Tensor | None, signal: Tensor) -> Tensor:
+    """(batch, segment, time) bool: not padding.
+
+    Args:
+        num_samples: (batch, segment), or None where nothing is padded.
+        signal: (batch, segment, lead, time).
+    """
+    time = torch.arange(signal.shape[-1], device=signal.device)
+    if num_samples is None:
+        return torch.ones_like(signal[..., 0, :], dtype=torch.bool)
+    return time < num_samples[..., None]
+
+
+def length(num_samples: Tensor | None, signal: Tensor) -> Tensor:
+    """(batch, segment) float32: samples of each segment that are not padding."""
+    if num_samples is None:
+        return signal.new_full(signal.shape[:2], signal.shape[-1])
+    return num_samples.to(signal.dtype)
+
+
 def is_present(batch: Batch) -> Tensor:
     """(batch, segment, lead, time) bool: neither a missing lead nor padding."""
-    time = torch.arange(batch.signal.shape[-1], device=batch.signal.device)
-    is_inside = time < batch.num_samples[..., None]
-    return batch.has_lead[..., None] & is_inside[:, :, None, :]
+    return batch.has_lead[..., None] & is_inside(batch.num_samples, batch.signal)[:, :, None]
+
+
+def lead_scale(batch: Batch) -> Tensor:
+    """(batch, segment, lead) standard deviation of each lead, without its padding."""
+    present = is_present(batch)
+    num = length(batch.num_samples, batch.signal).clamp(min=1)[..., None]
+    mean = (batch.signal * present).sum(-1) / num
+    spread = ((batch.signal - mean[..., None]) * present).square().sum(-1) / num
+    return spread.sqrt()

@@ -4,7 +4,6 @@ Any two limb leads hold all six, so a model need not guess what arithmetic gives
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -53,13 +52,7 @@ class CompleteLimbLeads:
 def complete(limbs: Tensor, has_limb: Tensor) -> Tensor:
     """(..., 6, time) limb leads, missing ones zero -> completed; present ones pass unchanged."""
     bits = torch.tensor([1 << i for i in range(_NUM_LIMB)], device=limbs.device)
-    matrix = _table(limbs.device)[(has_limb * bits).sum(-1)]  # (..., 6, 6)
+    matrix = _TABLE.to(limbs.device)[(has_limb * bits).sum(-1)]  # (..., 6, 6)
     derived = torch.einsum("...ij,...jt->...it", matrix, limbs)
     # What is there stays bit for bit, whatever the precision of the product.
     return torch.where(has_limb[..., None], limbs, derived)
-
-
-@cache
-def _table(device: torch.device) -> Tensor:
-    """The 64 matrices on the device; copied there once."""
-    return _TABLE.to(device)

@@ -8,6 +8,7 @@ once), and any number of leads may be missing beforehand.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ Mode = Literal["independent", "lead_sets", "limb_chest"]
 
 _PURPOSE = 0x524C4D
 _PURPOSE_LAST = 0x524C4E
+_SETS = torch.from_numpy(np.stack([lead_mask(name) for name in LEAD_SETS]))  # (set, 12)
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,8 @@ class RandomLeadMask:
 
     def _named_set(self, batch: Batch) -> Tensor:
         """(batch, segment, lead) bool: the leads of one named set per segment."""
-        device = batch.signal.device
-        sets = torch.stack([torch.from_numpy(lead_mask(name)) for name in LEAD_SETS]).to(device)
-        index = (segment_uniform(batch, 1, _PURPOSE)[..., 0] * len(sets)).long()
-        return sets[index]
+        index = (segment_uniform(batch, 1, _PURPOSE)[..., 0] * len(_SETS)).long()
+        return _SETS.to(index.device)[index]
 
     def _limb_and_chest(self, batch: Batch) -> Tensor:
         """(batch, segment, lead) bool: k of the limb and m of the chest leads that are present."""

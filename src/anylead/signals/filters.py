@@ -59,7 +59,9 @@ def _notch(sample_rate: float, notch_hz: float) -> NDArray[np.float64]:
     return np.asarray(tf2sos(numerator, denominator), dtype=np.float64)
 
 
-def _both_ways(sections: NDArray[np.float64], signal: NDArray[np.float32]) -> NDArray[np.float32]:
+def _both_ways(
+    sections: NDArray[np.float64], signal: NDArray[np.float32], settling: float
+) -> NDArray[np.float32]:
     from scipy.signal import sosfiltfilt
 
     # Mirrored ends, long enough for the filter to settle, but shorter than the signal.
