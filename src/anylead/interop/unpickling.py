@@ -20,16 +20,18 @@ from anylead.errors import CheckpointError
 class Inert:
     """Stands where the file wants an object of some class; keeps its data and does nothing."""
 
+    state: dict[str, Any]
+
     def __new__(cls, *args: Any) -> "Inert":
         self = super().__new__(cls)
-        self.__dict__.update(args=args, state={})
+        self.state = {}
         return self
 
     def __init__(self, *args: Any):
         pass
 
     def __setstate__(self, state: Any) -> None:
-        self.__dict__["state"] = state if isinstance(state, dict) else {}
+        self.state = state if isinstance(state, dict) else {}
 
 
 def _empty_dict(*_: Any) -> dict[Any, Any]:
@@ -79,8 +81,10 @@ def read_torch_file(path: Path) -> dict[str, Any]:
             content = _load(path)
         plain = {key: _plain(value) for key, value in dict(content).items()}
     except pickle.UnpicklingError as error:
-        reason = str(error).split(". ")[0].splitlines()[-1]
-        raise CheckpointError(f"{path}: refused, nothing in it was run: {reason}") from error
+        raise CheckpointError(
+            f"{path}: no checkpoint of tensors and settings written by torch.save; nothing in it"
+            " was run"
+        ) from error
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
