@@ -136,8 +136,8 @@ def test_nothing_to_resample_is_refused():
         bootstrap_interval(weighted.mean(np.empty(0)), np.empty(0))
 
 
-def test_a_thousand_resamples_of_5000_recordings_and_26_classes_take_seconds():
+def test_resampling_5000_recordings_and_26_classes_is_fast():
     label, probability, patient = trial(5000, 26, decimals=6)
     start = time.process_time()
-    bootstrap_interval(weighted.macro_auroc(label, probability), patient)
-    assert time.process_time() - start < 20  # 2.7 s measured; scikit-learn takes 34 s
+    bootstrap_interval(weighted.macro_auroc(label, probability), patient, num_resamples=200)
+    assert time.process_time() - start < 4  # 0.6 s measured; scikit-learn takes 7 s
