@@ -1,0 +1,97 @@
+"""A file -> Record: one module per format, chosen by content first and by name second.
+
+A format is a module with two functions:
+
+- `matches(head, path) -> bool`: whether the file looks like this format, judged by its first bytes
+  and, where they cannot tell (raw samples, comma-separated numbers), by its name;
+- `read(path) -> Record`: the recording, or a `FormatError` that starts with the path.
+
+`READERS` is asked in its order: formats with a signature of their own stand before those that are
+guessed from text or from a name.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from anylead.errors import FormatError
+from anylead.formats import (
+    csv,
+    dicom,
+    edf,
+    hdf5,
+    hl7_aecg,
+    ishne,
+    matlab,
+    muse_xml,
+    npy,
+    parquet,
+    philips_xml,
+    scp,
+    wfdb,
+)
+from anylead.records import Record
+
+HEAD_BYTES = 4096
+
+
+class Reader(Protocol):
+    """What a module of this room offers."""
+
+    def matches(self, head: bytes, path: Path) -> bool:
+        """Whether the file whose first bytes are `head` looks like this format."""
+        ...
+
+    def read(self, path: Path) -> Record:
+        """The recording in the file."""
+        ...
+
+
+READERS: dict[str, Reader] = {
+    "wfdb": wfdb,
+    "edf": edf,
+    "dicom": dicom,
+    "ishne": ishne,
+    "hl7_aecg": hl7_aecg,
+    "philips_xml": philips_xml,
+    "muse_xml": muse_xml,
+    "hdf5": hdf5,
+    "parquet": parquet,
+    "npy": npy,
+    "matlab": matlab,
+    "scp": scp,
+    "csv": csv,
+}
+
+
+def find_format(path: Path) -> str | None:
+    """The name in `READERS` of the format a file has, or None if it has none of them.
+
+    Raises:
+        FormatError: the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except IsADirectoryError:
+        raise FormatError(f"{path}: is a folder; name a file") from None
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}; check the path") from None
+    return next((name for name, reader in READERS.items() if reader.matches(head, path)), None)
+
+
+def read(path: str | Path) -> Record:
+    """Read an ECG from a file of any known format.
+
+    Raises:
+        FormatError: the file cannot be opened, has no known format, or breaks the one it has.
+        MissingPackageError: the format needs an optional package.
+    """
+    path = Path(path)
+    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
+        path = path.with_name(f"{path.name}.hea")  # WFDB users name records without extension
+    name = find_format(path)
+    if name is None and path.suffix.lower() == ".dat":
+        raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
+    if name is None:
+        raise FormatError(f"{path}: no known ECG format; readable are {', '.join(READERS)}")
+    return READERS[name].read(path)
