@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
+    "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
 
