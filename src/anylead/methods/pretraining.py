@@ -27,8 +27,7 @@ from anylead.models import (
 from anylead.models.masking import negative_counts, span_mask
 from anylead.objective import Batch, Step
 
-# How the views of a batch are compared: each pair of views as an N x N matrix read both ways, or all
-# 2N views in one.
+# How views are compared: each pair of views as an N x N matrix read both ways, or all 2N in one.
 CONTRASTS: dict[str, Callable[..., Tensor]] = {"two_way": view_pair_loss, "nt_xent": nt_xent}
 
 

@@ -58,9 +58,7 @@ def two_leads(batch: Batch, segment: Tensor) -> Views:
     order = keys.masked_fill(~is_common, -1.0).argsort(dim=1, descending=True)
     is_kept = torch.zeros_like(taken.has_lead).scatter(2, order[:, :2, None], value=True)
     is_kept = is_kept & taken.has_lead
-    single = replace(
-        taken, signal=taken.signal.where(is_kept[..., None], 0.0), has_lead=is_kept
-    )
+    single = replace(taken, signal=taken.signal.where(is_kept[..., None], 0.0), has_lead=is_kept)
     has_two = is_common.sum(dim=1) >= 2
     return Views(single, is_valid=has_two[:, None].expand(-1, 2))
 
