@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
 from anylead.augment.baseline_shift import BaselineShift, shift
 from anylead.augment.baseline_wander import BaselineWander, wander
 from anylead.augment.drawing import lead_scale
-from anylead.augment.emg_noise import EmgNoise, muscle_noise
+from anylead.augment.emg_noise import EmgNoise, muscle_noise, white_noise
 from anylead.augment.noise import ELECTRODES, LEADS_FROM_ELECTRODES
 from anylead.augment.powerline_noise import PowerlineNoise, hum
 from anylead.leads import EINTHOVEN
@@ -178,6 +179,17 @@ def test_emg_noise_has_a_spread_from_0_to_half_a_millivolt_for_each_lead():
     assert spread.max() < 0.53
     assert spread.mean() == pytest.approx(0.25, abs=0.02)
     assert (spread[:, :, 0] - spread[:, :, 1]).abs().mean() > 0.05
+
+
+def test_white_noise_is_normal_and_no_sample_tells_another():
+    noise = white_noise(ecg_batch(rows=4, segments=2, time=999), num_sources=9)
+    assert noise.shape == (4, 2, 9, 999)
+    assert noise.dtype == torch.float32
+    assert kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
+    spectrum = torch.fft.rfft(noise).abs().square().mean((0, 1, 2))[1:] / 999
+    assert (spectrum - 1).abs().max() < 0.6  # 72 signals: standard error 0.12
+    correlation = torch.corrcoef(noise.flatten(0, 2)) - torch.eye(72)
+    assert correlation.abs().max() < 0.16  # standard error 0.032
 
 
 def test_baseline_wander_is_slow_and_differs_between_leads():

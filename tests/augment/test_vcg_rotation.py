@@ -5,7 +5,15 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from anylead.augment.vcg_rotation import DOWER, VcgRotation, apply, inverse_dower, rotation
+from anylead.augment.drawing import lead_scale
+from anylead.augment.vcg_rotation import (
+    DOWER,
+    TYPICAL_SCALE,
+    VcgRotation,
+    apply,
+    inverse_dower,
+    rotation,
+)
 from anylead.errors import RecipeError
 from anylead.leads import EINTHOVEN, lead_mask
 from augment.ecg_batches import ecg_batch, make_batch
@@ -127,6 +135,28 @@ def test_no_subset_of_leads_blows_up_noise():
     forward = np.linalg.norm(DOWER * subsets[:, :, None], ord=2, axis=(1, 2))
     inverse = np.linalg.norm(inverse_dower(subsets), ord=2, axis=(1, 2))
     assert (forward * inverse).max() < 20  # the most that any rotation can make of the noise
+
+
+def test_relative_gives_the_same_whatever_factor_each_lead_was_divided_by():
+    batch = ecg_batch(rows=3)
+    factor = torch.rand(3, 2, 12, 1) + 0.1
+    scaled = make_batch(batch.signal / factor, batch.has_lead, batch.num_samples, batch.seed)
+    torch.testing.assert_close(
+        VcgRotation(relative=True)(scaled).signal * factor,
+        VcgRotation(relative=True)(batch).signal,
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_relative_changes_nothing_for_leads_that_have_their_typical_scale():
+    batch = ecg_batch(rows=3)
+    typical = torch.tensor(TYPICAL_SCALE)[:, None]
+    signal = batch.signal / lead_scale(batch)[..., None] * typical
+    batch = make_batch(signal, batch.has_lead, batch.num_samples, batch.seed)
+    torch.testing.assert_close(
+        VcgRotation(relative=True)(batch).signal, VcgRotation()(batch).signal, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_refuses_a_scale_below_1():

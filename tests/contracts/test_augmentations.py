@@ -1,5 +1,6 @@
 """What every augmentation of the table keeps to."""
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from anylead.leads import LEAD_SETS, lead_mask
 from augment.ecg_batches import ecg_batch, take
 
 every = pytest.mark.parametrize("name", AUGMENTATIONS)
+# These draw nothing at prob 1; the second keeps its leads at every prob but 0.
+FIXED = ("complete_limb_leads", "keep_leads")
 
 
 def tensors(batch):
@@ -53,10 +56,8 @@ def test_the_same_seeds_give_the_same_result(name):
     assert torch.equal(augmentation(batch).signal, augmentation(batch).signal)
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name not in FIXED])
 def test_other_seeds_give_another_result(name):
-    if name == "complete_limb_leads":
-        pytest.skip("draws nothing at prob 1")
     batch = ecg_batch()
     other = replace(batch, seed=batch.seed + 77)
     augmentation = AUGMENTATIONS[name]()
@@ -82,7 +83,7 @@ def test_prob_0_is_the_identity(name):
     assert torch.equal(after.has_lead, batch.has_lead)
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name != "keep_leads"])
 def test_prob_one_half_touches_some_segments_and_leaves_others(name):
     has_lead = torch.from_numpy(lead_mask("I,II,V2,V5")).expand(40, 2, 12)
     batch = ecg_batch(rows=40, time=100, has_lead=has_lead)
@@ -131,6 +132,26 @@ def test_padding_stays_zero_and_an_empty_segment_stays_finite(name):
     is_padding = torch.arange(500) >= num_samples[..., None]
     assert after.signal.isfinite().all()
     assert not (after.signal * is_padding[:, :, None]).any()
+
+
+RELATIVE = [
+    name
+    for name, augmentation in AUGMENTATIONS.items()
+    if "relative" in inspect.signature(augmentation).parameters
+]
+
+
+@pytest.mark.parametrize("name", RELATIVE)
+def test_relative_leaves_flat_missing_and_padded_parts_alone(name):
+    num_samples = torch.tensor([[300, 0], [500, 1], [20, 499]])
+    batch = ecg_batch(rows=3, num_samples=num_samples, has_lead=random_leads(rows=3))
+    after = AUGMENTATIONS[name](prob=1.0, relative=True)(batch)
+    is_padding = torch.arange(500) >= num_samples[..., None]
+    assert after.signal.isfinite().all()
+    assert not after.signal[~batch.has_lead].any()
+    assert not (after.signal * is_padding[:, :, None]).any()
+    flat = replace(batch, signal=torch.zeros_like(batch.signal))
+    assert not AUGMENTATIONS[name](prob=1.0, relative=True)(flat).signal.any()
 
 
 @every

@@ -149,3 +149,13 @@ def test_equal_probabilities_are_never_told_apart_by_a_threshold():
     threshold = choose_thresholds(label, probability)
     reached = cinc_score(label, probability >= threshold)
     assert reached >= max(cinc_score(label, probability >= t) for t in np.linspace(0, 1, 11))
+
+
+def test_a_threshold_parts_probabilities_that_are_neighbours_among_floats():
+    label = np.zeros((4, 2), dtype=bool)
+    label[:2, 0] = label[2:, 1] = True
+    low = 0.5
+    high = np.nextafter(low, 1)
+    probability = np.array([[high, low], [high, low], [low, high], [low, high]])
+    threshold = choose_thresholds(label, probability, ["AF", "NSR"])
+    np.testing.assert_array_equal(probability >= threshold, label)

@@ -4,11 +4,13 @@ standard deviation U(0, 0.5) mV).
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, segment_normal, segment_uniform
+from anylead.augment.drawing import check_prob, is_chosen, segment_uniform
 from anylead.augment.noise import add_noise, num_sources
 from anylead.objective import Batch
+from anylead.randomness import integers
 
 _PURPOSE = 0x454D47
 _PURPOSE_AMPLITUDE = 0x454D48
@@ -36,10 +38,9 @@ class EmgNoise:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with muscle noise."""
-        sources, time = num_sources(self.on_electrodes), batch.signal.shape[-1]
+        sources = num_sources(self.on_electrodes)
         amplitude = segment_uniform(batch, sources, _PURPOSE_AMPLITUDE) * self.max_amplitude
-        white = segment_normal(batch, sources * time, _PURPOSE)
-        noise = muscle_noise(amplitude, white.reshape(*amplitude.shape, time))
+        noise = muscle_noise(amplitude, white_noise(batch, sources))
         return add_noise(
             batch,
             noise,
@@ -47,6 +48,22 @@ class EmgNoise:
             on_electrodes=self.on_electrodes,
             relative=self.relative,
         )
+
+
+def white_noise(batch: Batch, num_sources: int) -> Tensor:
+    """(batch, segment, source, time) standard normal numbers.
+
+    There is one for each sample, so this is made for speed: two from 31 random bits (Box-Muller
+    with a radius of 16 bits and an angle of 15), which reach 4.9 standard deviations.
+    """
+    segments, time = batch.signal.shape[1], batch.signal.shape[-1]
+    num_pairs = (num_sources * time + 1) // 2
+    bits = integers(batch.seed, segments * num_pairs, 1 << 31, _PURPOSE)
+    bits = bits.view(-1, segments, num_pairs)
+    radius = torch.sqrt(-2 * (((bits >> 15) + 0.5) * 2.0**-16).log())
+    angle = ((bits & 0x7FFF) + 0.5) * (2 * torch.pi * 2.0**-15)
+    pairs = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=-1)
+    return pairs[..., : num_sources * time].reshape(-1, segments, num_sources, time)
 
 
 def muscle_noise(amplitude: Tensor, white: Tensor) -> Tensor:

@@ -18,7 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, is_present, segment_uniform
+from anylead.augment.drawing import (
+    check_prob,
+    is_chosen,
+    is_present,
+    lead_scale,
+    segment_uniform,
+)
 from anylead.errors import RecipeError
 from anylead.leads import EINTHOVEN, NUM_LEADS
 from anylead.objective import Batch
@@ -39,6 +45,13 @@ _DOWER_CHEST = np.array(
 )
 # (12, 3): leads = DOWER @ vector.
 DOWER: NDArray[np.float64] = np.concatenate([EINTHOVEN @ _DOWER_I_II, _DOWER_CHEST])
+
+# mV, standard deviation of each lead in the median of 185 recordings of PTB-XL and of the PhysioNet
+# Challenge 2021 (0.5 to 40 Hz).
+TYPICAL_SCALE = (
+    *(0.118, 0.138, 0.100, 0.119, 0.081, 0.102),
+    *(0.154, 0.246, 0.240, 0.242, 0.225, 0.186),
+)
 
 _SMALLEST = 0.1  # a direction counts as seen from this share of the best seen one on
 
@@ -69,18 +82,19 @@ _FORWARD = torch.from_numpy(DOWER).to(torch.float32)
 class VcgRotation:
     """Turn and scale the vectorcardiogram of each segment.
 
-    The leads must be in one unit (mV, or a recording scaled by one factor): leads z-scored one by
-    one no longer tell the direction of the vector.
-
     Attributes:
         prob: chance of each segment.
         max_angle: degrees; the angle about each axis is drawn from -max_angle to max_angle.
         max_scale: the factor of each axis is drawn from 1 to it.
+        relative: for leads z-scored one by one, which no longer tell the direction of the vector:
+            each is taken to have its `TYPICAL_SCALE`. Else the leads must be in one unit (mV, or a
+            recording scaled by one factor).
     """
 
     prob: float = 1.0
     max_angle: float = 45.0
     max_scale: float = 1.5
+    relative: bool = False
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
@@ -95,9 +109,17 @@ class VcgRotation:
         device = batch.signal.device
         bits = 1 << torch.arange(NUM_LEADS, device=device)
         inverse = _INVERSE.to(device)[(batch.has_lead * bits).sum(-1)]  # (batch, segment, 3, 12)
-        moved = apply(batch.signal, inverse, _FORWARD.to(device), turn, scale)
+        unit = self._unit(batch)
+        moved = apply(batch.signal / unit, inverse, _FORWARD.to(device), turn, scale) * unit
         may_change = is_present(batch) & is_chosen(batch, self.prob, _PURPOSE)[..., None, None]
         return replace(batch, signal=torch.where(may_change, moved, batch.signal))
+
+    def _unit(self, batch: Batch) -> Tensor:
+        """(batch, segment, lead, 1) what stands for 1 mV in each lead."""
+        if not self.relative:
+            return torch.ones_like(batch.signal[..., :1])
+        unit = lead_scale(batch) / torch.tensor(TYPICAL_SCALE, device=batch.signal.device)
+        return torch.where(unit > 0, unit, 1.0)[..., None]
 
 
 def apply(signal: Tensor, inverse: Tensor, forward: Tensor, turn: Tensor, scale: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from anylead.datasets import synthetic
+from anylead.datasets import ecgid, physionet2021, ptbxl, synthetic
 from anylead.datasets.corpus import Corpus, Item
 from anylead.errors import DatasetError
 from anylead.records import Record
@@ -31,6 +31,9 @@ class Dataset(Protocol):
 
 
 DATASETS: dict[str, Dataset] = {
+    "ptbxl": ptbxl,
+    "physionet2021": physionet2021,
+    "ecgid": ecgid,
     "synthetic": synthetic,
 }
 

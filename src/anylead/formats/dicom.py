@@ -1,5 +1,6 @@
 """DICOM waveforms: 12-lead ECG, general ECG and ambulatory ECG (PS3.3 section A.34)."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from anylead.formats.guard import check_size, guarded, optional
 from anylead.leads import find_lead
 from anylead.records import Record
 
-DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+META_BYTES = 4096  # the transfer syntax stands in the first group, which is never packed
 MAX_DEFLATED_BYTES = 256 * 2**10  # deflate unpacks to at most 1032 times its size
 
 # Lead codes of SCP-ECG, used by DICOM as "5.6.3-9-<n>" (SCPECG) and "2:<n>" (MDC).
@@ -47,11 +49,11 @@ def read(path: Path) -> Record:
     """
     pydicom = optional("pydicom")
     with guarded(path, "DICOM"):
-        meta = pydicom.filereader.read_file_meta_info(path)
-        size = path.stat().st_size
-        if meta.get("TransferSyntaxUID") == DEFLATED and size > MAX_DEFLATED_BYTES:
-            raise FormatError(f"{path}: deflated DICOM of {size} bytes; store it uncompressed")
-        dataset = pydicom.dcmread(path)
+        # From memory: reading a file, pydicom makes room for whatever length an element declares.
+        data = path.read_bytes()
+        if DEFLATED in data[:META_BYTES] and len(data) > MAX_DEFLATED_BYTES:
+            raise FormatError(f"{path}: deflated DICOM of {len(data)} bytes; store it unpacked")
+        dataset = pydicom.dcmread(io.BytesIO(data))
         groups = [
             group
             for group in dataset.get("WaveformSequence") or []

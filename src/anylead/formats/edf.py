@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -240,32 +240,43 @@ def _with_gaps(
 
 def _about(header: Header) -> About:
     """Patient and start: by subfields in EDF+ ("code sex birthdate name"), else as one text."""
-    start = _start(header.start)
+    day, clock = _short_date(header.start[:8]), _time(header.start[-8:])
     if not header.kind.startswith(("EDF+", "BDF+")):
-        return About(patient_id=header.patient, start_time=start.isoformat() if start else None)
+        return About(patient_id=header.patient, start_time=_iso(day, clock))
     code, sex, born, *_ = [*header.patient.split(" "), "X", "X", "X"]
-    if header.recording.startswith("Startdate X"):
-        start = None
-    elif start is not None:
-        date = _date(header.recording.removeprefix("Startdate ")[:11])
-        start = start if date is None else datetime.combine(date, start.time())
+    # EDF+ repeats the date with all digits of its year, or says X where it is not known.
+    dated = header.recording.removeprefix("Startdate ")
+    day = None if dated.startswith("X") else _date(dated[:11]) or day
     birth = _date(born)
     return About(
         patient_id=None if code == "X" else code,
         sex=parse_sex(sex) if sex in ("F", "M") else None,
-        age=None if birth is None or start is None else (start.date() - birth).days / 365.25,
-        start_time=start.isoformat() if start else None,
+        age=None if birth is None or day is None else (day - birth).days / 365.25,
+        start_time=_iso(day, clock),
     )
 
 
-def _start(text: str) -> datetime | None:
-    """Out of "dd.mm.yyhh.mm.ss"; two digits of a year reach from 1985 to 2084."""
-    found = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d|yy)\s*(\d\d)\.(\d\d)\.(\d\d)", text)
+def _iso(day: date | None, clock: time | None) -> str | None:
+    return None if day is None or clock is None else datetime.combine(day, clock).isoformat()
+
+
+def _short_date(text: str) -> date | None:
+    """Out of "dd.mm.yy"; two digits of a year reach from 1985 to 2084."""
+    found = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", text)
     if found is None:
         return None
-    day, month, year, hour, minute, second = (int(p) if p != "yy" else 85 for p in found.groups())
+    year = int(found[3])
     try:
-        return datetime(year + (1900 if year >= 85 else 2000), month, day, hour, minute, second)
+        return date(year + (1900 if year >= 85 else 2000), int(found[2]), int(found[1]))
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> time | None:
+    """Out of "hh.mm.ss"."""
+    found = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", text)
+    try:
+        return None if found is None else time(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
         return None
 

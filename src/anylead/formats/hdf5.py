@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
+from anylead.formats import sandbox
 from anylead.formats.guard import check_expansion, guarded, optional
 from anylead.formats.sidecar import DATA_KEYS, Stated, array_record, find_array
 from anylead.leads import LEADS
@@ -49,6 +50,18 @@ def read(
         FormatError: broken, several recordings without `exam`, or rate, leads or unit not stated.
         MissingPackageError: h5py is not installed.
     """
+    stated = Stated(sample_rate, leads, unit)
+    return sandbox.read("hdf5", path, {**stated.as_arguments(), "exam": exam})
+
+
+def read_here(
+    path: Path,
+    sample_rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+    exam: int | None = None,
+) -> Record:
+    """`read` in this very process, which a damaged file can hang or crash."""
     h5py = optional("h5py")
     stated = Stated(sample_rate, leads, unit)
     with guarded(path, "HDF5"), h5py.File(path, "r", locking=False) as file:

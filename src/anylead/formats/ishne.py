@@ -32,23 +32,27 @@ def matches(head: bytes, path: Path) -> bool:
     return head.startswith(MAGIC)
 
 
-def read(path: Path) -> Record:
+def read(path: Path, is_length_nominal: bool = False) -> Record:
     """All leads of a Holter recording, whole.
 
-    A header checksum that does not fit, and a length other than the declared one, are warnings:
-    recorders in the field fill in both fields wrongly.
+    A header checksum that does not fit is a warning only: recorders in the field disagree on it.
+
+    Args:
+        path: the file.
+        is_length_nominal: the recorder writes the same length into every header, so a file that
+            holds less is not cut off.
 
     Raises:
         FormatError: not an ISHNE file, or broken.
     """
     with guarded(path, "ISHNE"):
-        record, doubts = _read(path)
-    for doubt in doubts:
-        warnings.warn(f"{path}: {doubt}", stacklevel=2)
+        record, is_doubtful = _read(path, is_length_nominal)
+    if is_doubtful:
+        warnings.warn(f"{path}: the checksum does not fit the header; is it damaged?", stacklevel=2)
     return record
 
 
-def _read(path: Path) -> tuple[Record, list[str]]:
+def _read(path: Path, is_length_nominal: bool) -> tuple[Record, bool]:
     size = path.stat().st_size
     check_size(path, HEADER_BYTES, size, "ISHNE header")
     with path.open("rb") as file:
@@ -66,13 +70,20 @@ def _read(path: Path) -> tuple[Record, list[str]]:
                 f" {num_leads} leads; the file is cut off, copy it again"
             )
         samples = np.fromfile(file, dtype="<i2").reshape(-1, num_leads)
-    doubts = _doubts(header[10:] + comment, checksum, declared, samples.shape)
+    # Writers count samples per lead or in all.
+    if len(samples) < declared != samples.size and not is_length_nominal:
+        raise FormatError(
+            f"{path}: {declared} samples declared, {len(samples)} per lead found; it is cut off,"
+            " or the recorder states a nominal length: then read(path, is_length_nominal=True)"
+        )
     channels = [
         # Nanovolts per step; 0 means that the recorder was not calibrated.
         Channel(LEAD_CODES.get(code, f"ISHNE {code}"), row, "nV", step, missing=LEAD_FAULT)
         for code, step, row in zip(codes, steps, samples.T, strict=True)
     ]
-    return build_record(path, channels, sample_rate, _about(header)), doubts
+    return build_record(path, channels, sample_rate, _about(header)), not is_checked(
+        header, comment, checksum
+    )
 
 
 def _leads(path: Path, header: bytes) -> tuple[int, list[int], list[int], int]:
@@ -85,15 +96,11 @@ def _leads(path: Path, header: bytes) -> tuple[int, list[int], list[int], int]:
     return num_leads, codes, steps, sample_rate
 
 
-def _doubts(checked: bytes, checksum: int, declared: int, shape: tuple[int, ...]) -> list[str]:
-    doubts = []
-    computed = binascii.crc_hqx(checked, 0xFFFF)  # CRC-CCITT
+def is_checked(header: bytes, comment: bytes, checksum: int) -> bool:
+    """Whether the stored checksum fits, or none is stored (0)."""
+    computed = binascii.crc_hqx(header[10:] + comment, 0xFFFF)  # CRC-CCITT
     swapped = computed >> 8 | (computed & 0xFF) << 8  # the standard leaves the byte order open
-    if checksum not in (0, computed, swapped):
-        doubts.append("the checksum does not fit the header; it may be damaged")
-    if declared not in (0, shape[0], shape[0] * shape[1]):
-        doubts.append(f"{declared} samples declared, {shape[0]} per lead found; it may be cut off")
-    return doubts
+    return checksum in (0, computed, swapped)
 
 
 def _about(header: bytes) -> About:

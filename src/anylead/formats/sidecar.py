@@ -47,6 +47,12 @@ class Stated:
     leads: Sequence[str] | None = None
     unit: str | None = None
 
+    def as_arguments(self) -> dict[str, Any]:
+        """Arguments for `read`, of types that JSON knows."""
+        leads = None if self.leads is None else [str(lead) for lead in self.leads]
+        rate = None if self.sample_rate is None else float(self.sample_rate)
+        return {"sample_rate": rate, "leads": leads, "unit": self.unit}
+
     def over(self, path: Path, inside: Mapping[str, Any]) -> dict[str, Any]:
         """Everything known: `inside` the file, overruled by the side-car, overruled by this."""
         own = {"sample_rate": self.sample_rate, "leads": self.leads, "unit": self.unit}

@@ -181,7 +181,8 @@ def _best_threshold(
         return float("inf")
     if num_predicted == len(ordered):
         return float(ordered[-1])
-    return float((ordered[num_predicted - 1] + ordered[num_predicted]) / 2)
+    above, below = ordered[num_predicted - 1], ordered[num_predicted]
+    return float(max((above + below) / 2, np.nextafter(below, above)))
 
 
 def _credit(true: Flags, predicted: Flags, earned: Floats) -> Floats:

@@ -36,6 +36,8 @@ class EncoderConfig:
         feature_grad_scale: gradients into the convolutions are multiplied by it.
         completes_limb_leads: fill in limb leads that follow from two present ones (exact in mV).
         knows_leads: add to each frame a learned vector that tells which leads are present.
+        norm_first: normalize before each part of a layer and after the last one, instead of after
+            each part and before the first layer (the paper's).
     """
 
     conv_layers: tuple[tuple[int, int, int], ...] = ((256, 2, 2),) * 4
@@ -52,6 +54,7 @@ class EncoderConfig:
     feature_grad_scale: float = 0.1
     completes_limb_leads: bool = False
     knows_leads: bool = False
+    norm_first: bool = False
 
 
 ENCODER_SIZES: dict[str, EncoderConfig] = {
@@ -105,6 +108,7 @@ class Encoder(nn.Module):
                 config.dropout,
                 config.attention_dropout,
                 config.activation_dropout,
+                config.norm_first,
             )
             for _ in range(config.num_layers)
         )
@@ -167,9 +171,12 @@ class Encoder(nn.Module):
         if is_padding is not None:
             x = x.masked_fill(is_padding[:, :, None], 0.0)
             is_valid = ~is_padding[:, None, None, :]
-        outputs = [self.dropout(self.norm(x + self.positional(x)))]
+        x = x + self.positional(x)
+        outputs = [self.dropout(x if self.config.norm_first else self.norm(x))]
         for layer in self.layers:
             outputs.append(layer(outputs[-1], is_valid))
+        if self.config.norm_first:
+            outputs[-1] = self.norm(outputs[-1])
         return outputs
 
     def find_padding(self, num_frames: int, num_samples: Tensor | None) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Transformer layers with the normalization after each residual (Vaswani et al., 1706.03762)."""
+"""Transformer layers (Vaswani et al., 1706.03762), normalized after each residual or before."""
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ class TransformerLayer(nn.Module):
         dropout: after attention and after the feed-forward network.
         attention_dropout: on the attention weights.
         activation_dropout: on the hidden channels.
+        norm_first: normalize what goes into each part instead of what comes out.
     """
 
     def __init__(
@@ -25,9 +26,11 @@ class TransformerLayer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
         activation_dropout: float = 0.0,
+        norm_first: bool = False,
     ):
         super().__init__()
         self.num_heads = num_heads
+        self.norm_first = norm_first
         self.attention_dropout = attention_dropout
         self.in_projection = nn.Linear(dim, 3 * dim)  # query, key, value
         self.out_projection = nn.Linear(dim, dim)
@@ -48,10 +51,19 @@ class TransformerLayer(nn.Module):
             x: (rows, frame, dim).
             is_valid: (rows, 1, 1, frame) bool, frames that may be attended to; None: all.
         """
-        x = self.attention_norm(x + self.dropout(self.attend(x, is_valid)))
+        if self.norm_first:
+            x = x + self.dropout(self.attend(self.attention_norm(x), is_valid))
+            last: Tensor = x + self.feed_forward(self.norm(x))
+        else:
+            x = self.attention_norm(x + self.dropout(self.attend(x, is_valid)))
+            last = self.norm(x + self.feed_forward(x))
+        return last
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Two linear layers with GELU between, (rows, frame, dim) -> (rows, frame, dim)."""
         hidden = self.activation_dropout(gelu(self.expand(x)))
-        normed: Tensor = self.norm(x + self.dropout(self.contract(hidden)))
-        return normed
+        contracted: Tensor = self.dropout(self.contract(hidden))
+        return contracted
 
     def attend(self, x: Tensor, is_valid: Tensor | None) -> Tensor:
         """Multi-head self-attention, (rows, frame, dim) -> (rows, frame, dim)."""

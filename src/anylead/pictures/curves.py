@@ -174,13 +174,13 @@ def _class_curves(
             labels[name] = f"{style.plain(name)}  no {kind} record"
     height = max(4.0, 0.8 + 0.2 * len(labels))
     beside = max(style.text_width_mm(label, 9) for label in labels.values()) / style.MM_PER_INCH
-    figure = style.new_figure(height + beside + 0.7, height)
+    figure = style.new_figure(height + beside + 0.8, height)  # the panel is about square
     axes = figure.add_subplot()
     for name, label in labels.items():
         x, y = drawn.get(name, ([], []))
         look = looks[name] if name in drawn else {"linestyle": " "}
         axes.plot(x, y, linewidth=1.5, label=label, drawstyle="steps-post", **look)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     style.legend_beside(figure, axes, score_name)
     return figure, axes
 

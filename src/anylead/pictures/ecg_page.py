@@ -134,7 +134,8 @@ def _new_page(shown: View, places: Arrangement, header: list[str], notes: str) -
     top = _MARGIN + (len(above) * _LINE + 1 if above else 0)
     bottom = _MARGIN + len(below) * _LINE
     width, height = grid_width + 2 * _MARGIN, top + places.height + bottom
-    figure = Figure(figsize=(width / style.MM_PER_INCH, height / style.MM_PER_INCH), facecolor="w")
+    size = (width / style.MM_PER_INCH, height / style.MM_PER_INCH)
+    figure = Figure(figsize=size, dpi=style.DPI, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
     page = _Page(figure, axes, width, height, _MARGIN, height - top, grid_width, places.height)
@@ -183,6 +184,7 @@ def _draw_grid(page: _Page) -> None:
 
 
 def _add_path(page: _Page, path: Outline, color: str, mm: float, gid: str, zorder: float) -> None:
+    path.should_simplify = False  # it would drop some of the grid's lines
     patch = PathPatch(
         path,
         fill=False,

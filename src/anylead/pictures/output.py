@@ -17,9 +17,10 @@ PictureKind = Literal["svg", "pdf", "png"]
 KINDS: tuple[str, ...] = get_args(PictureKind)
 
 # A person's own matplotlib settings must not change the scale of a page ("tight" would).
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "savefig.bbox": None,
     "savefig.transparent": False,
+    "text.hinting": "none",  # hinted letters are wider or narrower than the page was made for
     "svg.fonttype": "none",  # text stays text: it can be searched, and read aloud
     "svg.hashsalt": "anylead",
     "pdf.fonttype": 42,
@@ -43,9 +44,17 @@ def render(figure: Figure, kind: PictureKind = "svg", dpi: float = 200) -> bytes
         dpi: of PNG, and of points drawn as a raster within the others.
     """
     buffer = BytesIO()
-    with _LOCK, mpl.rc_context(_SETTINGS):
+    with _LOCK, mpl.rc_context(SETTINGS):
+        _settle(figure)
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
     return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once: doing it again at each drawing would move things a little."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def save(figure: Figure, path: Path, dpi: float = 200) -> None:

@@ -39,15 +39,20 @@ a { color: var(--accent); }
 pre, .wide { overflow-x: auto; }
 pre { padding: .7rem .9rem; background: var(--stripe); border: 1px solid var(--line);
   border-radius: .3rem; font-size: .85rem; line-height: 1.45; overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums;
-  overflow-wrap: normal; }
+table { border-collapse: collapse; width: max-content; font-size: .92rem;
+  font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption, figcaption { text-align: left; color: var(--soft); font-size: .9rem; padding: .3rem 0; }
 th, td { padding: .35rem .8rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { white-space: nowrap; border-bottom: 2px solid var(--line); }
+td { max-width: 30rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 tbody tr:nth-child(even) { background: var(--stripe); }
-figure { margin: 1.2rem 0; }
+figure { display: inline-block; vertical-align: top; max-width: 100%;
+  margin: 1rem 0; }
+@media (min-width: 45rem) { figure { margin-right: 1.5rem; } }
+.wide { margin: .8rem 0; }
+figure .wide { margin: 0; }
 .picture { background: #ffffff; border-radius: .3rem; width: fit-content; max-width: 100%; }
 .picture svg { display: block; height: auto; }
 @media print { .wide { overflow: visible; } h2, figure, table { break-inside: avoid; } }
@@ -231,6 +236,6 @@ def _inline_svg(figure: Figure, prefix: str, caption: str) -> str:
     label = f'role="img" aria-label="{escape(caption)}"' if caption else 'aria-hidden="true"'
     opening = (
         f"<svg {view_box[0] if view_box else ''} {label}"
-        f' style="width: 100%; max-width: {width:.0f}px; min-width: {0.66 * width:.0f}px">'
+        f' style="width: {width:.0f}px; max-width: 100%; min-width: {0.7 * width:.0f}px">'
     )
     return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)

@@ -34,6 +34,7 @@ INK = "#1A1A1A"
 GREY = "#8C8C8C"
 PALE = "#DDDDDD"
 FONT = "DejaVu Sans"  # comes with matplotlib, so texts measure the same everywhere
+DPI = 100  # of layouts; texts measure a little differently at other resolutions
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72.0
 
@@ -50,7 +51,7 @@ def new_figure(width: float, height: float) -> Figure:
         width, height: inches.
     """
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-    return Figure(figsize=(width, height), facecolor="white", layout=layout)
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
 
 
 def finish(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:

@@ -78,7 +78,10 @@ class Prepared:
 
 def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
     """Put the leads in their places, fill gaps, resample, filter, complete, normalize."""
-    signal, in_file = record.canonical()
+    if record.leads == LEADS:
+        signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
+    else:
+        signal, in_file = record.canonical()
     signal, some, long, lost = fill_missing(signal, record.sample_rate)
     is_flat = in_file & ~lost & (np.ptp(signal, axis=1) <= _CONSTANT)
     has_lead = in_file & ~lost & ~is_flat
@@ -118,7 +121,9 @@ def without_lead(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:
 
 def _resolution(record: Record, has_lead: NDArray[np.bool_]) -> NDArray[np.float64]:
     resolution = np.full(len(LEADS), np.nan)
-    if record.resolution is not None:
+    if record.resolution is not None and record.leads == LEADS:
+        resolution[:] = record.resolution
+    elif record.resolution is not None:
         for name, step in zip(record.leads, record.resolution, strict=True):
             if name in LEADS:
                 resolution[LEADS.index(name)] = step

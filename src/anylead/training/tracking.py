@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.progress import (
 )
 
 LOG = "log.csv"
+_FLUSH_SECONDS = 10.0
 
 
 class Tracker:
@@ -34,6 +36,7 @@ class Tracker:
     ):
         self.path = None if folder is None else folder / LOG
         self._rows = [] if self.path is None else _rows_before(self.path, first_step)
+        self._flushed = monotonic()
         self._board = None if folder is None else _summary_writer(folder)
         self._bar = Progress(
             TextColumn(title),
@@ -68,12 +71,15 @@ class Tracker:
     def log(self, step: int, values: dict[str, float]) -> None:
         """Keep one row of numbers."""
         self._rows.append({"step": float(step), **values})
+        if monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Write the CSV, whole; called at every checkpoint."""
+        """Write the CSV, whole; also called at every checkpoint."""
+        self._flushed = monotonic()
         if self.path is None or not self._rows:
             return
         names = list(dict.fromkeys(name for row in self._rows for name in row))

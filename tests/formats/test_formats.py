@@ -1,0 +1,61 @@
+"""Every format: the recording in a file that other code wrote comes back as it went in."""
+
+import numpy as np
+import pytest
+
+from anylead import formats
+from anylead.errors import FormatError
+from format_samples import SAMPLES
+
+VARIANTS = [(name, variant) for name, variants in SAMPLES.items() for variant in variants]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_millivolts_leads_rate_and_facts_come_back(name, variant, tmp_path):
+    sample = SAMPLES[name][variant](tmp_path)
+    record = formats.READERS[name].read(sample.path)
+    assert record.leads == sample.leads
+    assert record.sample_rate == sample.sample_rate
+    assert record.unit == "mV"
+    assert record.signal.dtype == np.float32
+    np.testing.assert_allclose(record.signal, sample.signal, rtol=0, atol=sample.tolerance)
+    facts = sample.facts or {}
+    found = {field: getattr(record, field) for field in facts}
+    if isinstance(facts.get("age"), int):  # out of two dates
+        assert found.pop("age") == pytest.approx(facts["age"], abs=0.01)
+    assert found == {field: fact for field, fact in facts.items() if field in found}
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_the_content_tells_the_format(name, variant, tmp_path):
+    assert formats.find_format(SAMPLES[name][variant](tmp_path).path) == name
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9])
+def test_a_file_cut_off_is_a_format_error_that_starts_with_its_path(name, variant, part, tmp_path):
+    path = SAMPLES[name][variant](tmp_path).path
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    if name == "csv" and part >= 0.5:
+        pytest.skip("a table of text does not tell its length")
+    with pytest.raises(FormatError) as caught:
+        formats.READERS[name].read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_missing_file_is_a_format_error(name, tmp_path):
+    path = tmp_path / "absent.ecg"
+    with pytest.raises(FormatError, match=r"absent\.ecg: .*[Nn]o such file"):
+        formats.READERS[name].read(path)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("other", SAMPLES)
+def test_the_file_of_another_format_is_a_format_error(name, other, tmp_path):
+    if name == other:
+        pytest.skip("the same format")
+    path = next(iter(SAMPLES[other].values()))(tmp_path).path
+    with pytest.raises(FormatError):
+        formats.READERS[name].read(path)
