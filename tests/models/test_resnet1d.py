@@ -12,7 +12,7 @@ from augment.ecg_batches import ecg_batch
 
 def encoder(**overrides):
     torch.manual_seed(0)
-    return new_encoder(EncoderChoice("resnet1d", "tiny", overrides)).eval()
+    return new_encoder(EncoderChoice("tiny", overrides, "resnet1d")).eval()
 
 
 @pytest.mark.parametrize("num_valid", [1, 17, 250, 399])
@@ -72,8 +72,8 @@ def test_a_local_method_is_refused():
 
 def test_unknown_kind_size_and_field_are_named():
     with pytest.raises(RecipeError, match=r"encoder\.kind 'mlp'; known are transformer, resnet1d"):
-        new_encoder(EncoderChoice("mlp"))
+        new_encoder(EncoderChoice(kind="mlp"))
     with pytest.raises(RecipeError, match="size 'huge'"):
-        new_encoder(EncoderChoice("resnet1d", "huge"))
+        new_encoder(EncoderChoice("huge", kind="resnet1d"))
     with pytest.raises(RecipeError, match="unknown num_heads; a resnet1d has stem_dim"):
-        new_encoder(EncoderChoice("resnet1d", "tiny", {"num_heads": 2}))
+        new_encoder(EncoderChoice("tiny", {"num_heads": 2}, "resnet1d"))

@@ -38,14 +38,14 @@ class EncoderChoice:
     """Which encoder, where no checkpoint gives one.
 
     Attributes:
-        kind: "transformer" or "resnet1d", a plain convolutional network for comparison.
         size: "tiny", "small" or "base" (the paper's, or the usual one of the kind).
         overrides: fields of `EncoderConfig`, or `ResNet1dConfig`, to change.
+        kind: "transformer" or "resnet1d", a plain convolutional network for comparison.
     """
 
-    kind: str = "transformer"
     size: str = "base"
     overrides: dict[str, Any] = field(default_factory=dict)
+    kind: str = "transformer"
 
 
 def new_encoder(choice: EncoderChoice) -> nn.Module:
