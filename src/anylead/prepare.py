@@ -120,7 +120,7 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     per_shard = recipe.records_per_shard
     if per_shard <= 0:
         per_shard = min(_LARGEST_SHARD, max(32, -(-len(items) // 64)))
-    options = {name: str(value) for name, value in sorted(recipe.options.items())}
+    options = {name: _told(value) for name, value in sorted(recipe.options.items())}
     return Plan(
         name=recipe.dataset,
         preprocess=recipe.preprocess,
@@ -133,6 +133,13 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
         items_sha256=build.items_sha256(record_id for record_id, _ in items),
         records_per_shard=per_shard,
     )
+
+
+def _told(value: Any) -> str:
+    """An option as the manifest keeps it: of a table its content counts, not its place."""
+    if isinstance(value, (str, Path)) and str(value) and Path(value).is_file():
+        return f"file {hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
+    return str(value)
 
 
 def _flags(names: Sequence[str]) -> Quality:
