@@ -1,4 +1,4 @@
-"""What is written comes back: the same millivolts within half a step of the format, and who it was."""
+"""What is written comes back: millivolts within half a step of the format, and who it was."""
 
 import math
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from anylead.errors import FormatError
@@ -61,11 +61,16 @@ def assert_same_signal(found, record, num_steps):
     assert (np.nan_to_num(error) <= allowed).all()
 
 
+def needs_no_more_than_eight_characters(record):
+    """EDF states a rate by a duration; a short one at 128.5 Hz has too few digits."""
+    assume(record.sample_rate % 1 == 0 or record.seconds > 1)
+
+
 def same(found, record, *fields):
     assert {f: getattr(found, f) for f in fields} == {f: getattr(record, f) for f in fields}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records(), name=st.sampled_from(["trip.csv", "trip.tsv"]))
 def test_csv_keeps_everything_to_the_last_bit(record, name):
     found = there_and_back(csv.write, csv.read, record, name)
@@ -74,7 +79,7 @@ def test_csv_keeps_everything_to_the_last_bit(record, name):
     same(found, record, "diagnosis", "unit")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records())
 def test_dicom_keeps_millivolts_and_facts(record):
     found = there_and_back(dicom_write.write, dicom.read, record, "trip.dcm")
@@ -82,9 +87,10 @@ def test_dicom_keeps_millivolts_and_facts(record):
     same(found, record, "sample_rate", "patient_id", "age", "sex", "start_time", "diagnosis")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records(may_miss=False))
 def test_edf_keeps_millivolts_sex_and_start(record):
+    needs_no_more_than_eight_characters(record)
     found = there_and_back(edf_write.write, edf.read, record, "trip.edf")
     # A limit of seven characters is up to a hundred-thousandth more than the largest sample.
     largest = np.abs(record.signal).max(axis=1)
@@ -93,11 +99,11 @@ def test_edf_keeps_millivolts_sex_and_start(record):
     assert_same_signal(found, record, 32767 / slack)
     same(found, record, "sex", "start_time")
     assert found.patient_id == (
-        record.patient_id and record.patient_id.replace("Å", "?").replace("ö", "?")
+        record.patient_id and record.patient_id.encode("ascii", "replace").decode()
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records())
 def test_wfdb_is_what_the_wfdb_package_reads(record):
     import wfdb
@@ -135,6 +141,7 @@ def found_digital(record, gains):
 def test_edfio_reads_the_same_edf(record):
     import edfio
 
+    needs_no_more_than_eight_characters(record)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trip.edf"
         edf_write.write(record, path)
@@ -142,7 +149,9 @@ def test_edfio_reads_the_same_edf(record):
         assert [signal.label for signal in theirs.signals] == [f"ECG {lead}" for lead in ours.leads]
         for signal, row in zip(theirs.signals, ours.signal, strict=True):
             np.testing.assert_allclose(signal.data, row, rtol=1e-6, atol=1e-9)
-            assert signal.sampling_frequency == pytest.approx(ours.sample_rate, rel=1e-5)
+            # They divide by the eight characters of the duration; we look for the rate behind them.
+            seconds = len(row) / signal.sampling_frequency
+            assert seconds == pytest.approx(len(row) / ours.sample_rate, rel=1e-6, abs=1e-6)
 
 
 def test_pydicom_reads_the_same_dicom(tmp_path):

@@ -30,6 +30,7 @@ SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0
 TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms")
 MAX_COMMENT_LINES = 200
 MAX_COLUMNS = 256
+MAX_NAME = 100
 MAX_LINE = 65536
 NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
 # Of the step between two samples: beyond this the times are no even grid.
@@ -123,7 +124,9 @@ def _columns(line: str) -> list[tuple[str, str]]:
     """(name, unit) of every cell: "II (mV)", "II [uV]", "II"."""
     cells = []
     for cell in line.strip().split(_separator(line)):
-        found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell.strip().strip('"'))
+        # No lead has so long a name, and a longer one takes the pattern quadratic time.
+        cell = cell.strip().strip('"')[:MAX_NAME]
+        found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell)
         name, *units = found.groups() if found else (cell, None, None)
         cells.append((name or "", (units[0] or units[1] or "").strip()))
     return cells

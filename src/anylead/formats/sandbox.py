@@ -25,7 +25,7 @@ from anylead import errors
 from anylead.errors import AnyleadError, FormatError
 from anylead.records import Record
 
-SECONDS = 4.0  # for a small file
+SECONDS = 3.0  # for a small file
 BYTES_PER_SECOND = 10e6
 MEMORY_BYTES = 3 * 2**28
 MEMORY_PER_BYTE = 16
