@@ -67,7 +67,8 @@ class Channel:
         signal = (signal * self.scale + self.offset) * to_millivolts
         if self.missing is not None:
             signal[self.values == self.missing] = np.nan
-        single = signal.astype(np.float32)
+        with np.errstate(over="ignore"):
+            single = signal.astype(np.float32)
         if np.isinf(single).any():
             raise FormatError(
                 f"lead {self.name}: infinite values; the scale or the data is damaged"
@@ -120,7 +121,7 @@ def build_record(
         raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
     leads: dict[str, Channel] = {}
     for channel in channels:
-        name = find_lead(channel.name)
+        name = lead_of(channel.name)
         if name is not None:
             leads.setdefault(name, channel)
     if not leads:
@@ -148,6 +149,14 @@ def build_record(
         diagnosis=about.diagnosis or None,
         unit="NU" if units == {True} else "mV",
     )
+
+
+def lead_of(name: str) -> str | None:
+    """The canonical lead behind a channel's name, or None.
+
+    A bare number is the number of a channel, of a Holter or of a table, and not lead I, II or III.
+    """
+    return None if name.strip().isdecimal() else find_lead(name)
 
 
 def plausible_age(age: float | None) -> float | None:

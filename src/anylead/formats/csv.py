@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import Channel, build_record
+from anylead.formats.assemble import Channel, build_record, lead_of
 from anylead.formats.guard import guarded, optional
-from anylead.formats.sidecar import Stated, about, complete
-from anylead.leads import find_lead
+from anylead.formats.sidecar import Stated, about, complete, names_of
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -44,7 +43,7 @@ def matches(head: bytes, path: Path) -> bool:
     lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")]
     return bool(lines) and (
-        path.suffix.lower() != ".txt" or any(find_lead(c[0]) for c in _columns(lines[0]))
+        path.suffix.lower() != ".txt" or any(lead_of(c[0]) for c in _columns(lines[0]))
     )
 
 
@@ -78,7 +77,7 @@ def read(
         for (name, column_unit), values in zip(columns, table, strict=True):
             if name.strip().lower() in TIMES:
                 times = values * _seconds(path, name, column_unit)
-            elif find_lead(name) is not None:
+            elif lead_of(name) is not None:
                 channels.append((name, values))
                 units.append(column_unit)
         if not channels:
@@ -137,8 +136,11 @@ def _named(path: Path, header: str, known: dict[str, Any]) -> tuple[list[tuple[s
     if len(columns) > MAX_COLUMNS:
         raise FormatError(f"{path}: {len(columns)} columns; want one per lead")
     has_header = not all(NUMBER.match(name) for name, _ in columns)
-    if has_header:
+    stated = names_of(known["leads"]) if known.get("leads") is not None else []
+    if has_header and len(stated) != len(columns):
         return columns, True
+    if has_header:
+        return [(name, unit) for name, (_, unit) in zip(stated, columns, strict=True)], True
     leads = complete(path, {"unit": "NU", "sample_rate": 1.0, **known})["leads"]
     if len(leads) != len(columns):
         raise FormatError(f"{path}: {len(columns)} columns for {len(leads)} leads; state others")
