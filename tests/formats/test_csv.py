@@ -75,3 +75,8 @@ def test_a_long_first_line_takes_no_quadratic_time(tmp_path):
     with pytest.raises(FormatError):
         read(tmp_path, "I" + " " * 60000 + "x,II\n1,2\n")
     assert time.perf_counter() - started < 1
+
+
+def test_stated_names_replace_those_of_the_header(tmp_path):
+    text = "left (mV),right (mV)\n1,2\n"
+    assert read(tmp_path, text, sample_rate=250, leads=["II", "V5"]).leads == ("II", "V5")

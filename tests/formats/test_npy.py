@@ -82,3 +82,18 @@ def test_of_several_arrays_the_usual_name_is_taken_or_all_are_listed(tmp_path):
     np.savez(path, one=ROWS, two=ROWS)
     with pytest.raises(FormatError, match=r"one \(2, 6\), two \(2, 6\); name the signal"):
         npy.read(path, **STATED)
+
+
+@pytest.mark.parametrize("length", [2**32 - 1, 2**17])
+def test_a_long_header_is_refused_before_room_is_made(length, tmp_path):
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x02\x00" + struct.pack("<I", length) + bytes(2**18))
+    with pytest.raises(FormatError, match=f"header declared with {length} bytes"):
+        npy.read(path, **STATED)
+
+
+def test_headers_of_version_2_are_read(tmp_path):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, ROWS, version=(2, 0))
+    np.testing.assert_array_equal(npy.read(path, **STATED).signal, ROWS)
