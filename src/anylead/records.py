@@ -32,6 +32,8 @@ class Record:
         start_time: ISO 8601, where known.
         diagnosis: the device's or the reader's own text.
         unit: "mV", or "NU" where the file holds no voltage (such as z-scored signals).
+        resolution: one step of the file's integers in `unit` for each row, so that every sample is
+            a whole number of steps; None where the file holds no integers or tells no gain.
     """
 
     signal: NDArray[np.float32]
@@ -47,6 +49,7 @@ class Record:
     start_time: str | None = None
     diagnosis: str | None = None
     unit: Literal["mV", "NU"] = "mV"
+    resolution: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

@@ -27,6 +27,7 @@ from anylead.formats import (
     parquet,
     philips_xml,
     scp,
+    wfdb,
 )
 from anylead.records import Record
 
@@ -46,6 +47,7 @@ class Reader(Protocol):
 
 
 READERS: dict[str, Reader] = {
+    "wfdb": wfdb,
     "edf": edf,
     "dicom": dicom,
     "ishne": ishne,
@@ -85,7 +87,11 @@ def read(path: str | Path) -> Record:
         MissingPackageError: the format needs an optional package.
     """
     path = Path(path)
+    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
+        path = path.with_name(f"{path.name}.hea")  # WFDB users name records without extension
     name = find_format(path)
+    if name is None and path.suffix.lower() == ".dat":
+        raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
     if name is None:
         raise FormatError(f"{path}: no known ECG format; readable are {', '.join(READERS)}")
     return READERS[name].read(path)

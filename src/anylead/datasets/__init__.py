@@ -1,0 +1,64 @@
+"""A public corpus (or a folder) -> Records with patients, labels and official splits.
+
+A dataset is a module with one function, `corpus(root, **options) -> Corpus`. It lists the
+recordings under `root` without reading signals, so that processes can share the work, and raises a
+`DatasetError` with a remedy where `root` is not the corpus. Patient ids are unique in a corpus and
+None where the source does not tell; official splits and folds are filled in.
+
+To add one: write the module, add its line to `DATASETS`.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from anylead.datasets import ecgid, physionet2021, ptbxl, synthetic
+from anylead.datasets.corpus import Corpus, Item
+from anylead.errors import DatasetError
+from anylead.records import Record
+
+__all__ = ["DATASETS", "Corpus", "Dataset", "Item", "corpus", "records"]
+
+
+class Dataset(Protocol):
+    """What a module of this room offers; each has options of its own."""
+
+    @property
+    def corpus(self) -> Any:
+        """`corpus(root, **options) -> Corpus`."""
+        ...
+
+
+DATASETS: dict[str, Dataset] = {
+    "ptbxl": ptbxl,
+    "physionet2021": physionet2021,
+    "ecgid": ecgid,
+    "synthetic": synthetic,
+}
+
+
+def corpus(name: str, root: str | Path | None = None, **options: Any) -> Corpus:
+    """List a dataset.
+
+    Args:
+        name: a key of `DATASETS`.
+        root: its folder; None only for generated data.
+        options: arguments of the dataset's own `corpus` function.
+
+    Raises:
+        DatasetError: no such dataset, folder or option.
+    """
+    if name not in DATASETS:
+        raise DatasetError(f"no dataset {name!r}; known are {', '.join(DATASETS)}")
+    known = list(inspect.signature(DATASETS[name].corpus).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise DatasetError(f"{name}: no option {option!r}; it has {', '.join(known) or 'none'}")
+    listed: Corpus = DATASETS[name].corpus(None if root is None else Path(root), **options)
+    return listed
+
+
+def records(name: str, root: str | Path | None = None, **options: Any) -> Iterator[Record]:
+    """Every recording of a dataset; arguments as for `corpus`."""
+    return corpus(name, root, **options).records()

@@ -1,0 +1,320 @@
+"""WFDB (PhysioNet): a text header `.hea` beside samples in `.dat` or `.mat`.
+
+Formats 16, 61 and 212 are read here, the rest by the `wfdb` package; both give the same samples.
+Specification: header(5) and signal(5) of the WFDB Applications Guide.
+"""
+
+import math
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
+from anylead.leads import LEADS, OTHER_LEADS, find_lead
+from anylead.records import Record
+
+# The same few names stand in all headers of a corpus.
+_find_lead = lru_cache(maxsize=1024)(find_lead)
+# Digital values that mean "no sample".
+_MISSING = {"16": -32768, "61": -32768, "212": -2048}
+# Bytes per sample of formats that are not compressed; the rest are not checked for truncation.
+_BYTES = {"8": 1, "80": 1, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4, "212": 1.5}
+_TO_MILLIVOLT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+_NO_VOLTAGE = ("z", "nu", "nd", "adu", "a.u.", "au")
+# No file can stand for more samples than this many per byte, nor gaps be longer than this many
+# times what was recorded: guards against headers that ask for all memory.
+_LARGEST_RATIO = 100
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """A header, or a file of samples with its header beside it."""
+    if path.suffix.lower() == ".hea":
+        return is_header(head)
+    return path.suffix.lower() in (".dat", ".mat") and path.with_suffix(".hea").is_file()
+
+
+def read(path: Path) -> Record:
+    """Read a record by its header, its samples, or its name without extension.
+
+    A second row of a lead that is marked as filtered (ECG-ID) is left out.
+
+    Raises:
+        FormatError: header or samples are missing, cut short, changed, or of no known lead.
+    """
+    header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
+    if not header_path.is_file() and path.with_name(path.name + ".hea").is_file():
+        header_path = path.with_name(path.name + ".hea")
+    if not header_path.is_file():
+        raise FormatError(
+            f"{path}: its header {header_path.name} is missing; samples alone tell neither leads"
+            " nor sample rate"
+        )
+    header = read_header(header_path)
+    signal, lines = read_signals(header)
+    rows, leads = _leads(header, lines)
+    if len(rows) < len(lines):
+        signal, lines = signal[rows], tuple(lines[row] for row in rows)
+    factors, unit = _units(header, lines)
+    if any(factor != 1 for factor in factors):
+        signal = signal * np.array(factors, dtype=np.float32)[:, None]
+    diagnosis = header.fields.get("dx")
+    codes = [code.strip() for code in re.split(r"[,;]", diagnosis or "")]
+    found = tuple(dict.fromkeys(code for code in codes if code and code.lower() != "unknown"))
+    return Record(
+        signal=signal,
+        leads=leads,
+        sample_rate=header.sample_rate,
+        record_id=header_path.stem,
+        labels={"dx": found} if found else {},
+        age=parse_age(header.fields.get("age")),
+        sex=parse_sex(header.fields.get("sex") or header.fields.get("gender")),
+        start_time=header.start_time,
+        diagnosis=diagnosis or None,
+        unit=unit,
+        resolution=tuple(
+            abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
+        ),
+    )
+
+
+def read_signals(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
+    """All signals of a record, segments joined.
+
+    Returns:
+        (signal, time) in the units of the header, NaN where samples are missing; and what the
+        header says about each row.
+    """
+    if header.segments:
+        return _join(header)
+    if not header.signals:
+        raise FormatError(f"{header.path}: 0 signals; an ECG has at least one")
+    rows = []
+    lines = header.signals
+    first = 0
+    while first < len(lines):
+        last = first
+        while last < len(lines) and lines[last].file == lines[first].file:
+            last += 1
+        rows.append(_read_file(header, lines[first:last], first))
+        first = last
+    if len({part.shape[1] for part in rows}) != 1:
+        lengths = ", ".join(str(part.shape[1]) for part in rows)
+        raise FormatError(f"{header.path}: files of different length ({lengths} samples)")
+    return (rows[0] if len(rows) == 1 else np.concatenate(rows)), lines
+
+
+def parse_age(text: str | None) -> float | None:
+    """Years out of "63", "63.5", "NaN", "Unknown", "> 89", "063Y"."""
+    found = re.search(r"\d+(?:\.\d+)?", text or "")
+    years = float(found.group()) if found else None
+    return years if years is not None and years < 200 else None
+
+
+def parse_sex(text: str | None) -> Literal["female", "male"] | None:
+    """Sex out of "F", "Female", "M", "male", "Unknown"."""
+    word = (text or "").strip().lower()
+    if word in ("f", "female", "woman", "w"):
+        return "female"
+    return "male" if word in ("m", "male", "man") else None
+
+
+def _read_file(
+    header: Header, lines: tuple[SignalLine, ...], first_row: int
+) -> NDArray[np.float32]:
+    """The signals of one file of samples, (signal, time)."""
+    path = header.path.with_name(lines[0].file)
+    kind = lines[0].format
+    frame = sum(line.samples_per_frame for line in lines)
+    try:
+        num_bytes = path.stat().st_size - lines[0].byte_offset
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}; {header.path.name} names it") from (
+            None
+        )
+    if any(line.format != kind or line.byte_offset != lines[0].byte_offset for line in lines):
+        raise FormatError(f"{header.path}: several sample formats in {path.name}")
+    _check_length(header, path, kind, frame, num_bytes)
+    plain = all(line.samples_per_frame == 1 and line.skew == 0 for line in lines)
+    if not plain or kind not in _MISSING:
+        return _read_by_package(header, first_row, len(lines))
+    num_samples = header.num_samples or int(num_bytes / _BYTES[kind] / len(lines))
+    if num_samples == 0:
+        raise FormatError(f"{path}: 0 samples")
+    count = num_samples * len(lines)
+    try:
+        if kind != "212":
+            order = "<i2" if kind == "16" else ">i2"
+            digital = np.fromfile(path, order, count, offset=lines[0].byte_offset)
+            digital = digital.astype(np.int16, copy=False)
+        else:
+            size = -(-count * 3 // 2)
+            packed = np.fromfile(path, np.uint8, size, offset=lines[0].byte_offset)
+            digital = _unpack_212(packed, count)
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}") from None
+    if len(digital) < count:
+        raise FormatError(f"{path}: truncated; {len(digital)} samples, want {count}")
+    digital = np.ascontiguousarray(digital.reshape(num_samples, len(lines)).T)
+    _check_sums(path, lines, digital.view(np.uint16).sum(axis=1, dtype=np.uint16))
+    return _physical(digital, lines, _MISSING[kind])
+
+
+def _check_length(
+    header: Header, path: Path, kind: str, samples_per_frame: int, num_bytes: int
+) -> None:
+    num_samples = (header.num_samples or 0) * samples_per_frame
+    wanted = num_samples * _BYTES.get(kind, 1 / _LARGEST_RATIO)
+    if num_bytes < wanted or num_bytes <= 0:
+        raise FormatError(
+            f"{path}: truncated; {max(num_bytes, 0)} bytes of samples, {header.path.name} wants"
+            f" {int(np.ceil(wanted))}"
+        )
+
+
+def _unpack_212(packed: NDArray[np.uint8], count: int) -> NDArray[np.int16]:
+    """Two samples of 12 bits in three bytes."""
+    padded = np.zeros(-(-count // 2) * 3, dtype=np.int16)
+    padded[: len(packed)] = packed[: len(padded)]
+    low, middle, high = padded.reshape(-1, 3).T
+    digital = np.empty(2 * len(low), dtype=np.int16)
+    digital[0::2] = low + ((middle & 0x0F) << 8)
+    digital[1::2] = high + ((middle & 0xF0) << 4)
+    digital[digital > 2047] -= 4096
+    return digital[: min(count, len(packed) * 2 // 3)]
+
+
+def _physical(
+    digital: NDArray[np.int16], lines: tuple[SignalLine, ...], missing: int
+) -> NDArray[np.float32]:
+    signal = digital.astype(np.float32)
+    baseline = np.array([line.baseline for line in lines], dtype=np.float64)
+    if baseline.any():
+        signal -= baseline.astype(np.float32)[:, None]
+    signal /= np.array([line.gain for line in lines], dtype=np.float32)[:, None]
+    if digital.min() <= missing:
+        signal[digital == missing] = np.nan
+    return signal
+
+
+def _check_sums(path: Path, lines: tuple[SignalLine, ...], sums: NDArray[np.uint16]) -> None:
+    for line, found in zip(lines, sums.tolist(), strict=True):
+        if line.checksum is not None and found != line.checksum:
+            raise FormatError(
+                f"{path}: samples of {line.description or line.file} were changed or damaged"
+                f" (checksum {found}, the header says {line.checksum})"
+            )
+
+
+def _read_by_package(header: Header, first_row: int, num_rows: int) -> NDArray[np.float32]:
+    """Other sample formats, signals of several rates, skewed signals."""
+    import wfdb
+
+    name = str(header.path.with_suffix(""))
+    rows = list(range(first_row, first_row + num_rows))
+    lines = header.signals[first_row : first_row + num_rows]
+    try:
+        exact = wfdb.rdrecord(name, channels=rows, physical=False, smooth_frames=False)
+        sums = [int(np.sum(each, dtype=np.int64)) % 65536 for each in exact.e_d_signal]
+        read = wfdb.rdrecord(name, channels=rows, return_res=64)
+        physical = np.asarray(read.p_signal, dtype=np.float32).T
+    except Exception as error:  # the package has no error class of its own
+        raise FormatError(f"{header.path}: cannot be read ({error})") from None
+    if all(line.skew == 0 for line in lines):
+        _check_sums(header.path, lines, np.array(sums, dtype=np.uint16))
+    if physical.size == 0:
+        raise FormatError(f"{header.path}: 0 samples")
+    return np.ascontiguousarray(physical)
+
+
+def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
+    """Put segments one after another; rows are matched by name, gaps are NaN."""
+    parts: list[tuple[int, Header | None]] = []
+    for name, length in header.segments:
+        part = None if name == "~" else read_header(header.path.with_name(f"{name}.hea"))
+        if part is not None and part.segments:
+            raise FormatError(f"{header.path}: segment {name} has segments itself")
+        if part is not None and part.sample_rate != header.sample_rate:
+            raise FormatError(
+                f"{header.path}: {header.sample_rate} Hz, segment {name} {part.sample_rate} Hz"
+            )
+        parts.append((length, part))
+    # A first segment of length 0 lists all signals ("variable layout").
+    known = [line for _, part in parts if part is not None for line in part.signals]
+    first: dict[str, SignalLine] = {}
+    for line in known:
+        first.setdefault(line.description, line)
+    # Samples of segments with different gains are no whole steps of any one of them.
+    gains = {(line.description, line.gain) for line in known}
+    varied = {name for name in first if sum(pair[0] == name for pair in gains) > 1}
+    lines = tuple(
+        replace(line, gain=math.nan) if name in varied else line for name, line in first.items()
+    )
+    total = sum(length for length, _ in parts)
+    recorded = sum(length for length, part in parts if part is not None)
+    if total == 0 or total > _LARGEST_RATIO * recorded:
+        raise FormatError(f"{header.path}: {recorded} samples recorded in {total}")
+    pieces = []
+    for length, part in parts:
+        if length == 0:
+            continue
+        piece = np.full((len(lines), length), np.nan, dtype=np.float32) if part is None else None
+        pieces.append(_segment(header, part, lines, length) if part is not None else piece)
+    joined = np.concatenate([piece for piece in pieces if piece is not None], axis=1)
+    return joined, lines
+
+
+def _segment(
+    header: Header, part: Header, lines: tuple[SignalLine, ...], length: int
+) -> NDArray[np.float32]:
+    signal, own = read_signals(part)
+    if signal.shape[1] != length:
+        raise FormatError(
+            f"{header.path}: segment {part.path.name} has {signal.shape[1]} samples, want {length}"
+        )
+    piece = np.full((len(lines), length), np.nan, dtype=np.float32)
+    row_of = {line.description: row for row, line in enumerate(lines)}
+    for row, line in enumerate(own):
+        target = row_of[line.description]
+        if line.unit.lower() != lines[target].unit.lower():
+            raise FormatError(f"{header.path}: {line.description} in several units")
+        piece[target] = signal[row]
+    return piece
+
+
+def _leads(header: Header, lines: tuple[SignalLine, ...]) -> tuple[list[int], tuple[str, ...]]:
+    """Rows to keep and their canonical names."""
+    rows: dict[str, int] = {}
+    for row, line in enumerate(lines):
+        name = _find_lead(line.description)
+        if name is None:
+            raise FormatError(
+                f"{header.path}: unknown lead {line.description!r}; known are"
+                f" {', '.join(LEADS + OTHER_LEADS)} and their usual spellings"
+            )
+        if name not in rows:
+            rows[name] = row
+        elif "filtered" not in line.description.lower():
+            raise FormatError(f"{header.path}: lead {name} stands twice")
+    return list(rows.values()), tuple(rows)
+
+
+def _units(
+    header: Header, lines: tuple[SignalLine, ...]
+) -> tuple[list[float], Literal["mV", "NU"]]:
+    """Factors to the unit of the record, and that unit."""
+    units = [line.unit.lower() for line in lines]
+    if all(unit in _TO_MILLIVOLT for unit in units):
+        return [_TO_MILLIVOLT[unit] for unit in units], "mV"
+    if all(unit in _NO_VOLTAGE for unit in units):
+        return [1.0] * len(units), "NU"
+    odd = next(line.unit for line in lines if line.unit.lower() not in _TO_MILLIVOLT)
+    raise FormatError(
+        f"{header.path}: unit {odd!r}; want {', '.join(sorted(_TO_MILLIVOLT))}, or one of"
+        f" {', '.join(_NO_VOLTAGE)} for all leads"
+    )

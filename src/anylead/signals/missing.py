@@ -1,0 +1,50 @@
+"""Missing samples (NaN): filled in where few, the lead given up where many."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONG_GAP_SECONDS = 0.2
+
+
+def fill_missing(
+    signal: NDArray[np.float32], sample_rate: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Replace samples that are not finite by a line between their neighbours.
+
+    Args:
+        signal: (lead, time); not changed.
+        sample_rate: Hz.
+
+    Returns:
+        The signal with finite samples only, zero throughout a lost lead; then three flags of shape
+        (lead,): samples were missing, for longer than 0.2 s at a time, and more than half of the
+        lead (the lead is lost).
+    """
+    num_leads, num_samples = signal.shape
+    some = np.zeros(num_leads, dtype=bool)
+    long = np.zeros(num_leads, dtype=bool)
+    lost = np.zeros(num_leads, dtype=bool)
+    # The usual case in two cheap passes: NaN and infinity show in the extremes.
+    if np.isfinite(signal.max(axis=1)).all() and np.isfinite(signal.min(axis=1)).all():
+        return signal, some, long, lost
+    filled = signal.copy()
+    time = np.arange(num_samples)
+    for lead in range(num_leads):
+        is_missing = ~np.isfinite(signal[lead])
+        num_missing = int(is_missing.sum())
+        if num_missing == 0:
+            continue
+        some[lead] = True
+        long[lead] = _longest_run(is_missing) > LONG_GAP_SECONDS * sample_rate
+        lost[lead] = num_missing > num_samples / 2
+        if lost[lead]:
+            filled[lead] = 0
+        else:
+            known = time[~is_missing]
+            filled[lead, is_missing] = np.interp(time[is_missing], known, signal[lead, known])
+    return filled, some, long, lost
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.view(np.int8), [0]))))
+    return int((edges[1::2] - edges[::2]).max(initial=0))

@@ -1,0 +1,146 @@
+"""From a recording to what a model sees: the same for prepare, embed and serve."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import RecipeError
+from anylead.leads import LEADS, complete_limb_leads
+from anylead.records import Record
+from anylead.signals.filters import bandpass, notch
+from anylead.signals.missing import fill_missing
+from anylead.signals.quality import Quality
+from anylead.signals.resample import resample
+
+# A lead that moves by less than this (in mV) is a constant.
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How a recording is made ready for a model; it is written into stores and checkpoints.
+
+    Attributes:
+        sample_rate: Hz.
+        highpass_hz: lower edge of the pass band; None keeps slow parts.
+        lowpass_hz: upper edge of the pass band; None keeps fast parts.
+        notch_hz: a frequency to take out, such as that of the mains.
+        normalize: "none" keeps mV; "record" takes the mean from each lead and divides all of them
+            by one standard deviation; "lead" divides each lead by its own, which breaks the
+            relation between leads.
+        complete_limb_leads: compute missing limb leads that follow exactly from two present ones.
+    """
+
+    sample_rate: float = 500.0
+    highpass_hz: float | None = None
+    lowpass_hz: float | None = None
+    notch_hz: float | None = None
+    normalize: Literal["none", "record", "lead"] = "none"
+    complete_limb_leads: bool = False
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.sample_rate) and self.sample_rate > 0):
+            raise RecipeError(f"sample_rate {self.sample_rate}: want a number of Hz above 0")
+        for name in ("highpass_hz", "lowpass_hz", "notch_hz"):
+            edge = getattr(self, name)
+            if edge is not None and not 0 < edge < self.sample_rate / 2:
+                raise RecipeError(
+                    f"{name} {edge}: want a frequency between 0 and half the sample rate"
+                    f" ({self.sample_rate / 2} Hz)"
+                )
+        if self.highpass_hz and self.lowpass_hz and self.highpass_hz >= self.lowpass_hz:
+            raise RecipeError(
+                f"highpass_hz {self.highpass_hz} is not below lowpass_hz {self.lowpass_hz}"
+            )
+        if self.normalize not in ("none", "record", "lead"):
+            raise RecipeError(f"normalize {self.normalize!r}: want none, record or lead")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A recording ready for a model.
+
+    Attributes:
+        signal: (12, time) float32 in the canonical order; zero where a lead is missing.
+        has_lead: (12,) bool; False for a lead that is missing, constant or mostly missing.
+        quality: (12,) uint16, bits of `Quality` that came to light here.
+        resolution: (12,) float64, the step of the source's integers where the samples are still
+            whole numbers of it, else NaN.
+    """
+
+    signal: NDArray[np.float32]
+    has_lead: NDArray[np.bool_]
+    quality: NDArray[np.uint16]
+    resolution: NDArray[np.float64]
+
+
+def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
+    """Put the leads in their places, fill gaps, resample, filter, complete, normalize."""
+    if record.leads == LEADS:
+        signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
+    else:
+        signal, in_file = record.canonical()
+    signal, some, long, lost = fill_missing(signal, record.sample_rate)
+    is_flat = in_file & ~lost & (np.ptp(signal, axis=1) <= _CONSTANT)
+    has_lead = in_file & ~lost & ~is_flat
+    if not has_lead.all():
+        signal = np.where(has_lead[:, None], signal, np.float32(0))
+    quality = (
+        some * Quality.MISSING_SAMPLES
+        | long * Quality.LONG_GAP
+        | lost * Quality.LOST
+        | is_flat * Quality.FLAT
+    ).astype(np.uint16)
+    resolution = _resolution(record, has_lead)
+
+    processed = resample(signal, record.sample_rate, config.sample_rate)
+    processed = bandpass(processed, config.sample_rate, config.highpass_hz, config.lowpass_hz)
+    if config.notch_hz is not None:
+        processed = notch(processed, config.sample_rate, config.notch_hz)
+    if config.complete_limb_leads:
+        processed, completed = complete_limb_leads(processed, has_lead)
+        quality[completed & ~has_lead] |= np.uint16(Quality.DERIVED)
+        has_lead = completed
+    if processed is not signal or config.normalize != "none":
+        unchanged = np.zeros_like(has_lead)
+        if config.normalize == "none" and record.sample_rate == config.sample_rate:
+            unchanged = (processed == signal).all(axis=1)
+        resolution = np.where(unchanged, resolution, np.nan)
+    processed = _normalize(processed, has_lead, config.normalize)
+    return Prepared(processed, has_lead, quality, resolution)
+
+
+def without_lead(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:
+    """Take out leads, such as those that fail a check of their quality; is_dropped: (12,)."""
+    has_lead = prepared.has_lead & ~is_dropped
+    signal = np.where(has_lead[:, None], prepared.signal, np.float32(0))
+    return replace(prepared, signal=signal, has_lead=has_lead)
+
+
+def _resolution(record: Record, has_lead: NDArray[np.bool_]) -> NDArray[np.float64]:
+    resolution = np.full(len(LEADS), np.nan)
+    if record.resolution is not None and record.leads == LEADS:
+        resolution[:] = record.resolution
+    elif record.resolution is not None:
+        for name, step in zip(record.leads, record.resolution, strict=True):
+            if name in LEADS:
+                resolution[LEADS.index(name)] = step
+    return np.where(has_lead, resolution, np.nan)
+
+
+def _normalize(
+    signal: NDArray[np.float32], has_lead: NDArray[np.bool_], how: str
+) -> NDArray[np.float32]:
+    if how == "none" or not has_lead.any():
+        return signal
+    centred = signal[has_lead] - signal[has_lead].mean(axis=1, keepdims=True)
+    if how == "record":
+        deviation = np.sqrt(np.square(centred).mean(keepdims=True))
+    else:
+        deviation = np.sqrt(np.square(centred).mean(axis=1, keepdims=True))
+    normalized = np.zeros_like(signal)
+    # A filter can leave a lead without anything (a slow drift, high-passed): it stays zero.
+    normalized[has_lead] = centred / np.maximum(deviation, np.float32(_CONSTANT))
+    return normalized

@@ -1,0 +1,104 @@
+"""Files that are either there and whole, or not there."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from anylead.errors import StoreError
+
+TEMPORARY = ".unfinished"
+
+
+class HashingFile:
+    """A file opened for writing that keeps count and hash of what went into it."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("wb", buffering=0)
+        self._hash = sha256()
+        self.num_bytes = 0
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        """Write all of `data`."""
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        written = 0
+        while written < len(view):
+            written += self._file.write(view[written:])
+        self.num_bytes += written
+        return written
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self.num_bytes
+
+    def flush(self) -> None:
+        """Nothing waits in a buffer."""
+
+    def sha256(self) -> str:
+        """Hash of all that was written."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Bring everything to the disk."""
+        if not self.closed:
+            self.closed = True
+            try:
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[HashingFile]:
+    """Write `path` under another name; it gets its own when all of it is on the disk.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written; nothing stays behind.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        file = HashingFile(temporary)
+        try:
+            yield file
+        finally:
+            file.close()
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> str:
+    """Write a whole file; returns its hash."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+    return file.sha256()
+
+
+def write_error(path: Path, error: OSError) -> StoreError:
+    """What a user can do about a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        remedy = "make room and run the same command again: it goes on where it stopped"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "choose a folder that you may write to"
+    else:
+        remedy = "check the path and the disk"
+    return StoreError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in a folder outlive a power cut, where the system lets us."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

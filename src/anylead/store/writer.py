@@ -1,0 +1,94 @@
+"""One shard: recordings -> rows of an Arrow IPC file."""
+
+import math
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anylead.leads import NUM_LEADS
+from anylead.records import Record
+from anylead.signals import Prepared
+from anylead.store.files import HashingFile
+from anylead.store.quantize import quantize
+from anylead.store.schema import SHARD
+
+# A record batch is written when its signals reach this size: the memory a writer needs.
+_BATCH_BYTES = 32 * 2**20
+
+
+class ShardWriter:
+    """Append recordings to one shard, in bounded memory.
+
+    Args:
+        file: where the shard goes.
+    """
+
+    def __init__(self, file: HashingFile):
+        self._writer = pa.ipc.new_file(pa.PythonFile(file, mode="w"), SHARD)
+        self._rows: list[dict[str, Any]] = []
+        self._signals: list[NDArray[np.int16]] = []
+        self._num_bytes = 0
+        self.num_records = 0
+        self.labels: dict[str, set[str]] = {}
+
+    def add(self, record: Record, prepared: Prepared) -> None:
+        """Append one recording; `record` tells all but the signal."""
+        present = prepared.has_lead
+        steps, present_scale = quantize(prepared.signal[present], prepared.resolution[present])
+        scale = np.zeros(NUM_LEADS, dtype=np.float32)
+        scale[present] = present_scale
+        for task, labels in record.labels.items():
+            self.labels.setdefault(task, set()).update(labels)
+        self._rows.append(
+            {
+                "record_id": record.record_id,
+                "patient_id": record.patient_id,
+                "split": record.split,
+                "fold": record.fold,
+                "split_draw": split_draw(record),
+                "labels": [(task, list(record.labels[task])) for task in sorted(record.labels)],
+                "num_samples": steps.shape[1],
+                "has_lead": present.tolist(),
+                "scale": scale.tolist(),
+                "quality": prepared.quality.tolist(),
+                "age": _finite(record.age),
+                "sex": record.sex,
+                "unit": record.unit,
+                "source_rate": record.sample_rate,
+            }
+        )
+        self._signals.append(steps.reshape(-1))
+        self._num_bytes += steps.nbytes
+        self.num_records += 1
+        if self._num_bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the end of the file."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        columns = [
+            pa.array([row[name] for row in self._rows], type=kind)
+            for name, kind in zip(SHARD.names[:-1], SHARD.types[:-1], strict=True)
+        ]
+        ends = np.cumsum([0, *(len(signal) for signal in self._signals)], dtype=np.int64)
+        values = pa.array(np.concatenate(self._signals))
+        columns.append(pa.LargeListArray.from_arrays(pa.array(ends), values))
+        self._writer.write_batch(pa.record_batch(columns, schema=SHARD))
+        self._rows, self._signals, self._num_bytes = [], [], 0
+
+
+def split_draw(record: Record) -> int:
+    """32 bits that depend on the patient alone, or on the recording where none is known."""
+    who = f"record {record.record_id}" if record.patient_id is None else record.patient_id
+    return int.from_bytes(sha256(who.encode()).digest()[:4], "big")
+
+
+def _finite(age: float | None) -> float | None:
+    return None if age is None or not math.isfinite(age) else age

@@ -1,0 +1,61 @@
+"""Logits of whole recordings: the mean over their windows."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from anylead.augment import Augmentation
+from anylead.objective import Batch
+from anylead.tasks.classification import Classification
+
+
+class Predictions(NamedTuple):
+    """Logits of recordings, in the order of `row`.
+
+    row: (record,) rows of the store, ascending.
+    logits: (record, class) float32.
+    """
+
+    row: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """(record, class) sigmoid of the logits."""
+        return np.asarray(expit(self.logits.astype(np.float64)))
+
+
+@torch.no_grad()
+def predict(
+    task: Classification,
+    batches: Iterable[Batch],
+    device: torch.device,
+    precision: torch.dtype = torch.float32,
+    restrict: Augmentation | None = None,
+) -> Predictions:
+    """Run a task over batches of windows; leaves the module in evaluation mode.
+
+    Args:
+        task: the trained module.
+        batches: (batch, window, lead, time) each.
+        device: where it runs.
+        precision: of the forward pass.
+        restrict: takes leads away, or None.
+    """
+    task.eval()
+    rows, logits = [], []
+    for batch in batches:
+        moved = batch.to(device)
+        if restrict is not None:
+            moved = restrict(moved)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            windows = task.logits(moved)  # (batch, window, class)
+        rows.append(batch.record.numpy())
+        logits.append(windows.float().mean(dim=1).cpu().numpy())
+    row = np.concatenate(rows)
+    order = np.argsort(row)
+    return Predictions(row[order], np.concatenate(logits)[order])

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anylead.errors import FormatError
+from anylead.signals.resample import resample
+
+
+def amplitude(signal, rate, frequency):
+    """Amplitude of one frequency, by least squares on its sine, its cosine and a constant."""
+    time = np.arange(len(signal)) / rate
+    turn = 2 * np.pi * frequency * time
+    basis = np.stack([np.sin(turn), np.cos(turn), np.ones_like(turn)], axis=1)
+    sine, cosine, _ = np.linalg.lstsq(basis, signal, rcond=None)[0]
+    return np.hypot(sine, cosine)
+
+
+@pytest.mark.parametrize("rate", [257.0, 400.0, 1000.0])
+def test_keeps_a_sine_of_40_hz_within_a_thousandth_and_adds_no_image_above_minus_60_db(rate):
+    time = np.arange(int(20 * rate)) / rate
+    sine = np.sin(2 * np.pi * 40 * time + 0.3).astype(np.float32)
+    resampled = resample(sine[None], rate, 500.0)[0].astype(np.float64)
+    assert len(resampled) == 10_000
+    middle = resampled[1000:-1000]
+    assert abs(amplitude(middle, 500, 40) - 1) < 1e-3
+    rest = middle * np.blackman(len(middle))
+    spectrum = np.abs(np.fft.rfft(rest)) / (np.blackman(len(middle)).sum() / 2)
+    frequency = np.fft.rfftfreq(len(middle), 1 / 500)
+    assert spectrum[abs(frequency - 40) > 2].max() < 1e-3
+
+
+def test_takes_out_what_the_new_rate_cannot_carry():
+    time = np.arange(20_000) / 1000
+    fast = np.sin(2 * np.pi * 340 * time).astype(np.float32)  # would fold to 160 Hz
+    assert np.abs(resample(fast[None], 1000.0, 500.0)[0, 500:-500]).max() < 1e-3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from([100.0, 128.0, 240.0, 250.0, 257.0, 360.0, 400.0, 500.0, 977.0, 1000.0]),
+    num_samples=st.integers(1, 3000),
+    leads=st.integers(1, 3),
+)
+def test_length_is_that_of_the_recording_and_a_constant_stays(rate, num_samples, leads):
+    signal = np.full((leads, num_samples), 1.5, dtype=np.float32)
+    resampled = resample(signal, rate, 500.0)
+    assert resampled.shape == (leads, int(np.ceil(num_samples * 500 / rate - 1e-9)))
+    np.testing.assert_allclose(resampled, 1.5, atol=2e-4)
+
+
+def test_the_same_rate_returns_the_signal_itself():
+    signal = np.random.default_rng(0).standard_normal((2, 50)).astype(np.float32)
+    assert resample(signal, 500.0, 500.0) is signal
+
+
+def test_a_rate_that_makes_no_small_fraction_is_refused():
+    with pytest.raises(FormatError, match=r"4999\.37"):
+        resample(np.zeros((1, 10), np.float32), 4999.37, 500.0)
