@@ -19,6 +19,7 @@ _WORDS = {"nanovolt": "nv", "microvolt": "uv", "millivolt": "mv", "volt": "v"}
 NO_VOLTAGE = "nu"
 MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
+OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
 Sex = Literal["female", "male"]
 
@@ -74,6 +75,17 @@ class Channel:
                 f"lead {self.name}: infinite values; the scale or the data is damaged"
             )
         return single
+
+    def resolution(self) -> float:
+        """One step of the file's integers in mV (or without unit); NaN where there are none."""
+        step = self.scale * voltage_factor(self.unit)
+        is_whole = np.issubdtype(self.values.dtype, np.integer) or (
+            # Some parsers hand out the integers as floats, with a scale.
+            self.scale != 1 and bool(np.equal(np.rint(self.values), self.values).all())
+        )
+        offset_steps = self.offset / self.scale
+        is_aligned = abs(offset_steps - round(offset_steps)) < OFFSET_TOLERANCE
+        return abs(step) if is_whole and is_aligned else math.nan
 
 
 def voltage_factor(unit: str) -> float:
@@ -147,6 +159,7 @@ def build_record(
         sex=about.sex,
         start_time=about.start_time or None,
         diagnosis=about.diagnosis or None,
+        resolution=tuple(channel.resolution() for channel in leads.values()),
         unit="NU" if units == {True} else "mV",
     )
 

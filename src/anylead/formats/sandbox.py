@@ -75,7 +75,8 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         kind = getattr(errors, answer["error"])
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
     rows = np.frombuffer(signal, np.float32).reshape(answer.pop("shape"))
-    return Record(**{**answer, "signal": rows.copy(), "leads": tuple(answer["leads"])})
+    tuples = {name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution")}
+    return Record(**{**answer, **tuples, "signal": rows.copy()})
 
 
 def _stop() -> None:
