@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from anylead.errors import FormatError
 from anylead.formats import csv, dicom, dicom_write, edf, edf_write, wfdb_write
+from anylead.formats import wfdb as wfdb_format
 from anylead.leads import LEADS
 from anylead.records import Record
 
@@ -152,6 +153,29 @@ def test_edfio_reads_the_same_edf(record):
             # They divide by the eight characters of the duration; we look for the rate behind them.
             seconds = len(row) / signal.sampling_frequency
             assert seconds == pytest.approx(len(row) / ours.sample_rate, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    step=st.sampled_from([0.00125, 0.0024, 0.005, 1 / 200, 1 / 1000, 0.00488]),
+    seed=st.integers(0, 999),
+    num_samples=st.integers(2, 300),
+)
+def test_what_was_integers_stays_the_same_integers(step, seed, num_samples):
+    rng = np.random.default_rng(seed)
+    digital = rng.integers(-32767, 32768, (2, num_samples))
+    signal = (digital * step).astype(np.float32)
+    record = Record(signal, ("II", "V1"), 500.0, resolution=(step, step))
+    found = there_and_back(dicom_write.write, dicom.read, record, "trip.dcm")
+    np.testing.assert_array_equal(found.signal, signal)
+    assert found.resolution == pytest.approx(record.resolution, rel=1e-9)
+    found = there_and_back(wfdb_write.write, wfdb_format.read, record, "trip.hea")
+    np.testing.assert_array_equal(np.rint(found.signal / step), digital)
+    assert found.resolution == pytest.approx(record.resolution, rel=1e-9)
+    found = there_and_back(edf_write.write, edf.read, record, "trip.edf")
+    # EDF has seven characters for 32767 steps.
+    has_room = len(f"{32767 * step:.7g}") <= 7
+    assert not has_room or (np.rint(found.signal / step) == digital).all()
 
 
 def test_pydicom_reads_the_same_dicom(tmp_path):

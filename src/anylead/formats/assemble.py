@@ -88,6 +88,19 @@ class Channel:
         return abs(step) if is_whole and is_aligned else math.nan
 
 
+def known_step(record: Record, row: int, largest_step: int) -> float | None:
+    """The step of the integers a lead came from, if they fit a format of `largest_step`.
+
+    Written with that step, a recording that was integers stays what it was, to the last bit.
+    """
+    step = math.nan if record.resolution is None else record.resolution[row]
+    if not step > 0:
+        return None
+    present = record.signal[row][~np.isnan(record.signal[row])]
+    largest = float(np.abs(present).max()) if present.size else 0.0
+    return step if round(largest / step) <= largest_step else None
+
+
 def voltage_factor(unit: str) -> float:
     """Millivolts in one `unit`; 1 for "NU".
 
