@@ -119,7 +119,8 @@ def read_damaged(name: str, path: Path) -> str:
             warnings.simplefilter("ignore")
             record = formats.READERS[name].read(path)
     except FormatError as error:
-        if not str(error).startswith(f"{path}: "):
+        # A record of WFDB is several files of a folder; any of them may be at fault.
+        if not str(error).startswith(f"{path.parent}/" if name == "wfdb" else f"{path}: "):
             raise ValueError(f"message without the path: {error}") from error
         return "refused"
     assert isinstance(record, Record)

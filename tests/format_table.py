@@ -107,8 +107,8 @@ def page() -> str:
         [
             INTRODUCTION,
             "## Read\n",
-            "Sample files written by other code (edfio, pydicom, scipy, h5py, pyarrow, NumPy, or",
-            "writers from the specification in `tests/format_samples`), read back. The error is",
+            "Sample files written by other code (wfdb, edfio, pydicom, scipy, h5py, pyarrow, NumPy,",
+            "or writers from the specification in `tests/format_samples`), read back. The error is",
             "the largest difference in mV, up to the next power of ten.\n",
             table(["format", "variants", "error", "leads", "rate", *facts], rows),
             "## Written\n",
