@@ -11,6 +11,7 @@ from anylead.augment.drawing import lead_scale
 from anylead.augment.emg_noise import EmgNoise, muscle_noise, white_noise
 from anylead.augment.noise import ELECTRODES, LEADS_FROM_ELECTRODES
 from anylead.augment.powerline_noise import PowerlineNoise, hum
+from anylead.errors import RecipeError
 from anylead.leads import EINTHOVEN
 from augment.ecg_batches import ecg_batch, make_batch
 
@@ -200,3 +201,9 @@ def test_baseline_wander_is_slow_and_differs_between_leads():
     assert power[:9].sum() / power.sum() > 0.99
     ratio = change.std(-1) / change.std(-1).mean(-1, keepdim=True)
     assert ratio.std() > 0.2
+
+
+@pytest.mark.parametrize("fields", [{"frequencies_hz": ()}, {"sample_rate": 100.0}])
+def test_hum_that_the_sample_rate_cannot_show_is_refused(fields):
+    with pytest.raises(RecipeError, match="frequencies_hz"):
+        PowerlineNoise(**fields)

@@ -1,4 +1,4 @@
-"""What is written comes back: the same millivolts within half a step of the format, and who it was."""
+"""What is written comes back: the same millivolts within half a step of the format."""
 
 import math
 import tempfile

@@ -103,3 +103,11 @@ def test_takes_half_precision_and_computes_in_single():
     loss = nt_xent(views, number, number)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, nt_xent(views.float(), number, number))
+
+
+@pytest.mark.parametrize("loss", [nt_xent, view_pair_loss])
+def test_compiles_without_a_graph_break(loss):
+    torch.compiler.reset()
+    views, number = embeddings(), torch.arange(5)
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(views, number, number), loss(views, number, number))

@@ -45,7 +45,7 @@ def test_equals_scikit_learn_on_the_resampled_recordings(name, seed, decimals, s
     label, prediction, patient = trial(size, seed=seed, decimals=decimals)
     if wants_decision:
         prediction = prediction > 0.4
-    weights = patient_weights(patient, 5, seed)
+    (weights,) = patient_weights(patient, 5, seed)
     expected = [macro_of_repeated(score, label, prediction, column) for column in weights.T]
     np.testing.assert_allclose(make(label, prediction)(weights), expected, atol=1e-6)
 
@@ -53,7 +53,7 @@ def test_equals_scikit_learn_on_the_resampled_recordings(name, seed, decimals, s
 def test_the_challenge_score_equals_that_of_the_resampled_recordings():
     generator = np.random.default_rng(0)
     label, is_predicted = generator.random((2, 100, 26)) < 0.1
-    weights = patient_weights(np.arange(100), 4, seed=1)
+    (weights,) = patient_weights(np.arange(100), 4, seed=1)
     values = weighted.cinc(label, is_predicted)(weights)
     for column, value in zip(weights.T, values, strict=True):
         rows = np.repeat(np.arange(100), column.astype(int))
@@ -62,7 +62,8 @@ def test_the_challenge_score_equals_that_of_the_resampled_recordings():
 
 def test_whole_patients_are_drawn_as_many_as_there_are():
     patient = np.array(["a", "b", "a", "c", "b", "a"])
-    weights = patient_weights(patient, 200, seed=0)
+    weights = np.concatenate(list(patient_weights(patient, 200, seed=0)), axis=1)
+    assert weights.shape == (6, 200)
     assert (weights[patient == "a"] == weights[0]).all()
     assert (weights[patient == "b"] == weights[1]).all()
     np.testing.assert_array_equal(weights[[0, 1, 3]].sum(0), np.full(200, 3))
@@ -131,12 +132,12 @@ def test_resamples_without_a_value_are_left_out_and_counted():
 
 
 def test_nothing_to_resample_is_refused():
-    with pytest.raises(ValueError, match="no recordings"):
+    with pytest.raises(ValueError, match="nothing to draw"):
         bootstrap_interval(weighted.mean(np.empty(0)), np.empty(0))
 
 
-def test_a_thousand_resamples_of_5000_recordings_and_26_classes_take_seconds():
+def test_resampling_5000_recordings_and_26_classes_is_fast():
     label, probability, patient = trial(5000, 26, decimals=6)
     start = time.process_time()
-    bootstrap_interval(weighted.macro_auroc(label, probability), patient)
-    assert time.process_time() - start < 20  # 2.7 s measured; scikit-learn takes 34 s
+    bootstrap_interval(weighted.macro_auroc(label, probability), patient, num_resamples=200)
+    assert time.process_time() - start < 4  # 0.6 s measured; scikit-learn takes 7 s

@@ -5,7 +5,6 @@ To add one: a frozen dataclass of plain fields (among them `prob`; 0 leaves the 
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from anylead.augment.baseline_shift import BaselineShift
 from anylead.augment.baseline_wander import BaselineWander
@@ -42,8 +41,3 @@ def compose(augmentations: list[Augmentation]) -> Augmentation:
         return batch
 
     return apply_all
-
-
-def make(name: str, **fields: Any) -> Augmentation:
-    """The augmentation of that name with these fields."""
-    return AUGMENTATIONS[name](**fields)

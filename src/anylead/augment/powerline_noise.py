@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anylead.augment.drawing import check_prob, is_chosen, segment_uniform
 from anylead.augment.noise import add_noise, num_sources, seconds
+from anylead.errors import RecipeError
 from anylead.objective import Batch
 
 _PURPOSE = 0x504F5752
@@ -37,6 +38,11 @@ class PowerlineNoise:
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
+        if not self.frequencies_hz or max(self.frequencies_hz) >= self.sample_rate / 2:
+            raise RecipeError(
+                f"frequencies_hz = {self.frequencies_hz} at a sample rate of {self.sample_rate} Hz:"
+                " want at least one, below half the sample rate"
+            )
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with hum."""

@@ -5,7 +5,7 @@ for each recording, the number of times its patient was drawn, and a statistic i
 weights: one sort serves all resamples. Two models are compared on the same draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 # (record, resample) float32 weights -> (resample,) values.
 Statistic = Callable[[NDArray[np.float32]], Floats]
 
-_CHUNK = 64  # resamples at once, so that the weights stay in the cache
+_CHUNK = 64  # resamples at once, to bound the memory and stay in the cache
 
 
 @dataclass(frozen=True)
@@ -89,31 +89,28 @@ def paired_difference(
 
 def patient_weights(
     patient: NDArray[np.generic], num_resamples: int, seed: int
-) -> NDArray[np.float32]:
-    """(record, resample): how often the patient of each recording was drawn."""
+) -> Iterator[NDArray[np.float32]]:
+    """(record, up to 64 resamples) at a time: how often the patient of each recording was drawn."""
     _, index = np.unique(patient, return_inverse=True)
     num_patients = int(index.max()) + 1
     generator = np.random.default_rng(seed)
-    counts = np.empty((num_patients, num_resamples), dtype=np.float32)
-    for resample in range(num_resamples):
-        drawn = generator.integers(num_patients, size=num_patients)
-        counts[:, resample] = np.bincount(drawn, minlength=num_patients)
-    return counts[index]
+    for start in range(0, num_resamples, _CHUNK):
+        counts = np.empty((num_patients, min(_CHUNK, num_resamples - start)), dtype=np.float32)
+        for resample in range(counts.shape[1]):
+            drawn = generator.integers(num_patients, size=num_patients)
+            counts[:, resample] = np.bincount(drawn, minlength=num_patients)
+        yield counts[index]
 
 
 def _values(
     statistic: Statistic, patient: NDArray[np.generic], num_resamples: int, seed: int
 ) -> tuple[float, Floats]:
     """The value as it is, and (resample,) values."""
-    if len(patient) == 0:
-        raise ValueError("no recordings to resample")
+    if len(patient) == 0 or num_resamples < 1:
+        raise ValueError(f"{num_resamples} resamples of {len(patient)} recordings: nothing to draw")
     value = float(statistic(np.ones((len(patient), 1), dtype=np.float32))[0])
-    weights = patient_weights(patient, num_resamples, seed)
-    chunks = [
-        statistic(np.ascontiguousarray(weights[:, start : start + _CHUNK]))
-        for start in range(0, num_resamples, _CHUNK)
-    ]
-    return value, np.concatenate(chunks)
+    values = [statistic(weights) for weights in patient_weights(patient, num_resamples, seed)]
+    return value, np.concatenate(values)
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float, int]:
