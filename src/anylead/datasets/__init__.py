@@ -13,7 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from anylead.datasets import ecgid, physionet2021, ptbxl, synthetic
+from anylead.datasets import (
+    chapman,
+    code15,
+    ecgid,
+    folder,
+    ludb,
+    mimic_iv_ecg,
+    physionet2021,
+    ptb,
+    ptbxl,
+    sph,
+    synthetic,
+)
 from anylead.datasets.corpus import Corpus, Item
 from anylead.errors import DatasetError
 from anylead.records import Record
@@ -33,7 +45,14 @@ class Dataset(Protocol):
 DATASETS: dict[str, Dataset] = {
     "ptbxl": ptbxl,
     "physionet2021": physionet2021,
+    "mimic_iv_ecg": mimic_iv_ecg,
+    "code15": code15,
+    "chapman": chapman,
+    "sph": sph,
+    "ludb": ludb,
+    "ptb": ptb,
     "ecgid": ecgid,
+    "folder": folder,
     "synthetic": synthetic,
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
 from anylead.datasets.scp import CLASSES, scp_labels
-from anylead.errors import DatasetError
+from anylead.errors import DatasetError, FormatError
 from anylead.formats import wfdb
 from anylead.records import Record, Split
 from anylead.signals.limb_ratios import restore_limb_ratios
@@ -51,7 +51,7 @@ def corpus(root: Path | None, rate: int = 500, limb_ratios: bool = False) -> Cor
         root: folder with ptbxl_database.csv, or with a reduced labels.csv.
         rate: 500 or 100 Hz, for the corpus itself.
         limb_ratios: bring back the ratios between the limb leads of records whose leads were
-            scaled one by one.
+            scaled one by one; a record whose limb leads do not fit together stays as it is.
 
     Raises:
         DatasetError: no such table, or a row that makes no sense.
@@ -79,9 +79,7 @@ def read_row(item: Item, limb_ratios: bool = False) -> Record:
     record_id, row = item
     record = wfdb.read(row.path)
     if limb_ratios:
-        signal, factors = restore_limb_ratios(record.signal, record.leads)
-        steps = np.multiply(record.resolution or (np.nan,) * len(factors), factors)
-        record = replace(record, signal=signal, resolution=tuple(steps.tolist()))
+        record = _with_limb_ratios(record)
     split: Split = "test" if row.fold == 10 else "valid" if row.fold == 9 else "train"
     return replace(
         record,
@@ -95,6 +93,15 @@ def read_row(item: Item, limb_ratios: bool = False) -> Record:
         start_time=row.start_time or record.start_time,
         diagnosis=row.report or record.diagnosis,
     )
+
+
+def _with_limb_ratios(record: Record) -> Record:
+    try:
+        signal, factors = restore_limb_ratios(record.signal, record.leads)
+    except FormatError:
+        return record  # a damaged limb lead: the store's quality flags tell, nothing is lost
+    steps = np.multiply(record.resolution or (np.nan,) * len(factors), factors)
+    return replace(record, signal=signal, resolution=tuple(steps.tolist()))
 
 
 def _full_rows(root: Path, file_column: str) -> list[Item]:
