@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
