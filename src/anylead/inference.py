@@ -108,7 +108,7 @@ class Model:
         load_weights(self.encoder, checkpoint.part("encoder"), self.kind)
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
-        self._head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
 
     @property
     def dim(self) -> int:
@@ -217,7 +217,7 @@ class Model:
         how = self._joins(join)
 
         def classify(context: Tensor) -> Tensor:
-            return linear(context.mean(dim=1), self._head["weight"], self._head["bias"])
+            return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
 
         rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)
