@@ -50,3 +50,18 @@ def test_integers_take_another_limit_for_each_row():
 def test_permutation_keys_differ_in_a_row():
     keys = randomness.permutation_keys(SEEDS, 147, 4)
     assert all(len(row.unique()) == 147 for row in keys)
+
+
+def test_equals_the_mixer_in_unsigned_arithmetic():
+    def mix(x):
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x6C62272E), (16, 1)):
+            x = (x ^ (x >> shift)) * factor & 0xFFFFFFFF
+        return x
+
+    seeds, purpose = [0, 1, 2**40 + 17, 2**62], 0x524C4D
+    expected = []
+    for seed in seeds:
+        row = mix(mix((seed ^ purpose * 0x9E3779B9) & 0xFFFFFFFF) ^ (seed >> 32))
+        expected.append([mix(mix((row + i * 0x9E3779B9) & 0xFFFFFFFF) ^ row) for i in range(37)])
+    found = randomness.integers(torch.tensor(seeds), 37, 1 << 31, purpose)
+    assert found.tolist() == [[bits >> 1 for bits in row] for row in expected]

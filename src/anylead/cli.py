@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)
     ),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
+    "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
 

@@ -10,6 +10,7 @@ from time import perf_counter
 
 from anylead import evaluate, finetune, prepare, pretrain
 from anylead.signals import PreprocessConfig
+from anylead.tasks import LabelConfig
 from anylead.training import OptimizerConfig, ScheduleConfig, TrainConfig
 from anylead.training.parts import DataConfig, EncoderChoice
 
@@ -84,7 +85,7 @@ def _finetune(
         out=out,
         augment=[_MASK],
         data=data,
-        labels=finetune.LabelConfig(fraction=recipe.labelled),
+        labels=LabelConfig(fraction=recipe.labelled),
         model=finetune.ModelConfig(checkpoint, EncoderChoice("tiny", overrides), "full"),
         optimizer=OptimizerConfig(learning_rate=2e-3, max_grad_norm=5.0),
         schedule=ScheduleConfig("cosine", warmup=0.1),

@@ -1,4 +1,4 @@
-"""anylead finetune: train an encoder for diagnosis, from a checkpoint or from random weights."""
+"""anylead finetune: train an encoder for a task, from a checkpoint or from random weights."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,12 +11,10 @@ from torch import nn
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import save_checkpoint
 from anylead.errors import RecipeError
-from anylead.loading import Labels, TrainingLoader, evaluation_batches
-from anylead.metrics.classification import classification_scores
-from anylead.metrics.thresholds import best_f1_thresholds
+from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
-from anylead.tasks import Classification, predict
+from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
 from anylead.training import (
     Machine,
     OptimizerConfig,
@@ -56,28 +54,17 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class LabelConfig:
-    """Which labels, for how many recordings.
-
-    Attributes:
-        task: label task of the store; null takes its only one.
-        fraction: share of the training patients whose labels are used.
-    """
-
-    task: str | None = None
-    fraction: float = 1.0
-
-
-@dataclass(frozen=True)
 class Recipe:
-    """A fine-tuning run for multi-label diagnosis; the defaults are the paper's.
+    """A fine-tuning run; the defaults are the paper's for multi-label diagnosis.
 
     Attributes:
         out: folder of the run.
+        task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
         augment: in training, in order; {name: random_lead_mask} makes the model serve any leads.
         data: which recordings.
-        labels: which labels.
+        labels: which labels, and for how many patients.
+        identity: how persons are told apart, for identification.
         model: what is fine-tuned.
         optimizer: Adam's settings.
         schedule: of the learning rate.
@@ -85,10 +72,12 @@ class Recipe:
     """
 
     out: str = "runs/finetune"
+    task: str = "classification"
     leads: str = "12"
     augment: list[dict[str, Any]] = field(default_factory=list)
     data: DataConfig = field(default_factory=DataConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -98,20 +87,11 @@ class Recipe:
 def run(recipe: Recipe) -> Path:
     """Train to the end and keep the best epoch; returns the run folder for `anylead evaluate`."""
     store = Store.open(recipe.data.store)
-    task_name = choose_task(store, recipe.labels.task)
-    label, _ = store.labels(task_name)
-    labels = Labels(label, tuple(store.manifest.label_names[task_name]))
     machine = find_machine(recipe.train)
-    task = build(recipe, len(labels.names))
+    rows, setup = build(recipe, store)
     folder = Path(recipe.out)
     if machine.world.is_main:
         write_recipe(folder, "finetune", recipe)
-    rows = fraction_of_patients(
-        train_rows(store, recipe.data, task_name),
-        store.patient,
-        recipe.labels.fraction,
-        recipe.train.seed,
-    )
     loader = TrainingLoader(
         store,
         rows,
@@ -119,11 +99,11 @@ def run(recipe: Recipe) -> Path:
         recipe.data.segment_seconds,
         "random",
         recipe.train.seed,
-        labels,
+        setup.labels,
     )
-    choice = _Choice(recipe, store, task, task_name, labels, folder, machine)
+    choice = _Choice(recipe, store, setup, folder, machine)
     fit(
-        task,
+        setup.module,
         loader,
         recipe.train,
         recipe.optimizer,
@@ -135,36 +115,62 @@ def run(recipe: Recipe) -> Path:
     return folder
 
 
-def build(recipe: Recipe, num_labels: int) -> Classification:
-    """The task module of a recipe, parts that are not trained frozen."""
-    encoder = starting_encoder(recipe.model.checkpoint, recipe.model.encoder)
-    augment = build_augmentation([{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment])
-    task = Classification(encoder, num_labels, augment)
-    if recipe.model.train == "linear_probe":
-        freeze(task.encoder)
-    elif recipe.model.train == "frozen_features" and recipe.model.checkpoint:
-        freeze(task.encoder.feature_extractor)  # type: ignore[arg-type]
-    return task
+def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
+    """The rows to train on and the task made ready, parts that are not trained frozen.
+
+    Raises:
+        RecipeError: an unknown task, or nothing to train or validate on.
+    """
+    if recipe.task not in TASKS:
+        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
+    task = TASKS[recipe.task]
+    label_task = task.label_task(store, recipe.labels.task)
+    rows = fraction_of_patients(
+        train_rows(store, recipe.data, label_task),
+        store.patient,
+        recipe.labels.fraction,
+        recipe.train.seed,
+    )
+    leads = KeepLeads(recipe.leads)
+    rows = rows[leads.is_kept(store.has_lead[rows]).any(axis=1)]
+    valid = store.split_rows(label_task, recipe.data.scheme)["valid"]
+    setup = task.make(
+        TaskParts(
+            store=store,
+            train_rows=rows,
+            valid_rows=valid[leads.is_kept(store.has_lead[valid]).any(axis=1)],
+            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
+            augment=build_augmentation(
+                [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]
+            ),
+            segment_seconds=recipe.data.segment_seconds,
+            labels=recipe.labels,
+            identity=recipe.identity,
+            seed=recipe.train.seed,
+        )
+    )
+    freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
+    return rows, setup
+
+
+def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:
+    """Freeze what the recipe does not train."""
+    if model.train == "linear_probe":
+        freeze(encoder)
+    elif model.train == "frozen_features" and model.checkpoint:
+        extractor = dict(encoder.named_children()).get("feature_extractor")
+        if extractor is None:
+            raise RecipeError(
+                f"model.train frozen_features: a {type(encoder).__name__} has no separate"
+                " convolutions; want full or linear_probe"
+            )
+        freeze(extractor)
 
 
 def freeze(module: nn.Module) -> None:
     """Leave a module as it is from here on."""
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-
-
-def choose_task(store: Store, wanted: str | None) -> str:
-    """The label task asked for, or the only one.
-
-    Raises:
-        RecipeError: none is named and the store has several, or none at all.
-    """
-    known = list(store.manifest.label_names)
-    if wanted is not None:
-        return wanted
-    if len(known) != 1:
-        raise RecipeError(f"labels.task: name one of the store's label tasks {known}")
-    return known[0]
 
 
 def fraction_of_patients(
@@ -186,56 +192,45 @@ class _Choice:
     """Scores the validation split after each epoch and keeps the best weights."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        store: Store,
-        task: Classification,
-        task_name: str,
-        labels: Labels,
-        folder: Path,
-        machine: Machine,
+        self, recipe: Recipe, store: Store, setup: TaskSetup, folder: Path, machine: Machine
     ):
-        self.recipe, self.store, self.task, self.task_name = recipe, store, task, task_name
-        self.labels, self.folder, self.machine = labels, folder, machine
-        self.rows = store.split_rows(task_name, recipe.data.scheme)["valid"]
-        if not len(self.rows):
-            raise RecipeError(f"no recording in the validation split has labels of {task_name!r}")
+        self.recipe, self.store, self.setup = recipe, store, setup
+        self.folder, self.machine = folder, machine
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
-        """Macro AUROC of the validation split with the leads of the training."""
+        """The score of the validation split with the leads of the training."""
         if not self.machine.world.is_main:
             return {}
-        batches = evaluation_batches(
-            self.store, self.rows, self.recipe.data.segment_seconds, self.recipe.train.batch_size
-        )
-        restrict = KeepLeads(self.recipe.leads)
-        predictions = predict(
-            self.task, batches, self.machine.device, self.machine.precision, restrict
-        )
-        label = self.labels.label[predictions.row]
-        score = classification_scores(label, predictions.probability).macro_auroc
-        # The last epoch wins where no epoch has a score (a class that never occurs).
-        if not score < progress.facts.get("best_auroc", -1.0):
-            progress.facts |= {"best_auroc": score, "best_step": progress.step}
-            thresholds = best_f1_thresholds(label, predictions.probability)
-            save_checkpoint(
-                self.folder, self.task.state_dict(), self._describe(progress, thresholds)
+        machine = self.machine
+        verdict = self.setup.validate(
+            Run(
+                machine.device,
+                machine.precision,
+                self.recipe.train.batch_size,
+                KeepLeads(self.recipe.leads),
             )
-        return {"valid_auroc": score}
+        )
+        # The last epoch wins where no epoch has a score (a class that never occurs).
+        if not verdict.score < progress.facts.get("best_score", -np.inf):
+            progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
+            save_checkpoint(
+                self.folder,
+                self.setup.module.state_dict(),
+                self._describe(progress, verdict.facts),
+            )
+        return {self.setup.score_name: verdict.score}
 
-    def _describe(self, progress: Progress, thresholds: NDArray[np.float64]) -> dict[str, Any]:
+    def _describe(self, progress: Progress, facts: dict[str, Any]) -> dict[str, Any]:
         return {
-            "kind": "classification",
-            "encoder": describe_encoder(self.task.encoder),
-            "task": self.task_name,
-            "label_names": list(self.labels.names),
-            "thresholds": thresholds.tolist(),
+            **self.setup.describe(),
+            **facts,
+            "encoder": describe_encoder(self.setup.module.encoder),  # type: ignore[arg-type]
             "leads": self.recipe.leads,
             **describe_data(self.store, self.recipe.data),
             "provenance": {
                 "verb": "finetune",
                 "recipe": asdict(self.recipe),
                 "steps": progress.step,
-                "valid_auroc": progress.facts["best_auroc"],
+                self.setup.score_name: progress.facts["best_score"],
             },
         }

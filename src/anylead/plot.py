@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from anylead.formats import read
 from anylead.pictures import ecg_page, record_header, save
 from anylead.pictures.output import picture_kind
 
@@ -40,8 +41,6 @@ def run(recipe: Recipe) -> Path:
         LeadError: a lead that is unknown or not there.
         RecipeError: the picture's format, the layout or the times do not fit.
     """
-    from anylead.formats import read  # type: ignore[import-not-found, unused-ignore]
-
     picture_kind(recipe.out)  # before any work
     record = read(recipe.file)
     figure = ecg_page(

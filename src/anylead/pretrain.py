@@ -2,12 +2,11 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from anylead.checkpoint import save_checkpoint
-from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
-from anylead.methods import METHODS, Pretraining
+from anylead.methods import Pretraining, find_method
 from anylead.models import MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
 from anylead.training import (
@@ -34,12 +33,18 @@ class Recipe:
 
     Attributes:
         out: folder of the run.
-        method: a name in `anylead.methods.METHODS`.
+        method: a name in `anylead.methods.METHODS`, or a local and a global one joined by "+",
+            such as wav2vec2+simclr.
         local_weight: of the contrast of masked frames; null = the method's.
         global_weight: of the contrast of recordings; null = the method's.
+        contrast: "two_way" (each pair of views, N x N) or "nt_xent" (all 2N views); null = the
+            method's.
+        patient_positives: other recordings of a patient attract; else they are left out.
         temperature: of the global contrast.
         augment: augmentations of the views in order, each {name: ..., field: ...}; random lead
-            masking is {name: random_lead_mask}.
+            masking is {name: random_lead_mask}. Null takes those the method cannot do without.
+        local_augment: of the segments of a local contrast that sees other views than the global
+            one (wav2vec2+simclr); null takes `augment`, where that is given.
         checkpoint: start from the encoder of another run.
         data: which recordings.
         encoder: which encoder, where no checkpoint gives one.
@@ -53,8 +58,11 @@ class Recipe:
     method: str = "wav2vec2_cmsc"
     local_weight: float | None = None
     global_weight: float | None = None
+    contrast: Literal["two_way", "nt_xent"] | None = None
+    patient_positives: bool = False
     temperature: float = 0.1
-    augment: list[dict[str, Any]] = field(default_factory=list)
+    augment: list[dict[str, Any]] | None = None
+    local_augment: list[dict[str, Any]] | None = None
     checkpoint: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
@@ -96,17 +104,25 @@ def build(recipe: Recipe) -> Pretraining:
     Raises:
         RecipeError: an unknown method, augmentation or encoder.
     """
-    if recipe.method not in METHODS:
-        raise RecipeError(f"method {recipe.method!r}; known are {', '.join(METHODS)}")
-    method = METHODS[recipe.method]
-    if recipe.local_weight is not None:
-        method = replace(method, local_weight=recipe.local_weight)
-    if recipe.global_weight is not None:
-        method = replace(method, global_weight=recipe.global_weight)
+    method = find_method(recipe.method)
+    given: dict[str, Any] = {
+        "local_weight": recipe.local_weight,
+        "global_weight": recipe.global_weight,
+        "contrast": recipe.contrast,
+        "patient_positives": recipe.patient_positives,
+    }
+    method = replace(method, **{name: value for name, value in given.items() if value is not None})
     own = [{"name": name, **fields} for name, fields in method.augment.items()]
-    augment = build_augmentation(recipe.augment or own)
-    encoder = starting_encoder(recipe.checkpoint, recipe.encoder)
-    return Pretraining(encoder, method, augment, recipe.local, recipe.temperature)
+    augment = own if recipe.augment is None else recipe.augment
+    for_local = recipe.local_augment if recipe.local_augment is not None else recipe.augment
+    return Pretraining(
+        starting_encoder(recipe.checkpoint, recipe.encoder),
+        method,
+        build_augmentation(augment),
+        recipe.local,
+        recipe.temperature,
+        build_augmentation(for_local or []),
+    )
 
 
 def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) -> dict[str, Any]:

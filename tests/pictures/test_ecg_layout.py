@@ -12,7 +12,7 @@ from anylead.records import Record
 
 def random_record(num_leads, num_samples, scale, seed):
     random = np.random.default_rng(seed)
-    signal = random.normal(0, scale, (num_leads, num_samples)).astype(np.float32)
+    signal = random.uniform(-scale, scale, (num_leads, num_samples)).astype(np.float32)
     return Record(signal, LEADS[:num_leads], 100.0)
 
 
@@ -69,3 +69,19 @@ def test_the_signal_of_the_record_is_left_alone():
     before = record.signal.copy()
     view(record, leads="6")
     np.testing.assert_array_equal(record.signal, before)
+
+
+def test_rows_do_not_move_apart_for_an_artefact_but_it_stays_on_the_grid():
+    usual = random_record(12, 1000, 0.5, 0)
+    disturbed = random_record(12, 1000, 0.5, 0)
+    disturbed.signal[[0, 5, 11], 990] = 5.0, -5.0, 5.0
+    disturbed.signal[[1, 2, 9], 30] = -5.0
+    shown = view(disturbed)
+    places = arrange(shown)
+    # 20 mm are allowed before anything counts as an artefact
+    assert np.diff(places.baselines).max() <= 45
+    assert np.diff(arrange(view(usual)).baselines).max() == 30
+    for trace in places.traces:
+        part = shown.millimetres[trace.lead, trace.first : trace.last]
+        assert places.baselines[trace.row] - part.max() > 0
+        assert places.baselines[trace.row] - part.min() < places.height

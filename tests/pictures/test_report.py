@@ -7,6 +7,7 @@ import pytest
 
 from anylead.errors import AnyleadError
 from anylead.leads import LEADS
+from anylead.metrics import bootstrap
 from anylead.pictures import Interval, Report, ecg_page, embedding_map, roc_curves
 from anylead.pictures.report import cell_text
 
@@ -134,6 +135,7 @@ def test_rows_may_lack_columns():
         (np.int64(12345), "12,345"),
         (("I", "II"), "I, II"),
         (Interval(0.5, float("nan"), 1.0), "0.500 [–, 1.000]"),
+        (bootstrap.Interval(0.5, 0.4, 0.6, 100), "0.500 [0.400, 0.600]"),
     ],
 )
 def test_a_cell_reads_as_people_write(value, text):

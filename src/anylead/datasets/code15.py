@@ -1,11 +1,14 @@
 """CODE-15 % (doi:10.5281/zenodo.4916206): 345,779 records of 233,770 patients, 12 leads, 400 Hz.
 
-exams.csv and exams_part0.hdf5 ... exams_part17.hdf5 with `exam_id` and `tracings` (exam, 4096, 12)
-in mV, filled up with zeros at both ends, which are cut off. Label task "code15": six classes.
+exams.csv and exams_part0.hdf5 ... exams_part17.hdf5 with `exam_id` and `tracings` (exam, 4096, 12),
+filled up with zeros at both ends, which are cut off. Label task "code15": six classes.
+
+The corpus states no unit. The PhysioNet Challenge 2025 takes mV; the authors' own text ("1e-4 V,
+multiply by 1000") contradicts itself. Hence an option, and a note with every store.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,12 @@ class Row:
     is_male: bool | None
 
 
-def corpus(root: Path | None) -> Corpus:
+def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
     """List the exams of all parts that are there.
+
+    Args:
+        root: folder of exams.csv and the parts.
+        millivolts: that one unit of `tracings` stands for.
 
     Raises:
         DatasetError: exams.csv or every part is missing, or an exam is not in its part.
@@ -65,11 +72,14 @@ def corpus(root: Path | None) -> Corpus:
             is_male={"True": True, "1": True, "False": False, "0": False}.get(row["is_male"]),
         )
         items.append((str(exam), details))
-    note = f"{num_absent} exams of exams.csv are in parts that are not here." if num_absent else ""
-    return Corpus("code15", items, read, {"code15": CLASSES}, note)
+    note = f"CODE-15 % states no unit; {millivolts:g} mV for each of its units was taken."
+    if num_absent:
+        note += f" {num_absent} exams of exams.csv are in parts that are not here."
+    read_exam = partial(read, millivolts=millivolts)
+    return Corpus("code15", items, read_exam, {"code15": CLASSES}, note)
 
 
-def read(item: Item) -> Record:
+def read(item: Item, millivolts: float = 1.0) -> Record:
     """One exam, without the zeros at its ends."""
     record_id, row = item
     try:
@@ -80,7 +90,8 @@ def read(item: Item) -> Record:
     if len(recorded) == 0:
         raise FormatError(f"{row.path}: exam {record_id} is zero throughout")
     return Record(
-        signal=np.ascontiguousarray(tracing[recorded[0] : recorded[-1] + 1].T),
+        signal=np.ascontiguousarray(tracing[recorded[0] : recorded[-1] + 1].T)
+        * np.float32(millivolts),
         leads=LEADS,
         sample_rate=_RATE,
         record_id=record_id,

@@ -184,8 +184,14 @@ def _details(
 ) -> list[Details]:
     rows = _rows(table_path)
     header = list(rows[0])
+    named = [*columns.values(), *(label_columns or ())]
+    unknown = [name for name in named if name is not None and name not in header]
+    if unknown:
+        raise DatasetError(
+            f"{table_path}: no column {', '.join(map(repr, unknown))}; it has {', '.join(header)}"
+        )
     chosen = _choose(table_path, header, columns)
-    tasks = _tasks(table_path, rows, header, label_columns, set(chosen.values()))
+    tasks = _tasks(rows, header, label_columns, set(chosen.values()))
     told = [f"{what} = {column}" for what, column in chosen.items()]
     told += [f"task {name}" for name in tasks.texts]
     told += [f"task {tasks.flag_task} = {', '.join(tasks.flags)}"] if tasks.flags else []
@@ -234,8 +240,6 @@ def _choose(path: Path, header: list[str], named: dict[str, str | None]) -> dict
     for what, guesses in _GUESSES.items():
         column = named.get(what)
         if column is not None:
-            if column not in header:
-                raise DatasetError(f"{path}: no column {column!r}; it has {', '.join(header)}")
             chosen[what] = column
         else:
             found = next((by_lower[guess] for guess in guesses if guess in by_lower), None)
@@ -250,17 +254,11 @@ def _choose(path: Path, header: list[str], named: dict[str, str | None]) -> dict
 
 
 def _tasks(
-    path: Path,
     rows: list[dict[str, str]],
     header: list[str],
     label_columns: list[str] | None,
     taken: set[str],
 ) -> Tasks:
-    unknown = [name for name in label_columns or () if name not in header]
-    if unknown:
-        raise DatasetError(
-            f"{path}: no column {', '.join(map(repr, unknown))}; it has {', '.join(header)}"
-        )
     candidates = label_columns or [name for name in header if name not in taken]
     flags = [name for name in candidates if {row[name].strip() for row in rows} <= _FLAGS]
     texts = [name for name in candidates if name not in flags]

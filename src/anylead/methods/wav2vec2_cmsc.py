@@ -1,7 +1,7 @@
 """W2V+CMSC, the paper's method: local and global contrast together (Oh 2022, arXiv:2203.06889)."""
 
-from dataclasses import replace
-
 from anylead.methods.cmsc import CMSC
+from anylead.methods.pretraining import combine
+from anylead.methods.wav2vec2 import WAV2VEC2
 
-WAV2VEC2_CMSC = replace(CMSC, local_weight=1.0)
+WAV2VEC2_CMSC = combine(WAV2VEC2, CMSC)

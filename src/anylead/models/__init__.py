@@ -2,6 +2,7 @@
 
 from anylead.models.building import (
     ENCODERS,
+    SIZES,
     AnyEncoder,
     build_encoder,
     describe_encoder,
@@ -10,10 +11,12 @@ from anylead.models.building import (
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
 from anylead.models.quantizer import GumbelQuantizer
+from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
 
 __all__ = [
     "ENCODERS",
     "ENCODER_SIZES",
+    "SIZES",
     "AnyEncoder",
     "Encoded",
     "Encoder",
@@ -21,6 +24,8 @@ __all__ = [
     "GumbelQuantizer",
     "MaskedPrediction",
     "MaskedPredictionConfig",
+    "ResNet1d",
+    "ResNet1dConfig",
     "build_encoder",
     "describe_encoder",
     "load_weights",

@@ -7,10 +7,16 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from anylead.errors import CheckpointError
-from anylead.models.encoder import Encoded, Encoder, EncoderConfig
+from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig
+from anylead.models.resnet1d import RESNET1D_SIZES, ResNet1d, ResNet1dConfig
 
 # kind -> (config, module)
-ENCODERS: dict[str, tuple[type[Any], type[nn.Module]]] = {"transformer": (EncoderConfig, Encoder)}
+ENCODERS: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "transformer": (EncoderConfig, Encoder),
+    "resnet1d": (ResNet1dConfig, ResNet1d),
+}
+# kind -> size -> config
+SIZES: dict[str, Mapping[str, Any]] = {"transformer": ENCODER_SIZES, "resnet1d": RESNET1D_SIZES}
 
 
 class AnyEncoder(Protocol):

@@ -20,7 +20,7 @@ from anylead.pictures import style
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("code perplexity", ("perplexity",)),
     ("learning rate", ("learning_rate", "_lr_")),
-    ("loss", ("loss", "contrast", "segments", "diversity", "penalty", "cmsc", "cross_entropy")),
+    ("loss", ("loss", "contrast", "_local_", "_global_", "segments", "diversity", "penalty")),
 )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import LeadError, RecipeError
 from anylead.leads import LEAD_SETS, LEADS, LIMB_LEADS, complete_limb_leads, lead_name
+from anylead.pictures import style
 from anylead.records import Record
 
 MM_PER_SECOND = 25.0
@@ -21,7 +22,7 @@ MM_PER_MV = 10.0
 BIG_SQUARE = 5.0  # mm
 MAX_SECONDS = 120.0
 MAX_EXCURSION = 50.0  # mm; an artefact of many mV shall not push the other leads off the page
-NAME_HEIGHT = 3.4  # mm
+NAME_POINTS, NAME_HEIGHT = 10.0, 3.4  # size of the letters, and their height in mm
 _RHYTHM_LEADS = ("II", "V1", "V5")
 _UNIT_STEPS = (10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
@@ -48,6 +49,10 @@ class View:
     sample_rate: float
     mm_per_unit: float
 
+    def label(self, lead: int) -> str:
+        """The name as it stands on the page; computed leads carry a star."""
+        return self.leads[lead] + ("*" if self.is_derived[lead] else "")
+
     @property
     def seconds(self) -> float:
         """Length of what is shown."""
@@ -56,13 +61,22 @@ class View:
 
 @dataclass(frozen=True)
 class Trace:
-    """A lead's place: row and column on the page, samples `first` to `last` of the view."""
+    """A lead's place on the page.
+
+    Attributes:
+        lead: index into the view.
+        row, column: place.
+        first, last: samples of the view.
+        name_above: mm from the baseline to the foot of the lead's name.
+        is_strip: whether it is a rhythm strip.
+    """
 
     lead: int
     row: int
     column: int
     first: int
     last: int
+    name_above: float
     is_strip: bool = False
 
 
@@ -198,13 +212,17 @@ def arrange(shown: View, layout: str | None = None) -> Arrangement:
     rows, columns = min(rows, count), -(-count // rows)
     num_samples = shown.millimetres.shape[1]
     edges = [round(num_samples * column / columns) for column in range(columns + 1)]
+    parts = [(lead // rows, *edges[lead // rows : lead // rows + 2]) for lead in range(count)]
     traces = [
-        Trace(lead, lead % rows, lead // rows, edges[lead // rows], edges[lead // rows + 1])
-        for lead in range(count)
+        Trace(lead, lead % rows, column, first, last, _name_above(shown, lead, first, last))
+        for lead, (column, first, last) in enumerate(parts)
     ]
     if columns > 1:  # with one column every lead is shown in full already
         rhythm = _rhythm(shown.leads)[:strips]
-        traces += [Trace(lead, rows + i, 0, 0, num_samples, True) for i, lead in enumerate(rhythm)]
+        traces += [
+            Trace(lead, rows + i, 0, 0, num_samples, _name_above(shown, lead, 0, num_samples), True)
+            for i, lead in enumerate(rhythm)
+        ]
     baselines, height = _stack(shown, traces, edges)
     return Arrangement(tuple(traces), baselines, height, columns)
 
@@ -228,11 +246,28 @@ def _rhythm(leads: tuple[str, ...]) -> list[int]:
     return usual + [index for index in range(len(leads)) if index not in usual]
 
 
-def name_height(millimetres: NDArray[np.float64], sample_rate: float, width: float) -> float:
-    """Where a lead's name stands: mm above the baseline, clear of the first part of its trace."""
-    beginning = millimetres[: max(1, int((width + 2) / MM_PER_SECOND * sample_rate))]
-    finite = beginning[np.isfinite(beginning)]
-    return max(5.0, float(finite.max(initial=0.0)) + 1.0)
+def _name_above(shown: View, lead: int, first: int, last: int) -> float:
+    """A name stands clear of the beginning of its trace, unless that is an artefact."""
+    width = style.text_width_mm(shown.label(lead), NAME_POINTS, "bold") + 2
+    num_samples = max(1, int(width / MM_PER_SECOND * shown.sample_rate))
+    beginning = shown.millimetres[lead, first:last][:num_samples]
+    highest = float(beginning[np.isfinite(beginning)].max(initial=0.0))
+    return max(5.0, min(highest, _reach(shown.millimetres[lead], shown.sample_rate)) + 1)
+
+
+def _reach(row: NDArray[np.float64], sample_rate: float) -> float:
+    """How far up a lead goes, (time,) -> mm, artefacts left out.
+
+    An artefact is what goes half as far again as the usual second: it is drawn, over its
+    neighbours if need be, but the rows do not move apart for it.
+    """
+    highest = float(row[np.isfinite(row)].max(initial=0.0))
+    num_seconds = int(len(row) / sample_rate)
+    if num_seconds < 3:
+        return highest
+    seconds = np.array_split(np.nan_to_num(row), num_seconds)
+    usual = float(np.median([second.max() for second in seconds]))
+    return min(highest, max(20.0, 1.5 * usual))
 
 
 def _stack(
@@ -245,20 +280,30 @@ def _stack(
     up = np.full((num_rows, columns + 1), MM_PER_MV)
     down = np.full((num_rows, columns + 1), 3.0)
     for trace in traces:
-        row = shown.millimetres[trace.lead]
+        row, place = shown.millimetres[trace.lead], (trace.row, trace.column)
+        most_up, most_down = (_reach(sign * row, shown.sample_rate) for sign in (1, -1))
         for column in range(columns) if trace.is_strip else [trace.column]:
-            part = row[edges[column] : edges[column + 1]]
-            part = part[np.isfinite(part)]
-            up[trace.row, column] = max(up[trace.row, column], part.max(initial=0.0))
-            down[trace.row, column] = max(down[trace.row, column], -part.min(initial=0.0))
-        name = name_height(row[trace.first : trace.last], shown.sample_rate, width=8.0)
-        up[trace.row, trace.column] = max(up[trace.row, trace.column], name + NAME_HEIGHT)
-    baselines = [_whole_squares(up[0].max() + 2)]
+            low, high = _span(row[edges[column] : edges[column + 1]])
+            up[trace.row, column] = max(up[trace.row, column], min(high, most_up))
+            down[trace.row, column] = max(down[trace.row, column], min(-low, most_down))
+        up[place] = max(up[place], trace.name_above + NAME_HEIGHT)
+    depths = [0.0]
     least = 30.0 if num_rows <= 4 else 20.0
     for above, below in zip(down, up[1:], strict=False):
         needed = float((above + below).max()) + 1
-        baselines.append(baselines[-1] + max(least, _whole_squares(needed)))
-    return tuple(baselines), baselines[-1] + _whole_squares(max(down[-1].max() + 2, 10.0))
+        depths.append(depths[-1] + max(least, _whole_squares(needed)))
+    # Artefacts may lie over their neighbours, but not leave the grid.
+    spans = [(t, *_span(shown.millimetres[t.lead, t.first : t.last])) for t in traces]
+    over = max(up[0].max(), *(high - depths[trace.row] for trace, _, high in spans))
+    under = max(depths[-1] + 8, *(depths[trace.row] - low for trace, low, _ in spans))
+    top = _whole_squares(over + 2)
+    return tuple(top + depth for depth in depths), top + _whole_squares(under + 2)
+
+
+def _span(part: NDArray[np.float64]) -> tuple[float, float]:
+    """Lowest and highest of a part of a trace, mm; the baseline counts."""
+    part = part[np.isfinite(part)]
+    return float(part.min(initial=0.0)), float(part.max(initial=0.0))
 
 
 def _whole_squares(mm: float) -> float:

@@ -22,11 +22,11 @@ from anylead.pictures.ecg_layout import (
     MAX_EXCURSION,
     MM_PER_MV,
     MM_PER_SECOND,
+    NAME_POINTS,
     Arrangement,
     Trace,
     View,
     arrange,
-    name_height,
     view,
 )
 from anylead.records import Record
@@ -35,7 +35,7 @@ _MARGIN = 5.0  # mm, around the grid
 _LEFT = 15.0  # mm of grid before the traces, for the calibration mark
 _LEAST_WIDTH = 100.0  # mm of grid
 _LINE = 4.6  # mm from one line of text to the next
-_NAME_POINTS, _HEADER_POINTS, _NOTE_POINTS = 10.0, 9.0, 8.0
+_HEADER_POINTS, _NOTE_POINTS = 9.0, 8.0
 _FINE, _COARSE = "#F9DDDD", "#EBA9A9"
 _SALIENCY = style.BLUE
 _STRONGEST = 0.55  # opacity of saliency 1; the trace and the grid still show through
@@ -216,11 +216,8 @@ def _draw_trace(page: _Page, shown: View, places: Arrangement, trace: Trace) -> 
         gid=gid,
         zorder=4,
     )
-    text = name + ("*" if shown.is_derived[trace.lead] else "")
-    text += "" if np.isfinite(millimetres).any() else " (no signal)"
-    text_width = style.text_width_mm(text, _NAME_POINTS, "bold")
-    y = baseline + name_height(millimetres, shown.sample_rate, text_width)
-    _write(page, x[0] + 0.8, y, text, _NAME_POINTS, "baseline", "bold")
+    y = baseline + trace.name_above
+    _write(page, x[0] + 0.8, y, shown.label(trace.lead), NAME_POINTS, "baseline", "bold")
     if trace.column > 0:
         ticks = [(x[0], baseline + sign * y) for sign in (-1, 1) for y in (2.0, 4.5)]
         codes = [Outline.MOVETO, Outline.LINETO] * 2
@@ -289,9 +286,18 @@ def _notes(record: Record, shown: View, has_saliency: bool) -> str:
     ]
     if any(shown.is_derived):
         notes.append("* computed from the recorded limb leads")
+    silent = [shown.label(lead) for lead, row in enumerate(shown.millimetres) if _is_silent(row)]
+    if silent:
+        notes.append(f"no signal: {', '.join(silent)}")
     cut = [name for name, is_cut in zip(shown.leads, shown.is_cut, strict=True) if is_cut]
     if cut:
         notes.append(f"{', '.join(cut)}: cut at {MAX_EXCURSION:g} mm from the median")
     if has_saliency:
         notes.append("shaded: what the model's answer rests on, the darker the more")
     return "   ·   ".join(notes)
+
+
+def _is_silent(row: NDArray[np.float64]) -> bool:
+    """Whether a lead is flat, or was not recorded at all."""
+    finite = row[np.isfinite(row)]
+    return len(finite) == 0 or bool(np.ptp(finite) == 0)

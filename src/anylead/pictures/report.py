@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
+from anylead.metrics import bootstrap
 from anylead.pictures.output import render, write_whole
 from anylead.pictures.scores import Interval
 
@@ -106,7 +107,7 @@ class Report:
 
         Args:
             rows: mappings or dataclass instances; the columns are their keys in the order in
-                which they first occur, "_" read as a space. `Interval` becomes
+                which they first occur, "_" read as a space. intervals become
                 "0.931 [0.912, 0.948]"; None and NaN a dash.
             caption: what the table shows.
             digits: behind the point of floating numbers.
@@ -188,7 +189,7 @@ def cell_text(value: object, digits: int = 3) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Interval):
+    if isinstance(value, (Interval, bootstrap.Interval)):
         low, high = cell_text(value.low, digits), cell_text(value.high, digits)
         return f"{cell_text(value.value, digits)} [{low}, {high}]"
     if isinstance(value, np.generic):
@@ -213,7 +214,7 @@ def _float_text(value: float, digits: int) -> str:
 
 
 def _is_number(value: object) -> bool:
-    kinds = (int, float, Interval, np.integer, np.floating)
+    kinds = (int, float, Interval, bootstrap.Interval, np.integer, np.floating)
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 

@@ -1,16 +1,24 @@
 """Logits of whole recordings: the mean over their windows."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
+from torch import Tensor, nn
 
 from anylead.augment import Augmentation
 from anylead.objective import Batch
-from anylead.tasks.classification import Classification
+
+
+class Classifier(Protocol):
+    """A module that makes logits of each segment."""
+
+    def logits(self, batch: Batch) -> Tensor:
+        """(batch, segment, class)."""
+        ...
 
 
 class Predictions(NamedTuple):
@@ -31,7 +39,7 @@ class Predictions(NamedTuple):
 
 @torch.no_grad()
 def predict(
-    task: Classification,
+    task: Classifier,
     batches: Iterable[Batch],
     device: torch.device,
     precision: torch.dtype = torch.float32,
@@ -46,7 +54,8 @@ def predict(
         precision: of the forward pass.
         restrict: takes leads away, or None.
     """
-    task.eval()
+    if isinstance(task, nn.Module):
+        task.eval()
     rows, logits = [], []
     for batch in batches:
         moved = batch.to(device)

@@ -1,7 +1,7 @@
 """Pieces of a recipe that several verbs share: which data, which encoder, which augmentations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.checkpoint import load_checkpoint
 from anylead.errors import RecipeError
-from anylead.models import ENCODER_SIZES, build_encoder, load_weights
+from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
 from anylead.store import Store
 
 
@@ -38,12 +38,14 @@ class EncoderChoice:
     """Which encoder, where no checkpoint gives one.
 
     Attributes:
-        size: "tiny", "small" or "base" (the paper's).
-        overrides: fields of `EncoderConfig` to change.
+        size: "tiny", "small" or "base" (the paper's, or the usual one of the kind).
+        overrides: fields of `EncoderConfig`, or `ResNet1dConfig`, to change.
+        kind: "transformer" or "resnet1d", a plain convolutional network for comparison.
     """
 
     size: str = "base"
     overrides: dict[str, Any] = field(default_factory=dict)
+    kind: str = "transformer"
 
 
 def new_encoder(choice: EncoderChoice) -> nn.Module:
@@ -52,14 +54,29 @@ def new_encoder(choice: EncoderChoice) -> nn.Module:
     Raises:
         RecipeError: unknown size or field.
     """
-    if choice.size not in ENCODER_SIZES:
-        raise RecipeError(f"encoder size {choice.size!r}; known are {', '.join(ENCODER_SIZES)}")
-    config = ENCODER_SIZES[choice.size]
-    unknown = choice.overrides.keys() - asdict(config).keys()
+    if choice.kind not in SIZES:
+        raise RecipeError(f"encoder.kind {choice.kind!r}; known are {', '.join(SIZES)}")
+    sizes = SIZES[choice.kind]
+    if choice.size not in sizes:
+        raise RecipeError(f"encoder size {choice.size!r}; known are {', '.join(sizes)}")
+    described = {**asdict(sizes[choice.size]), **known_overrides(choice.overrides, choice.kind)}
+    return build_encoder({"kind": choice.kind, **described})
+
+
+def known_overrides(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The overrides, once each is known to be a field of the encoder.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    known = [item.name for item in fields(ENCODERS[kind][0])]
+    unknown = overrides.keys() - set(known)
     if unknown:
-        known = ", ".join(asdict(config))
-        raise RecipeError(f"encoder.overrides: unknown {', '.join(sorted(unknown))}; has {known}")
-    return build_encoder({"kind": "transformer", **asdict(replace(config, **choice.overrides))})
+        raise RecipeError(
+            f"encoder.overrides: unknown {', '.join(sorted(unknown))};"
+            f" a {kind} has {', '.join(known)}"
+        )
+    return dict(overrides)
 
 
 def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module:
@@ -67,7 +84,9 @@ def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module
     if checkpoint is None:
         return new_encoder(choice)
     loaded = load_checkpoint(Path(checkpoint))
-    encoder = build_encoder({**loaded.description["encoder"], **choice.overrides})
+    described = loaded.description["encoder"]
+    overrides = known_overrides(choice.overrides, described["kind"])
+    encoder = build_encoder({**described, **overrides})
     load_weights(encoder, loaded.part("encoder"), checkpoint)
     return encoder
 
