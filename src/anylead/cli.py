@@ -36,6 +36,9 @@ VERBS: dict[str, Verb] = {
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
+    "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
+    "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
