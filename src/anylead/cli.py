@@ -32,7 +32,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
-    "inspect": Verb("inspect_folder", "what is in a folder of ECGs", ("root",)),
+    "inspect": Verb("inspect_folder", "what is in a folder of ECGs", ("folder",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
@@ -42,7 +42,7 @@ VERBS: dict[str, Verb] = {
     ),
     "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
     "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
-    "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
+    # "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
@@ -110,7 +110,7 @@ def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
     parser = build_parser(name, recipe_type)
     options = parser.parse_args(spell_out(VERBS[name], arguments))
     options.pop("config", None)
-    return recipe_type(**vars(parser.instantiate_classes(options)))
+    return recipe_type(**vars(parser.instantiate(options)))
 
 
 def build_parser(name: str, recipe_type: type[Any]) -> Any:
