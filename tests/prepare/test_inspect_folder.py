@@ -5,7 +5,7 @@ from rich.console import Console
 
 from anylead import inspect_folder
 from anylead.errors import DatasetError
-from datasets.corpora import RECORDS, write_csv, write_wfdb
+from corpora import RECORDS, write_csv, write_wfdb
 
 
 @pytest.fixture
