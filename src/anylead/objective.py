@@ -4,11 +4,15 @@ A pre-training method and a downstream task are the same thing to the loop: a mo
 `Batch` into a `Step`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from anylead.randomness import integers
+
+_PURPOSE = 0x524F5753  # "ROWS"
 
 
 @dataclass(frozen=True)
@@ -18,30 +22,44 @@ class Batch:
     Attributes:
         signal: (batch, segment, lead, time) float32, canonical 12 leads, missing ones zero.
         has_lead: (batch, segment, lead) bool.
-        num_samples: (batch, segment) int64; samples from there on are padding (zero).
+        num_samples: (batch, segment) int64, samples from there on are padding (zero); None means
+            that nothing is padded.
         patient: (batch,) int64; equal numbers are one person.
         record: (batch,) int64, row in the store.
         seed: (batch,) int64; every random draw about a record is a function of its seed
             (`anylead.augment.randomness`), so it depends neither on the batch nor on the rank.
-        label: (batch, class) float32 or None.
+        step: () int64, optimizer steps taken before this batch.
+        label: (batch, class) float32, or None.
     """
 
     signal: Tensor
     has_lead: Tensor
-    num_samples: Tensor
+    num_samples: Tensor | None
     patient: Tensor
     record: Tensor
     seed: Tensor
+    step: Tensor
     label: Tensor | None = None
+
+    def row_seed(self) -> Tensor:
+        """(batch * segment,) int64: a seed for each segment of each recording."""
+        return integers(self.seed, self.signal.shape[1], 1 << 31, _PURPOSE).flatten()
+
+    def pin(self) -> "Batch":
+        """The same batch in page-locked memory, from where a GPU fetches it without waiting."""
+        pinned = {
+            name: value.pin_memory() for name, value in vars(self).items() if value is not None
+        }
+        return replace(self, **pinned)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        move = {
+        moved = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()
             if value is not None
         }
-        return Batch(**move)
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 _MASK32 = 0xFFFFFFFF
+_WEYL = 0x9E3779B9
 
 
 def uniform(seed: Tensor, num: int, purpose: int) -> Tensor:
@@ -23,7 +24,8 @@ def uniform(seed: Tensor, num: int, purpose: int) -> Tensor:
         (rows, num) float32.
     """
     # 23 bits plus half a step: the largest is below 1 also as a float32, and 0 never occurs.
-    return ((_hash(seed, num, purpose) >> 9).to(torch.float32) + 0.5) * 2.0**-23
+    bits = _hash(seed, num, purpose).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+    return bits.to(torch.float32).add_(0.5).mul_(2.0**-23)
 
 
 def normal(seed: Tensor, num: int, purpose: int) -> Tensor:
@@ -34,33 +36,41 @@ def normal(seed: Tensor, num: int, purpose: int) -> Tensor:
 
 def integers(seed: Tensor, num: int, high: Tensor | int, purpose: int) -> Tensor:
     """(rows, num) int64 in [0, high); `high` may differ by row: (rows, 1)."""
-    bits = _hash(seed, num, purpose)
-    return (bits * torch.as_tensor(high, device=seed.device)) >> 32
+    return (_bits(seed, num, purpose) * torch.as_tensor(high, device=seed.device)) >> 32
 
 
 def permutation_keys(seed: Tensor, num: int, purpose: int) -> Tensor:
     """(rows, num) int64, different from each other in a row: sort them for a permutation."""
-    bits = _hash(seed, num, purpose)
-    return bits * num + torch.arange(num, device=seed.device)
+    return _bits(seed, num, purpose) * num + torch.arange(num, device=seed.device)
 
 
-def derive(seed: Tensor, purpose: int) -> Tensor:
-    """Another seed for each seed: for the segments of a record, or its views."""
-    return _hash(seed, 1, purpose)[:, 0] | (_hash(seed, 1, ~purpose)[:, 0] >> 1 << 32)
+def _bits(seed: Tensor, num: int, purpose: int) -> Tensor:
+    """(rows, num) int64 below 2**32."""
+    return _hash(seed, num, purpose).long() & _MASK32
 
 
 def _hash(seed: Tensor, num: int, purpose: int) -> Tensor:
-    """32 random bits for each (row, index) as int64: rounds of Prospector's `lowbias32` mixer."""
-    low, high = seed & _MASK32, (seed >> 32) & _MASK32
-    row = _mix(_mix(low ^ (purpose * 0x9E3779B9 & _MASK32)) ^ high)
-    index = torch.arange(num, device=seed.device, dtype=torch.int64) * 0x9E3779B9 & _MASK32
-    return _mix(_mix(row[:, None] + index[None, :] & _MASK32) ^ row[:, None])
+    """32 random bits for each (row, index), as int32: rounds of Prospector's `lowbias32` mixer."""
+    low, high = _signed(seed), _signed(seed >> 32)
+    row = _mix(_mix(low ^ _signed_constant(purpose * _WEYL)) ^ high)[:, None]
+    index = torch.arange(num, device=seed.device, dtype=torch.int32) * _signed_constant(_WEYL)
+    return _mix(_mix(row + index).bitwise_xor_(row))
 
 
 def _mix(x: Tensor) -> Tensor:
-    """Mix 32 bits; products stay below 2**63, so int64 never overflows."""
-    x = x ^ (x >> 16)
-    x = x * 0x7FEB352D & _MASK32
-    x = x ^ (x >> 15)
-    x = x * 0x6C62272E & _MASK32
-    return x ^ (x >> 16)
+    """Mix 32 bits in place; int32 products wrap around, and shifts are made logical by a mask."""
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    x *= 0x7FEB352D
+    x ^= (x >> 15).bitwise_and_(0x1FFFF)
+    x *= 0x6C62272E
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    return x
+
+
+def _signed(x: Tensor) -> Tensor:
+    """The low 32 bits of an int64 tensor."""
+    return (((x & _MASK32) ^ 0x80000000) - 0x80000000).to(torch.int32)
+
+
+def _signed_constant(value: int) -> int:
+    return ((value & _MASK32) ^ 0x80000000) - 0x80000000

@@ -14,7 +14,21 @@ from pathlib import Path
 from typing import Protocol
 
 from anylead.errors import FormatError
-from anylead.formats import wfdb
+from anylead.formats import (
+    csv,
+    dicom,
+    edf,
+    hdf5,
+    hl7_aecg,
+    ishne,
+    matlab,
+    muse_xml,
+    npy,
+    parquet,
+    philips_xml,
+    scp,
+    wfdb,
+)
 from anylead.records import Record
 
 HEAD_BYTES = 4096
@@ -34,6 +48,18 @@ class Reader(Protocol):
 
 READERS: dict[str, Reader] = {
     "wfdb": wfdb,
+    "edf": edf,
+    "dicom": dicom,
+    "ishne": ishne,
+    "hl7_aecg": hl7_aecg,
+    "philips_xml": philips_xml,
+    "muse_xml": muse_xml,
+    "hdf5": hdf5,
+    "parquet": parquet,
+    "npy": npy,
+    "matlab": matlab,
+    "scp": scp,
+    "csv": csv,
 }
 
 

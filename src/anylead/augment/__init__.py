@@ -1,0 +1,43 @@
+"""Augmentations: `Batch` -> `Batch` on the device, one per file, seeded by `batch.seed`.
+
+To add one: a frozen dataclass of plain fields (among them `prob`; 0 leaves the batch as it is) with
+`__call__(batch) -> Batch` in its own file, and a line here.
+"""
+
+from collections.abc import Callable
+
+from anylead.augment.baseline_shift import BaselineShift
+from anylead.augment.baseline_wander import BaselineWander
+from anylead.augment.emg_noise import EmgNoise
+from anylead.augment.keep_leads import KeepLeads
+from anylead.augment.limb_completion import CompleteLimbLeads
+from anylead.augment.powerline_noise import PowerlineNoise
+from anylead.augment.random_lead_mask import RandomLeadMask
+from anylead.augment.time_mask import TimeMask
+from anylead.augment.vcg_rotation import VcgRotation
+from anylead.objective import Batch
+
+Augmentation = Callable[[Batch], Batch]
+
+AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
+    "random_lead_mask": RandomLeadMask,
+    "keep_leads": KeepLeads,
+    "complete_limb_leads": CompleteLimbLeads,
+    "powerline_noise": PowerlineNoise,
+    "emg_noise": EmgNoise,
+    "baseline_wander": BaselineWander,
+    "baseline_shift": BaselineShift,
+    "vcg_rotation": VcgRotation,
+    "time_mask": TimeMask,
+}
+
+
+def compose(augmentations: list[Augmentation]) -> Augmentation:
+    """One augmentation that applies several, first to last."""
+
+    def apply_all(batch: Batch) -> Batch:
+        for augmentation in augmentations:
+            batch = augmentation(batch)
+        return batch
+
+    return apply_all

@@ -1,0 +1,91 @@
+"""`anylead convert`: weights of fairseq-signals, such as ECG-FM, to our format and back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.errors import CheckpointError
+from anylead.interop import hub
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals, write_fairseq_signals
+from anylead.signals import PreprocessConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to convert.
+
+    Attributes:
+        checkpoint: a file of fairseq-signals (.pt), or with `--to fairseq-signals` a folder of
+            ours; "hf://owner/name" and "hf://owner/name/file.pt" are fetched.
+        out: folder to write, or with `--to fairseq-signals` the .pt file.
+        to: the format to write.
+        preset: what the publishers did to their signals before training ("ecg-fm").
+        pretrained: the file that a fine-tuned one started from, where the number of heads is in
+            doubt.
+        num_heads: attention heads, where no file says.
+        conv_strides: strides of the convolutions, where no file says.
+        label_names: names of the outputs in order, or one text file with a name per line.
+        preprocess: the preprocessing that the model expects, where the file does not say.
+    """
+
+    checkpoint: str
+    out: Path
+    to: Literal["anylead", "fairseq-signals"] = "anylead"
+    preset: str | None = None
+    pretrained: Path | None = None
+    num_heads: int | None = None
+    conv_strides: list[int] | None = None
+    label_names: list[str] | None = None
+    preprocess: PreprocessConfig | None = None
+
+
+def run(recipe: Recipe, console: Console | None = None) -> Path:
+    """Convert; returns what was written.
+
+    Raises:
+        CheckpointError: a checkpoint that cannot be read or written in the other format.
+    """
+    console = console or Console(stderr=True)
+    remote = hub.is_remote(recipe.checkpoint)
+    source = hub.pull(recipe.checkpoint) if remote else Path(recipe.checkpoint)
+    if recipe.to == "fairseq-signals":
+        if recipe.out.suffix != ".pt":
+            raise CheckpointError(f"{recipe.out}: name a .pt file to write")
+        write_fairseq_signals(load_checkpoint(source), recipe.out)
+        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False)
+        return recipe.out
+    checkpoint = read_fairseq_signals(source, _hints(recipe))
+    save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
+    hub.write_card(recipe.out)
+    count = sum(tensor.numel() for tensor in checkpoint.tensors.values())
+    kind = checkpoint.description["kind"]
+    console.print(
+        f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights",
+        highlight=False,
+    )
+    for text in checkpoint.description["provenance"]["assumed"]:
+        console.print(f"assumed, the file does not say: {text}", highlight=False)
+    return recipe.out
+
+
+def _hints(recipe: Recipe) -> Hints:
+    return Hints(
+        num_heads=recipe.num_heads,
+        conv_strides=tuple(recipe.conv_strides) if recipe.conv_strides else None,
+        pretrained=recipe.pretrained,
+        preset=recipe.preset,
+        preprocess=recipe.preprocess,
+        label_names=_label_names(recipe.label_names),
+    )
+
+
+def _label_names(given: list[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if len(given) == 1 and Path(given[0]).is_file():
+        lines = Path(given[0]).read_text().splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+    return tuple(given)

@@ -1,0 +1,62 @@
+"""Convert an ECG from any readable format to WFDB, CSV, EDF or DICOM."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anylead import formats
+from anylead.errors import FormatError
+from anylead.formats import csv, dicom_write, edf_write, wfdb_write
+from anylead.records import Record
+
+# By the name of the output.
+WRITERS: dict[str, Callable[[Record, Path], None]] = {
+    ".hea": wfdb_write.write,
+    ".dat": wfdb_write.write,
+    ".csv": csv.write,
+    ".tsv": csv.write,
+    ".edf": edf_write.write,
+    ".dcm": dicom_write.write,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One file to convert.
+
+    Attributes:
+        input: an ECG in any readable format.
+        output: where to; the ending (.hea, .csv, .tsv, .edf, .dcm) chooses the format.
+    """
+
+    input: Path
+    output: Path
+
+
+def run(recipe: Recipe) -> Path:
+    """Convert one file; the output appears whole or not at all.
+
+    Returns:
+        The output's path.
+
+    Raises:
+        FormatError: the input cannot be read, or the output cannot hold it.
+    """
+    source, target = Path(recipe.input), Path(recipe.output)
+    write = WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise FormatError(f"{target}: no format to write; name it {', '.join(WRITERS)}")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise FormatError(f"{target}: is the input; choose another name")
+    record = formats.read(source)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".anylead-") as folder:
+            write(record, Path(folder) / target.name)
+            # Sample files sort before the header that names them.
+            for part in sorted(Path(folder).iterdir()):
+                os.replace(part, target.parent / part.name)
+    except OSError as error:
+        raise FormatError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target

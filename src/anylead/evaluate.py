@@ -1,0 +1,100 @@
+"""anylead evaluate: every score of fine-tuned runs for every lead set, and a report."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
+from anylead.errors import CheckpointError, RecipeError
+from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
+from anylead.evaluation.scores import OpenedRun, find_runs, print_scores
+from anylead.leads import LEAD_SETS
+
+SCORES, REPORT = "scores.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which runs are scored, and how.
+
+    Attributes:
+        runs: folders of `anylead finetune`, separated by commas; a pattern such as runs/x-* too.
+        out: where scores and report go; null takes the folder of the first run.
+        store: null takes the store of the run.
+        split: "test", or "valid" where the corpus has no test split; null takes the test split
+            where there is one.
+        lead_sets: named sets, or lists such as "I,V2", separated by spaces.
+        num_resamples: of patients, for the intervals.
+        seed: of the resampling.
+        batch_size: windows at once.
+        device: "auto", "cpu", "cuda".
+        num_draws: identification: how often random segments are drawn.
+        sessions: identification: what is compared, two "recordings" of a patient, or the "halves"
+            of one recording, which is much easier.
+    """
+
+    runs: str = "runs/finetune"
+    out: str | None = None
+    store: str | None = None
+    split: str | None = None
+    lead_sets: str = " ".join(LEAD_SETS)
+    num_resamples: int = 1000
+    seed: int = 0
+    batch_size: int = 128
+    device: str = "auto"
+    num_draws: int = 5
+    sessions: Literal["recordings", "halves"] = "recordings"
+
+
+def run(recipe: Recipe) -> list[LeadSetScores]:
+    """Score all runs; writes `scores.json` and `report.html` and prints a table.
+
+    Raises:
+        RecipeError: no run there, or runs of several tasks.
+        CheckpointError: a run that was not fine-tuned.
+    """
+    folders = find_runs(recipe.runs)
+    checkpoints = [load_checkpoint(folder) for folder in folders]
+    kinds = sorted({_kind(*pair) for pair in zip(folders, checkpoints, strict=True)})
+    if len(kinds) > 1:
+        raise RecipeError(f"the runs are of several kinds ({', '.join(kinds)}); score each alone")
+    evaluation = EVALUATIONS[kinds[0]]
+    settings = _settings(recipe)
+    out = Path(recipe.out) if recipe.out else folders[0]
+    runs, scores = [], []
+    for folder, checkpoint in zip(folders, checkpoints, strict=True):
+        opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
+        scores += [opened.score(lead_set) for lead_set in recipe.lead_sets.split()]
+        runs.append(opened)
+    _write_scores(out / SCORES, recipe, runs, scores)
+    evaluation.report(out / REPORT, runs, scores)
+    print_scores(scores, Console())
+    print(f"scores: {out / SCORES}\nreport: {out / REPORT}")
+    return scores
+
+
+def _kind(folder: Path, checkpoint: Checkpoint) -> str:
+    kind = str(checkpoint.description.get("kind"))
+    if kind not in EVALUATIONS:
+        raise CheckpointError(f"{folder}: a {kind} model has nothing to score; fine-tune it first")
+    return kind
+
+
+def _settings(recipe: Recipe) -> Settings:
+    values = asdict(recipe)
+    return Settings(**{name: values[name] for name in Settings.__dataclass_fields__})
+
+
+def _write_scores(
+    path: Path, recipe: Recipe, runs: Sequence[OpenedRun], scores: Sequence[LeadSetScores]
+) -> None:
+    record = {
+        "recipe": asdict(recipe),
+        "split": {opened.folder.name: opened.split for opened in runs},
+        "scores": [asdict(score) for score in scores],
+    }
+    write_atomically(path, json.dumps(record, indent=1).encode())

@@ -1,0 +1,13 @@
+"""Fine-tuned runs -> scores by lead set. To add a kind of model: a file and a line here."""
+
+from anylead.evaluation.classification import CLASSIFICATION
+from anylead.evaluation.identification import IDENTIFICATION
+from anylead.evaluation.scores import Evaluation, Evidence, LeadSetScores, Settings
+
+# kind of checkpoint -> how it is scored
+EVALUATIONS: dict[str, Evaluation] = {
+    "classification": CLASSIFICATION,
+    "identification": IDENTIFICATION,
+}
+
+__all__ = ["EVALUATIONS", "Evaluation", "Evidence", "LeadSetScores", "Settings"]

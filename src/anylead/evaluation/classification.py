@@ -1,0 +1,235 @@
+"""Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.augment.keep_leads import KeepLeads
+from anylead.checkpoint import Checkpoint
+from anylead.errors import CheckpointError, RecipeError
+from anylead.evaluation.scores import (
+    Evaluation,
+    Evidence,
+    LeadSetScores,
+    Settings,
+    about,
+    choose_split,
+    open_store,
+    triples,
+)
+from anylead.leads import LEADS
+from anylead.loading import evaluation_batches
+from anylead.metrics import cinc_score, weighted
+from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
+from anylead.metrics.classification import classification_scores
+from anylead.models import build_encoder, load_weights
+from anylead.pictures import evaluation_report
+from anylead.records import Record
+from anylead.store import Store
+from anylead.tasks import Classification, Predictions, predict
+from anylead.training.distributed import choose_device
+
+
+@dataclass
+class ClassificationRun:
+    """A fine-tuned run, its data, and what it predicted per lead set."""
+
+    folder: Path
+    split: str
+    store: Store
+    rows: NDArray[np.int64]
+    label: NDArray[np.uint8]
+    names: list[str]
+    thresholds: NDArray[np.float64]
+    segment_seconds: float
+    module: Classification
+    settings: Settings
+    predictions: dict[str, Predictions] = field(default_factory=dict)
+
+    def evidence(self, lead_set: str) -> Evidence:
+        """Labels, probabilities and decisions."""
+        predictions = self.predict(lead_set)
+        arrays: dict[str, NDArray[Any]] = {
+            "label": self.label[predictions.row],
+            "probability": predictions.probability,
+            "is_predicted": predictions.probability >= self.thresholds,
+        }
+        return Evidence(self.store.patient[predictions.row], arrays, self.names)
+
+    def score(self, lead_set: str) -> LeadSetScores:
+        """All scores with their intervals."""
+        evidence = self.evidence(lead_set)
+        num_scored = len(evidence.patient)
+        is_scored = classification_scores(
+            evidence.arrays["label"], evidence.arrays["probability"]
+        ).is_scored
+        by_class = {
+            name: self._intervals(one_class(evidence, i))
+            for i, name in enumerate(self.names)
+            if is_scored[i]
+        }
+        return LeadSetScores(
+            self.folder.name,
+            lead_set,
+            self._intervals(evidence),
+            by_class,
+            num_scored,
+            len(self.rows) - num_scored,
+        )
+
+    def predict(self, lead_set: str) -> Predictions:
+        """Logits of all recordings that have any of these leads.
+
+        Raises:
+            RecipeError: there are none.
+        """
+        if lead_set not in self.predictions:
+            device = choose_device(self.settings.device)
+            restrict = KeepLeads(lead_set)
+            has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
+            if not has_any.any():
+                raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
+            batches = evaluation_batches(
+                self.store, self.rows[has_any], self.segment_seconds, self.settings.batch_size
+            )
+            self.predictions[lead_set] = predict(
+                self.module.to(device), batches, device, restrict=restrict
+            )
+        return self.predictions[lead_set]
+
+    def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
+        settings = self.settings
+        return {
+            name: bootstrap_interval(
+                statistic, evidence.patient, settings.num_resamples, settings.seed
+            )
+            for name, statistic in statistics(evidence).items()
+        }
+
+
+def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> ClassificationRun:
+    """A run beside its data.
+
+    Raises:
+        CheckpointError: its labels are not those of the store.
+    """
+    described = checkpoint.description
+    store, scheme = open_store(checkpoint, settings)
+    names = list(described["label_names"])
+    label, _ = store.labels(described["task"])
+    if list(store.manifest.label_names[described["task"]]) != names:
+        raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
+    split, rows = choose_split(store, described["task"], scheme, settings.split)
+    module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
+    load_weights(module, checkpoint.tensors, str(folder))
+    return ClassificationRun(
+        folder=folder,
+        split=split,
+        store=store,
+        rows=rows,
+        label=label,
+        names=names,
+        thresholds=np.array(described.get("thresholds") or [0.5] * len(names)),
+        segment_seconds=described["segment_seconds"],
+        module=module,
+        settings=settings,
+    )
+
+
+def statistics(evidence: Evidence) -> dict[str, Statistic]:
+    """Macro scores as functions of weights."""
+    label, probability, is_predicted = (
+        evidence.arrays[name] for name in ("label", "probability", "is_predicted")
+    )
+    scores = {
+        "auroc": weighted.macro_auroc(label, probability),
+        "auprc": weighted.macro_auprc(label, probability),
+        "f1": weighted.macro_f1(label, is_predicted),
+    }
+    if is_challenge(evidence.label_names):
+        scores["cinc"] = weighted.cinc(label, is_predicted, evidence.label_names)
+    return scores
+
+
+def one_class(evidence: Evidence, index: int) -> Evidence:
+    """The evidence of one class alone."""
+    arrays = {name: array[:, index : index + 1] for name, array in evidence.arrays.items()}
+    return Evidence(evidence.patient, arrays, [])
+
+
+def is_challenge(names: Iterable[str]) -> bool:
+    """Whether these are classes of the CinC 2021 score."""
+    chosen = list(names)
+    try:
+        cinc_score.weights(chosen)
+    except ValueError:
+        return False
+    return bool(chosen)
+
+
+def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
+    """Scores, curves, one ECG and the logs in one HTML file."""
+    main = runs[0]
+    first = next(iter(main.predictions.values()))
+    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for score in scores:
+        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
+    evaluation_report.write(
+        path,
+        evaluation_report.Facts(
+            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
+            score_by_run=by_run,
+            score_tables=_tables(scores),
+            label_names=main.names,
+            label=main.label[first.row].astype(bool),
+            probability=first.probability,
+            thresholds=main.thresholds,
+            example=example_record(main.store, int(first.row[0])),
+            logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
+        ),
+    )
+
+
+def _tables(scores: Sequence[LeadSetScores]) -> dict[str, list[dict[str, Any]]]:
+    macro = [
+        {"run": row.run, "leads": row.lead_set, **triples(row.macro), "records": row.num_records}
+        for row in scores
+    ]
+    by_class = [
+        {"run": row.run, "leads": row.lead_set, "class": name, **triples(values)}
+        for row in scores
+        for name, values in row.by_class.items()
+    ]
+    return {"Macro scores": macro, "Scores by class": by_class}
+
+
+def example_record(store: Store, row: int) -> Record:
+    """One recording of a store as a `Record`, to be drawn."""
+    num_samples = int(store.num_samples[row])
+    counts = store.read(np.array([row]), np.array([0]), num_samples)[0]
+    has_lead = store.has_lead[row]
+    signal = (counts * store.scale[row][:, None]).astype(np.float32)[has_lead]
+    return Record(
+        signal=signal,
+        leads=tuple(name for name, present in zip(LEADS, has_lead, strict=True) if present),
+        sample_rate=store.manifest.sample_rate,
+        record_id=str(store.record_id[row]),
+        unit="mV" if store.unit[row] == "mV" else "NU",
+    )
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a training log; none where there is no log."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")

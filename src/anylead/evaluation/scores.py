@@ -1,0 +1,177 @@
+"""What an evaluation is asked for and what it answers, whatever the task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from anylead.checkpoint import Checkpoint
+from anylead.errors import RecipeError
+from anylead.metrics.bootstrap import Interval, Statistic
+from anylead.store import Store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How runs are scored; see `anylead.evaluate.Recipe`."""
+
+    store: str | None = None
+    split: str | None = None
+    num_resamples: int = 1000
+    seed: int = 0
+    batch_size: int = 128
+    device: str = "auto"
+    num_draws: int = 5
+    sessions: Literal["recordings", "halves"] = "recordings"
+
+
+@dataclass(frozen=True)
+class LeadSetScores:
+    """Scores of one run with some leads; intervals are 95 % over patients.
+
+    Attributes:
+        run: name of the run.
+        lead_set: as asked for.
+        macro: score name -> interval.
+        by_class: class -> score name -> interval.
+        num_records: recordings scored.
+        num_left_out: recordings without any of these leads.
+    """
+
+    run: str
+    lead_set: str
+    macro: dict[str, Interval]
+    by_class: dict[str, dict[str, Interval]]
+    num_records: int
+    num_left_out: int
+
+
+class Evidence(NamedTuple):
+    """What scores are made from, to be kept and compared with other runs on the same patients.
+
+    patient: (record,) equal numbers are one person.
+    arrays: name -> (record, ...).
+    label_names: of the classes, if there are any.
+    """
+
+    patient: NDArray[Any]
+    arrays: dict[str, NDArray[Any]]
+    label_names: list[str]
+
+
+class OpenedRun(Protocol):
+    """A fine-tuned run beside its data."""
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """The split that is scored."""
+        ...
+
+    def score(self, lead_set: str) -> LeadSetScores:
+        """Score the run with some leads."""
+        ...
+
+    def evidence(self, lead_set: str) -> Evidence:
+        """What the scores with some leads are made from."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How checkpoints of one kind are scored: a line of `EVALUATIONS`.
+
+    Attributes:
+        open: (folder, its checkpoint, settings) -> the run beside its data.
+        report: (path, runs, scores) -> an HTML file.
+        statistics: evidence -> score name -> score as a function of weights.
+        main_score: the one that tables and plots show first.
+    """
+
+    open: Callable[[Path, Checkpoint, Settings], Any]
+    report: Callable[[Path, Sequence[Any], Sequence[LeadSetScores]], None]
+    statistics: Callable[[Evidence], Mapping[str, Statistic]]
+    main_score: str
+
+
+def find_runs(pattern: str) -> list[Path]:
+    """Folders of fine-tuned runs named by a list of paths or patterns.
+
+    Raises:
+        RecipeError: nothing there.
+    """
+    found: list[Path] = []
+    for part in pattern.split(","):
+        path = Path(part.strip())
+        matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        runs = [match for match in matches if (match / "model.safetensors").is_file()]
+        if not runs:
+            raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
+        found += runs
+    return found
+
+
+def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
+    """The store to score on, and the scheme of its splits."""
+    fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
+    store = Store.open(settings.store or fitted.get("store", ""))
+    return store, fitted.get("scheme", "auto")
+
+
+def choose_split(
+    store: Store, task: str | None, scheme: str, wanted: str | None
+) -> tuple[str, NDArray[Any]]:
+    """The name and the rows of the wanted split; null is "test", or "valid" without one.
+
+    Raises:
+        RecipeError: nothing in it.
+    """
+    splits = store.split_rows(task, scheme)
+    split = wanted or ("test" if len(splits["test"]) else "valid")
+    if split not in splits or not len(splits[split]):
+        raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}")
+    return split, splits[split]
+
+
+def about(store: Store, split: str, num_rows: int, num_resamples: int) -> str:
+    """One paragraph on data, split and intervals."""
+    has_patients = store.manifest.has_patients
+    lines = [
+        f"{num_rows} recordings of {store.manifest.name}, split {split!r};"
+        f" intervals are 95 %, from {num_resamples} resamples of"
+        f" {'patients' if has_patients else 'recordings (no patients are known)'}.",
+    ]
+    if split == "valid":
+        lines.append(
+            "This split also chose the best epoch and the thresholds, so all scores flatter;"
+            " F1 and the challenge score most."
+        )
+    if store.manifest.note:
+        lines.append(store.manifest.note)
+    return " ".join(lines)
+
+
+def triples(values: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
+    """Intervals as the pictures want them."""
+    return {name: (i.value, i.low, i.high) for name, i in values.items()}
+
+
+def print_scores(scores: Sequence[LeadSetScores], console: Console) -> None:
+    """One row per run and lead set."""
+    names = list(scores[0].macro)
+    table = Table("run", "leads", *names)
+    for row in scores:
+        table.add_row(
+            row.run,
+            row.lead_set,
+            *(f"{i.value:.3f} [{i.low:.3f}, {i.high:.3f}]" for i in row.macro.values()),
+        )
+    console.print(table)

@@ -1,0 +1,236 @@
+"""anylead finetune: train an encoder for a task, from a checkpoint or from random weights."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from anylead.augment.keep_leads import KeepLeads
+from anylead.checkpoint import save_checkpoint
+from anylead.errors import RecipeError
+from anylead.loading import TrainingLoader
+from anylead.models import describe_encoder
+from anylead.store import Store
+from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
+from anylead.training import (
+    Machine,
+    OptimizerConfig,
+    Progress,
+    ScheduleConfig,
+    TrainConfig,
+    find_machine,
+    fit,
+)
+from anylead.training.parts import (
+    DataConfig,
+    EncoderChoice,
+    build_augmentation,
+    describe_data,
+    starting_encoder,
+    train_rows,
+    write_recipe,
+)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is fine-tuned, and how much of it.
+
+    Attributes:
+        checkpoint: run folder of `anylead pretrain`; null starts from random weights.
+        encoder: which encoder, where no checkpoint gives one; its overrides hold for both (the
+            paper fine-tunes with {dropout: 0, attention_dropout: 0, activation_dropout: 0.1,
+            input_dropout: 0}).
+        train: "full" trains everything, "frozen_features" all but the convolutions (the paper),
+            "linear_probe" only the head.
+    """
+
+    checkpoint: str | None = None
+    encoder: EncoderChoice = field(default_factory=EncoderChoice)
+    train: Literal["full", "frozen_features", "linear_probe"] = "frozen_features"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A fine-tuning run; the defaults are the paper's for multi-label diagnosis.
+
+    Attributes:
+        out: folder of the run.
+        task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
+        leads: the model is trained on these leads only; a named set or a list.
+        augment: in training, in order; {name: random_lead_mask} makes the model serve any leads.
+        data: which recordings.
+        labels: which labels, and for how many patients.
+        identity: how persons are told apart, for identification.
+        model: what is fine-tuned.
+        optimizer: Adam's settings.
+        schedule: of the learning rate.
+        train: how long and where.
+    """
+
+    out: str = "runs/finetune"
+    task: str = "classification"
+    leads: str = "12"
+    augment: list[dict[str, Any]] = field(default_factory=list)
+    data: DataConfig = field(default_factory=DataConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
+
+
+def run(recipe: Recipe) -> Path:
+    """Train to the end and keep the best epoch; returns the run folder for `anylead evaluate`."""
+    store = Store.open(recipe.data.store)
+    machine = find_machine(recipe.train)
+    rows, setup = build(recipe, store)
+    folder = Path(recipe.out)
+    if machine.world.is_main:
+        write_recipe(folder, "finetune", recipe)
+    loader = TrainingLoader(
+        store,
+        rows,
+        recipe.train.batch_size,
+        recipe.data.segment_seconds,
+        "random",
+        recipe.train.seed,
+        setup.labels,
+    )
+    choice = _Choice(recipe, store, setup, folder, machine)
+    fit(
+        setup.module,
+        loader,
+        recipe.train,
+        recipe.optimizer,
+        recipe.schedule,
+        folder,
+        machine,
+        choice.after_epoch,
+    )
+    return folder
+
+
+def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
+    """The rows to train on and the task made ready, parts that are not trained frozen.
+
+    Raises:
+        RecipeError: an unknown task, or nothing to train or validate on.
+    """
+    if recipe.task not in TASKS:
+        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
+    task = TASKS[recipe.task]
+    label_task = task.label_task(store, recipe.labels.task)
+    rows = fraction_of_patients(
+        train_rows(store, recipe.data, label_task),
+        store.patient,
+        recipe.labels.fraction,
+        recipe.train.seed,
+    )
+    leads = KeepLeads(recipe.leads)
+    rows = rows[leads.is_kept(store.has_lead[rows]).any(axis=1)]
+    valid = store.split_rows(label_task, recipe.data.scheme)["valid"]
+    setup = task.make(
+        TaskParts(
+            store=store,
+            train_rows=rows,
+            valid_rows=valid[leads.is_kept(store.has_lead[valid]).any(axis=1)],
+            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
+            augment=build_augmentation(
+                [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]
+            ),
+            segment_seconds=recipe.data.segment_seconds,
+            labels=recipe.labels,
+            identity=recipe.identity,
+            seed=recipe.train.seed,
+        )
+    )
+    freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
+    return rows, setup
+
+
+def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:
+    """Freeze what the recipe does not train."""
+    if model.train == "linear_probe":
+        freeze(encoder)
+    elif model.train == "frozen_features" and model.checkpoint:
+        extractor = dict(encoder.named_children()).get("feature_extractor")
+        if extractor is None:
+            raise RecipeError(
+                f"model.train frozen_features: a {type(encoder).__name__} has no separate"
+                " convolutions; want full or linear_probe"
+            )
+        freeze(extractor)
+
+
+def freeze(module: nn.Module) -> None:
+    """Leave a module as it is from here on."""
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+
+
+def fraction_of_patients(
+    rows: NDArray[np.int64], patient: NDArray[np.int64], fraction: float, seed: int
+) -> NDArray[np.int64]:
+    """The rows of a random share of the patients; a larger share holds the smaller ones.
+
+    Raises:
+        RecipeError: the share is not in (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise RecipeError(f"labels.fraction {fraction}: want more than 0 and at most 1")
+    patients = np.random.default_rng(seed).permutation(np.unique(patient[rows]))
+    chosen = patients[: max(1, round(fraction * len(patients)))]
+    return rows[np.isin(patient[rows], chosen)]
+
+
+class _Choice:
+    """Scores the validation split after each epoch and keeps the best weights."""
+
+    def __init__(
+        self, recipe: Recipe, store: Store, setup: TaskSetup, folder: Path, machine: Machine
+    ):
+        self.recipe, self.store, self.setup = recipe, store, setup
+        self.folder, self.machine = folder, machine
+
+    def after_epoch(self, progress: Progress) -> dict[str, float]:
+        """The score of the validation split with the leads of the training."""
+        if not self.machine.world.is_main:
+            return {}
+        machine = self.machine
+        verdict = self.setup.validate(
+            Run(
+                machine.device,
+                machine.precision,
+                self.recipe.train.batch_size,
+                KeepLeads(self.recipe.leads),
+            )
+        )
+        # The last epoch wins where no epoch has a score (a class that never occurs).
+        if not verdict.score < progress.facts.get("best_score", -np.inf):
+            progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
+            save_checkpoint(
+                self.folder,
+                self.setup.module.state_dict(),
+                self._describe(progress, verdict.facts),
+            )
+        return {self.setup.score_name: verdict.score}
+
+    def _describe(self, progress: Progress, facts: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **self.setup.describe(),
+            **facts,
+            "encoder": describe_encoder(self.setup.module.encoder),  # type: ignore[arg-type]
+            "leads": self.recipe.leads,
+            **describe_data(self.store, self.recipe.data),
+            "provenance": {
+                "verb": "finetune",
+                "recipe": asdict(self.recipe),
+                "steps": progress.step,
+                self.setup.score_name: progress.facts["best_score"],
+            },
+        }

@@ -1,0 +1,209 @@
+"""Channels as a file holds them -> Record: volts, names, and who was recorded."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+from anylead.leads import find_lead
+from anylead.records import Record
+
+MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "mv": 1.0, "cv": 10.0, "v": 1e3, "0.1uv": 1e-4}
+_WORDS = {"nanovolt": "nv", "microvolt": "uv", "millivolt": "mv", "volt": "v"}
+NO_VOLTAGE = "nu"
+MAX_SAMPLE_RATE = 100_000.0
+MAX_AGE = 130.0
+OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
+
+Sex = Literal["female", "male"]
+
+
+@dataclass(frozen=True)
+class About:
+    """Who was recorded and when, as far as a file tells; the fields are those of `Record`."""
+
+    patient_id: str | None = None
+    age: float | None = None
+    sex: Sex | None = None
+    start_time: str | None = None
+    diagnosis: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """One row of a file.
+
+    Attributes:
+        name: as the file spells it.
+        values: (time,), physical = values * scale + offset.
+        unit: of the physical value ("uV"); "NU" where it is no voltage.
+        scale: physical units per step; 1 where `values` are physical already.
+        offset: in `unit`.
+        missing: the raw value that stands for a missing sample, or None.
+    """
+
+    name: str
+    values: NDArray[np.generic]
+    unit: str
+    scale: float = 1.0
+    offset: float = 0.0
+    missing: float | None = None
+
+    def signal(self) -> NDArray[np.float32]:
+        """(time,) float32 in mV (or without unit), NaN where a sample is missing."""
+        to_millivolts = voltage_factor(self.unit)
+        if not (math.isfinite(self.scale) and self.scale != 0 and math.isfinite(self.offset)):
+            raise FormatError(
+                f"lead {self.name}: scale {self.scale} and offset {self.offset} {self.unit};"
+                " no voltage can be computed"
+            )
+        # Scaled in double precision: the steps of a 24-bit converter need it.
+        signal = self.values.astype(np.float64)
+        signal = (signal * self.scale + self.offset) * to_millivolts
+        if self.missing is not None:
+            signal[self.values == self.missing] = np.nan
+        with np.errstate(over="ignore"):
+            single = signal.astype(np.float32)
+        if np.isinf(single).any():
+            raise FormatError(
+                f"lead {self.name}: infinite values; the scale or the data is damaged"
+            )
+        return single
+
+    def resolution(self) -> float:
+        """One step of the file's integers in mV (or without unit); NaN where there are none."""
+        step = self.scale * voltage_factor(self.unit)
+        is_whole = np.issubdtype(self.values.dtype, np.integer) or (
+            # Some parsers hand out the integers as floats, with a scale.
+            self.scale != 1 and bool(np.equal(np.rint(self.values), self.values).all())
+        )
+        offset_steps = self.offset / self.scale
+        is_aligned = abs(offset_steps - round(offset_steps)) < OFFSET_TOLERANCE
+        return abs(step) if is_whole and is_aligned else math.nan
+
+
+def known_step(record: Record, row: int, largest_step: int) -> float | None:
+    """The step of the integers a lead came from, if they fit a format of `largest_step`.
+
+    Written with that step, a recording that was integers stays what it was, to the last bit.
+    """
+    step = math.nan if record.resolution is None else record.resolution[row]
+    if not step > 0:
+        return None
+    present = record.signal[row][~np.isnan(record.signal[row])]
+    largest = float(np.abs(present).max()) if present.size else 0.0
+    return step if round(largest / step) <= largest_step else None
+
+
+def voltage_factor(unit: str) -> float:
+    """Millivolts in one `unit`; 1 for "NU".
+
+    Raises:
+        FormatError: not a voltage.
+    """
+    key = unit.strip().lower().replace("µ", "u").replace("μ", "u").replace(" ", "")
+    key = _WORDS.get(key.removesuffix("s"), key)
+    if key == NO_VOLTAGE:
+        return 1.0
+    if key not in MILLIVOLTS:
+        raise FormatError(f"unit {unit!r} is not a voltage; want uV, mV, V, or NU for none")
+    return MILLIVOLTS[key]
+
+
+def is_voltage(unit: str) -> bool:
+    """Whether `unit` names a voltage (or "NU")."""
+    try:
+        voltage_factor(unit)
+    except FormatError:
+        return False
+    return True
+
+
+def build_record(
+    path: Path, channels: Sequence[Channel], sample_rate: float, about: About
+) -> Record:
+    """Put together what a reader found.
+
+    Channels that are no ECG lead (respiration, annotations) are left out, and of several channels
+    of one lead (raw and filtered) the first is taken.
+
+    Args:
+        path: the file; its stem becomes the `record_id`.
+        channels: rows of equal length.
+        sample_rate: Hz.
+        about: the rest.
+
+    Raises:
+        FormatError: no ECG lead, lengths that differ, a unit that is no voltage.
+    """
+    if not 0 < sample_rate <= MAX_SAMPLE_RATE:
+        raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
+    leads: dict[str, Channel] = {}
+    for channel in channels:
+        name = lead_of(channel.name)
+        if name is not None:
+            leads.setdefault(name, channel)
+    if not leads:
+        names = ", ".join(channel.name for channel in channels)[:300] or "none"
+        raise FormatError(f"{path}: no ECG lead among its channels ({names}); rename them")
+    lengths = {len(channel.values) for channel in leads.values()}
+    if len(lengths) > 1:
+        raise FormatError(f"{path}: leads of different length {sorted(lengths)}; export them alike")
+    units = {channel.unit.strip().lower() == NO_VOLTAGE for channel in leads.values()}
+    if len(units) > 1:
+        raise FormatError(f"{path}: some leads are voltages, some are not; export them alike")
+    try:
+        signal = np.stack([channel.signal() for channel in leads.values()])
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    return Record(
+        signal=signal,
+        leads=tuple(leads),
+        sample_rate=float(sample_rate),
+        record_id=path.stem,
+        patient_id=about.patient_id or None,
+        age=plausible_age(about.age),
+        sex=about.sex,
+        start_time=about.start_time or None,
+        diagnosis=about.diagnosis or None,
+        resolution=tuple(channel.resolution() for channel in leads.values()),
+        unit="NU" if units == {True} else "mV",
+    )
+
+
+def lead_of(name: str) -> str | None:
+    """The canonical lead behind a channel's name, or None.
+
+    A bare number is the number of a channel, of a Holter or of a table, and not lead I, II or III.
+    """
+    return None if name.strip().isdecimal() else find_lead(name)
+
+
+def plausible_age(age: float | None) -> float | None:
+    """The age in years, or None where the number can be no one's age."""
+    return float(age) if age is not None and 0 <= age <= MAX_AGE else None
+
+
+def parse_age(text: str) -> float | None:
+    """Years out of "63", "63 years", "063Y", "18 M" (months); None if there is no number."""
+    found = re.match(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]?)", text)
+    if found is None:
+        return None
+    per_year = {"m": 12.0, "w": 365.25 / 7, "d": 365.25, "h": 8766.0}
+    return float(found[1]) / per_year.get(found[2].lower(), 1.0)
+
+
+def parse_sex(text: str) -> Sex | None:
+    """The sex behind "F", "female", "1", "M", "male", "0"; None for anything else.
+
+    0 is male and 1 female, as PTB-XL and the Challenge count them.
+    """
+    sexes: dict[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
+    sexes |= {"w": "female", "woman": "female", "man": "male", "1": "female", "0": "male"}
+    return sexes.get(text.strip().lower())

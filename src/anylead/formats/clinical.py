@@ -1,0 +1,70 @@
+"""Records of ecgdatakit (Apache-2.0), which reads the clinical formats, as ours.
+
+It keeps the samples as the file holds them with a resolution and an offset per lead; here they
+become millivolts, and a lead without a unit is an error instead of a guess.
+"""
+
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from anylead.errors import FormatError
+from anylead.formats.assemble import About, Channel, build_record, parse_sex
+from anylead.formats.guard import optional
+from anylead.records import Record
+
+
+def parse(path: Path, module: str, parser: str) -> Any:
+    """Run one parser of ecgdatakit, chosen by us and not by its own guess at the format.
+
+    Raises:
+        FormatError: a checksum in the file does not fit its data.
+        MissingPackageError: ecgdatakit is not installed.
+    """
+    chosen = getattr(optional("ecgdatakit", f"ecgdatakit.parsing.parsers.{module}"), parser)
+    checksum = optional("ecgdatakit", "ecgdatakit.exceptions").ChecksumWarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", checksum)
+        try:
+            return chosen().parse(path)
+        except checksum as error:
+            raise FormatError(f"{path}: {error}; the file is damaged, copy it again") from error
+
+
+def to_record(path: Path, found: Any, sample_rate: float | None = None) -> Record:
+    """What ecgdatakit read -> Record.
+
+    Args:
+        path: the file.
+        found: `ecgdatakit.models.ECGRecord`.
+        sample_rate: Hz, where the file tells more exactly than ecgdatakit's whole number.
+
+    Raises:
+        FormatError: no leads, leads of different rates, or samples without a unit.
+    """
+    rates = {lead.sampling_rate for lead in found.leads}
+    if len(rates) != 1:
+        raise FormatError(f"{path}: leads with sample rates {sorted(rates)}; want one rate")
+    channels = [_channel(path, lead) for lead in found.leads]
+    return build_record(path, channels, sample_rate or float(rates.pop()), _about(found))
+
+
+def _channel(path: Path, lead: Any) -> Channel:
+    if not lead.is_raw:
+        return Channel(lead.label, lead.samples, lead.units)
+    if not lead.resolution_unit:
+        raise FormatError(f"{path}: lead {lead.label} has no amplitude unit; export it with one")
+    return Channel(lead.label, lead.samples, lead.resolution_unit, lead.resolution, lead.offset)
+
+
+def _about(found: Any) -> About:
+    start = found.recording.date
+    lines = [" ".join(part for part in line if part) for line in found.interpretation.statements]
+    return About(
+        patient_id=found.patient.patient_id or None,
+        age=found.patient.age,
+        sex=parse_sex(found.patient.sex) if found.patient.sex in ("M", "F") else None,
+        start_time=start.isoformat() if isinstance(start, datetime) else None,
+        diagnosis="\n".join(line for line in lines if line) or None,
+    )

@@ -1,0 +1,223 @@
+"""Comma, semicolon or tab separated numbers: one column per lead, named in the first line.
+
+    # sample_rate: 500
+    time (s),I (mV),II (mV)
+    0.000,0.012,0.034
+
+A unit stands in brackets behind a name. The rate comes from a comment line, from a column of
+times, from a side-car JSON, or from the caller; comment lines may hold `patient_id`, `age`, `sex`,
+`start_time` and `diagnosis` too. Empty cells are missing samples.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+from anylead.formats.assemble import Channel, build_record, lead_of
+from anylead.formats.guard import guarded, optional
+from anylead.formats.sidecar import Stated, about, complete, names_of
+from anylead.records import Record
+
+SUFFIXES = (".csv", ".tsv", ".txt")
+SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0}
+TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms")
+MAX_COMMENT_LINES = 200
+MAX_COLUMNS = 256
+MAX_NAME = 100
+MAX_LINE = 65536
+NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
+# Of the step between two samples: beyond this the times are no even grid.
+UNEVEN = 0.05
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the file is named as text with separators and its header names a lead."""
+    if path.suffix.lower() not in SUFFIXES or b"\0" in head:
+        return False
+    lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("#")]
+    return bool(lines) and (
+        path.suffix.lower() != ".txt" or any(lead_of(c[0]) for c in _columns(lines[0]))
+    )
+
+
+def read(
+    path: Path,
+    sample_rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Record:
+    """A text file of one recording.
+
+    Args:
+        path: the file.
+        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
+        leads: name of each column, in order; then the first line may be data already.
+        unit: of the numbers ("mV"), "NU" for none.
+
+    Raises:
+        FormatError: no table of numbers, or rate, leads or unit are nowhere stated.
+    """
+    stated = Stated(sample_rate, leads, unit)
+    with guarded(path, "CSV"):
+        data = path.read_bytes()
+        if b"\0" in data[:MAX_LINE]:
+            raise FormatError(f"{path}: binary, not a table of numbers; wrong name?")
+        comments, header, start = _head(path, data)
+        known = stated.over(path, comments)
+        columns, has_header = _named(path, header, known)
+        table = _table(path, data[start:], header, len(columns), has_header)
+        channels, units, times = [], [], None
+        for (name, column_unit), values in zip(columns, table, strict=True):
+            if name.strip().lower() in TIMES:
+                times = values * _seconds(path, name, column_unit)
+            elif lead_of(name) is not None:
+                channels.append((name, values))
+                units.append(column_unit)
+        if not channels:
+            raise FormatError(f"{path}: no lead among the columns {header[:200]!r}; name them so")
+        if known.get("sample_rate") is None and times is not None:
+            known["sample_rate"] = rate_of(path, times)
+        if all(units):
+            known["unit"] = units
+        known = complete(path, {**known, "leads": [name for name, _ in channels]})
+        rows = [
+            Channel(name, values, unit)
+            for (name, values), unit in zip(channels, known["unit"], strict=True)
+        ]
+        return build_record(path, rows, known["sample_rate"], about(known))
+
+
+def _head(path: Path, data: bytes) -> tuple[dict[str, Any], str, int]:
+    """What the comment lines say, the first line after them, and where that starts."""
+    comments: dict[str, Any] = {}
+    at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    for _ in range(MAX_COMMENT_LINES):
+        end = data.find(b"\n", at, at + MAX_LINE)
+        end = end if end >= 0 else min(len(data), at + MAX_LINE)
+        line = data[at:end].decode("utf-8", errors="replace").strip()
+        if line and not line.startswith("#"):
+            return comments, line, at
+        key, _, value = line.lstrip("# ").partition(":")
+        if value.strip():
+            comments[key.strip()] = value.strip().replace("\\n", "\n")
+        at = end + 1
+        if at >= len(data):
+            break
+    raise FormatError(f"{path}: no table after its comment lines; it is empty or no CSV")
+
+
+def _separator(line: str) -> str:
+    counts = {separator: line.count(separator) for separator in ("\t", ";", ",")}
+    # Semicolons and tabs come first: with them a comma may be a decimal point.
+    return next((separator for separator, count in counts.items() if count), ",")
+
+
+def _columns(line: str) -> list[tuple[str, str]]:
+    """(name, unit) of every cell: "II (mV)", "II [uV]", "II"."""
+    cells = []
+    for cell in line.strip().split(_separator(line)):
+        # No lead has so long a name, and a longer one takes the pattern quadratic time.
+        cell = cell.strip().strip('"')[:MAX_NAME]
+        found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell)
+        name, *units = found.groups() if found else (cell, None, None)
+        cells.append((name or "", (units[0] or units[1] or "").strip()))
+    return cells
+
+
+def _named(path: Path, header: str, known: dict[str, Any]) -> tuple[list[tuple[str, str]], bool]:
+    columns = _columns(header)
+    if len(columns) > MAX_COLUMNS:
+        raise FormatError(f"{path}: {len(columns)} columns; want one per lead")
+    has_header = not all(NUMBER.match(name) for name, _ in columns)
+    stated = names_of(known["leads"]) if known.get("leads") is not None else []
+    if has_header and len(stated) != len(columns):
+        return columns, True
+    if has_header:
+        return [(name, unit) for name, (_, unit) in zip(stated, columns, strict=True)], True
+    leads = complete(path, {"unit": "NU", "sample_rate": 1.0, **known})["leads"]
+    if len(leads) != len(columns):
+        raise FormatError(f"{path}: {len(columns)} columns for {len(leads)} leads; state others")
+    return [(name, "") for name in leads], False
+
+
+def _table(
+    path: Path, data: bytes, header: str, num_columns: int, has_header: bool
+) -> list[NDArray[np.float64]]:
+    csv, arrow = optional("pyarrow", "pyarrow.csv"), optional("pyarrow")
+    separator = _separator(header)
+    second = data.split(b"\n", 2)[1 if has_header else 0 :][:1]
+    decimal = "," if separator != "," and second and b"," in second[0] else "."
+    names = [f"c{i}" for i in range(num_columns)]
+    try:
+        table = csv.read_csv(
+            io.BytesIO(data),
+            read_options=csv.ReadOptions(
+                use_threads=False, skip_rows=int(has_header), column_names=names
+            ),
+            parse_options=csv.ParseOptions(delimiter=separator),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(names, arrow.float64()),
+                decimal_point=decimal,
+                null_values=["", "NA", "NaN", "nan", "null"],
+            ),
+        )
+    except arrow.ArrowInvalid as error:
+        raise FormatError(
+            f"{path}: not a table of numbers: {str(error).splitlines()[0][:200]}; export it again"
+        ) from error
+    return [table.column(name).to_numpy() for name in names]
+
+
+def _seconds(path: Path, name: str, unit: str) -> float:
+    unit = unit or ("ms" if name.lower().endswith("_ms") else "s")
+    if unit.lower() not in SECONDS:
+        raise FormatError(f"{path}: times in {unit!r}; want s, ms or us")
+    return SECONDS[unit.lower()]
+
+
+def rate_of(path: Path, times: NDArray[np.float64]) -> float:
+    """Hz of an even grid of times in seconds.
+
+    Raises:
+        FormatError: fewer than two times, or they are not evenly spaced.
+    """
+    steps = np.diff(times)
+    step = float(np.median(steps)) if steps.size else 0.0
+    if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * UNEVEN * step:
+        raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
+    rate = steps.size / float(times[-1] - times[0])
+    # Times are written with few digits: 0.0039 s steps of 256 Hz are a whole number of Hz.
+    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
+
+
+def write(record: Record, path: Path) -> None:
+    """Write `record` with every digit of its samples; .tsv with tabs, anything else with commas.
+
+    Args:
+        record: any.
+        path: of the text file.
+    """
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    facts = {
+        "sample_rate": f"{record.sample_rate!r}",
+        "patient_id": record.patient_id,
+        "age": None if record.age is None else f"{record.age:g}",
+        "sex": record.sex,
+        "start_time": record.start_time,
+        "diagnosis": record.diagnosis,
+    }
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for name, fact in facts.items():
+            if fact is not None:
+                line = "\\n".join(fact.splitlines())
+                file.write(f"# {name}: {line}\n")
+        file.write(separator.join(f"{lead} ({record.unit})" for lead in record.leads) + "\n")
+        # Nine digits name every float32.
+        np.savetxt(file, record.signal.T, fmt="%.9g", delimiter=separator)

@@ -1,0 +1,166 @@
+"""DICOM waveforms: 12-lead ECG, general ECG and ambulatory ECG (PS3.3 section A.34)."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anylead.errors import FormatError
+from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
+from anylead.formats.guard import check_size, guarded, optional
+from anylead.leads import find_lead
+from anylead.records import Record
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+META_BYTES = 4096  # the transfer syntax stands in the first group, which is never packed
+MAX_DEFLATED_BYTES = 256 * 2**10  # deflate unpacks to at most 1032 times its size
+
+# Lead codes of SCP-ECG, used by DICOM as "5.6.3-9-<n>" (SCPECG) and "2:<n>" (MDC).
+LEAD_CODES = {
+    **dict(enumerate(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6", "V7"), start=1)),
+    **dict(enumerate(("V3R", "V4R", "V5R", "V6R"), start=11)),
+    **dict(enumerate(("X", "Y", "Z"), start=16)),
+    **dict(enumerate(("III", "aVR", "aVL", "aVF"), start=61)),
+    **dict(enumerate(("V8", "V9"), start=66)),
+}
+# (allocated bits, interpretation) -> samples in memory.
+SAMPLE_TYPES = {
+    (8, "SB"): "i1",
+    (8, "UB"): "u1",
+    (16, "SS"): "i2",
+    (16, "US"): "u2",
+    (32, "SL"): "i4",
+    (32, "UL"): "u4",
+}
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the file has the DICOM preamble."""
+    return head[128:132] == b"DICM"
+
+
+def read(path: Path) -> Record:
+    """The longest ECG of original samples in a DICOM waveform object (no median beats).
+
+    Raises:
+        FormatError: not DICOM, no ECG in it, or broken.
+        MissingPackageError: pydicom is not installed.
+    """
+    pydicom = optional("pydicom")
+    with guarded(path, "DICOM"):
+        # From memory: reading a file, pydicom makes room for whatever length an element declares.
+        data = path.read_bytes()
+        if DEFLATED in data[:META_BYTES] and len(data) > MAX_DEFLATED_BYTES:
+            raise FormatError(f"{path}: deflated DICOM of {len(data)} bytes; store it unpacked")
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        groups = [
+            group
+            for group in dataset.get("WaveformSequence") or []
+            if group.get("WaveformOriginality", "ORIGINAL") == "ORIGINAL" and _lead_names(group)
+        ]
+        if not groups:
+            raise FormatError(
+                f"{path}: no ECG waveform in this {dataset.get('Modality', 'DICOM')} object; want"
+                " one with a Waveform Sequence of ECG leads"
+            )
+        group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+        little = dataset.original_encoding[1] is not False
+        channels = _channels(path, group, little)
+        return build_record(path, channels, float(group.SamplingFrequency), _about(dataset))
+
+
+def _lead_names(group: Any) -> list[str]:
+    names = [_lead_name(channel) for channel in group.get("ChannelDefinitionSequence") or []]
+    return [name for name in names if find_lead(name)]
+
+
+def _lead_name(channel: Any) -> str:
+    """By code where there is one, else by its meaning, else by the channel's label."""
+    source = (channel.get("ChannelSourceSequence") or [{}])[0]
+    scheme, code = str(source.get("CodingSchemeDesignator", "")), str(source.get("CodeValue", ""))
+    prefix = {"SCPECG": "5.6.3-9-", "MDC": "2:"}.get(scheme)
+    number = code.removeprefix(prefix) if prefix and code.startswith(prefix) else ""
+    if number.isdecimal() and int(number) in LEAD_CODES:
+        return LEAD_CODES[int(number)]
+    meaning = str(source.get("CodeMeaning", ""))
+    for text in (meaning, meaning.partition("(")[0], str(channel.get("ChannelLabel", ""))):
+        found = find_lead(text)
+        if found is not None:
+            return found
+    return meaning or code
+
+
+def _channels(path: Path, group: Any, little: bool) -> list[Channel]:
+    num_channels, num_samples = int(group.NumberOfWaveformChannels), group.NumberOfWaveformSamples
+    kind = (int(group.WaveformBitsAllocated), str(group.WaveformSampleInterpretation))
+    if kind not in SAMPLE_TYPES:
+        raise FormatError(f"{path}: samples of {kind[0]} bits, {kind[1]}; want 8, 16 or 32 bits")
+    definitions = group.ChannelDefinitionSequence
+    if len(definitions) != num_channels:
+        raise FormatError(f"{path}: {len(definitions)} channel definitions for {num_channels}")
+    dtype = np.dtype(SAMPLE_TYPES[kind]).newbyteorder("<" if little else ">")
+    data = bytes(group.WaveformData)
+    count = num_channels * int(num_samples)
+    check_size(path, count * dtype.itemsize, len(data), "waveform")
+    rows = np.frombuffer(data, dtype, count).reshape(-1, num_channels).T
+    padding = group.get("WaveformPaddingValue")
+    missing = None if padding is None else _number(padding, dtype)
+    return [
+        _channel(definition, row, missing)
+        for definition, row in zip(definitions, rows, strict=True)
+    ]
+
+
+def _channel(definition: Any, row: Any, missing: float | None) -> Channel:
+    units = definition.get("ChannelSensitivityUnitsSequence")
+    sensitivity = definition.get("ChannelSensitivity")
+    if not units or sensitivity is None:
+        # No sensitivity: the samples are "arbitrary units" by the standard, so not an ECG lead.
+        return Channel(_lead_name(definition), row, "arbitrary")
+    correction = definition.get("ChannelSensitivityCorrectionFactor")
+    return Channel(
+        name=_lead_name(definition),
+        values=row,
+        unit=str(units[0].CodeValue),
+        scale=float(sensitivity) * float(1 if correction is None else correction),
+        offset=float(definition.get("ChannelBaseline") or 0.0),
+        missing=missing,
+    )
+
+
+def _number(padding: Any, dtype: np.dtype[Any]) -> float | None:
+    """The padding value, which arrives as a number or as the bytes of one."""
+    if isinstance(padding, bytes):
+        if len(padding) < dtype.itemsize:
+            return None
+        return float(np.frombuffer(padding, dtype, 1)[0])
+    return float(padding)
+
+
+def _about(dataset: Any) -> About:
+    sexes: dict[str, Sex] = {"F": "female", "M": "male"}
+    texts = [
+        str(note.UnformattedTextValue)
+        for note in dataset.get("WaveformAnnotationSequence") or []
+        if note.get("UnformattedTextValue")
+    ]
+    return About(
+        patient_id=str(dataset.get("PatientID") or "") or None,
+        age=parse_age(str(dataset.get("PatientAge") or "")),
+        sex=sexes.get(str(dataset.get("PatientSex") or "")),
+        start_time=_start(dataset),
+        diagnosis="\n".join(texts) or None,
+    )
+
+
+def _start(dataset: Any) -> str | None:
+    """ISO 8601 out of "20130125105919.25+0100", or out of a separate date and time."""
+    text = str(dataset.get("AcquisitionDateTime") or "")
+    if not text:
+        text = f"{dataset.get('StudyDate') or ''}{dataset.get('StudyTime') or ''}"
+    digits = text[:14]
+    if not digits.isdecimal() or len(digits) < 8:
+        return None
+    day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+    return f"{day}T{digits[8:10]}:{digits[10:12]}:{digits[12:14]}" if len(digits) == 14 else day

@@ -1,0 +1,165 @@
+"""What stands between a file nobody vouches for and the parsers that read it.
+
+Parsers, ours and others', raise whatever they like on a broken file; `guarded` turns all of it into
+one `FormatError`. It cannot stop a parser that hangs or fills the memory, so every reader first
+compares what the file declares with what it holds (`check_size`, `check_expansion`).
+"""
+
+import importlib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from xml.parsers import expat
+
+import numpy as np
+
+from anylead.errors import AnyleadError, FormatError, MissingPackageError
+
+# A small file may unpack to this much; a large one to EXPANSION times its own size.
+SMALL_EXPANSION_BYTES = 256 * 2**20
+EXPANSION = 16
+MAX_XML_BYTES = 24 * 2**20
+MAX_XML_ELEMENTS = 100_000
+MAX_XML_DEPTH = 200
+
+
+@contextmanager
+def guarded(path: Path, kind: str) -> Iterator[None]:
+    """Let only `FormatError` out of a block that parses `path`.
+
+    Running out of memory and an interrupt pass through: they are no statement about the file.
+    Warnings of the parsers are dropped; what a reader finds wrong it must raise itself.
+
+    Args:
+        path: the file, named in the message.
+        kind: what it was read as ("EDF").
+
+    Raises:
+        FormatError: the block raised anything else.
+    """
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    except FormatError as error:
+        if str(path) in str(error):
+            raise
+        raise FormatError(f"{path}: {error}") from error
+    except (AnyleadError, MemoryError):
+        raise
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read as {kind}: {_first_line(error)}") from error
+    except Exception as error:
+        raise FormatError(
+            f"{path}: broken or unsupported {kind} file: {type(error).__name__}:"
+            f" {_first_line(error)}; export it again or leave it out"
+        ) from error
+
+
+def _first_line(error: BaseException, width: int = 200) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = text.strip().splitlines()
+    return lines[0][:width] if lines else "no message"
+
+
+def check_size(path: Path, declared: int, found: int, what: str) -> None:
+    """Refuse a file that declares more bytes than it holds.
+
+    Raises:
+        FormatError: `declared` is negative or more than `found`.
+    """
+    if not 0 <= declared <= found:
+        raise FormatError(
+            f"{path}: {what} declared with {declared} bytes, the file holds {found}; it is cut off"
+            " or damaged, copy it again"
+        )
+
+
+def check_expansion(path: Path, unpacked: int, what: str) -> None:
+    """Refuse a compressed file that would fill the memory.
+
+    Args:
+        path: the file.
+        unpacked: bytes that `what` takes once unpacked.
+        what: the part of the file, named in the message.
+
+    Raises:
+        FormatError: far more than an ECG can be compressed by.
+    """
+    packed = path.stat().st_size
+    limit = max(SMALL_EXPANSION_BYTES, EXPANSION * packed)
+    if not 0 <= unpacked <= limit:
+        raise FormatError(
+            f"{path}: {what} would unpack from {packed} to {unpacked} bytes, more than the {limit}"
+            " allowed; split the file if it is genuine"
+        )
+
+
+def optional(package: str, module: str | None = None) -> ModuleType:
+    """Import a package that only some formats need.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module or package)
+    except ImportError as error:
+        raise MissingPackageError(
+            f'{package} is not installed; pip install "anylead[formats]"'
+        ) from error
+
+
+def read_xml(path: Path) -> bytes:
+    """The bytes of an XML file that is safe to hand to a parser.
+
+    Refused are entity declarations (external ones read other files, nested ones explode), elements
+    nested deeper or more numerous than in any ECG, and files beyond 24 MiB. A DOCTYPE that only
+    names a DTD, as GE MUSE writes it, is accepted and never fetched.
+
+    Raises:
+        FormatError: one of these, or the text is not well-formed XML.
+    """
+    size = path.stat().st_size
+    if size > MAX_XML_BYTES:
+        raise FormatError(f"{path}: {size} bytes of XML, at most {MAX_XML_BYTES}; split the file")
+    data = path.read_bytes()
+    parser = expat.ParserCreate()
+    depth = count = 0
+
+    def refuse(*declaration: object) -> int:
+        raise FormatError(
+            f"{path}: declares the XML entity {declaration[0]!r}; remove the declaration"
+        )
+
+    def enter(_: str, attributes: Mapping[str, str]) -> None:
+        nonlocal depth, count
+        depth += 1
+        count += 1 + len(attributes)
+        if count > MAX_XML_ELEMENTS:
+            raise FormatError(f"{path}: over {MAX_XML_ELEMENTS} XML elements; not an ECG")
+        if depth > MAX_XML_DEPTH:
+            raise FormatError(f"{path}: XML nested deeper than {MAX_XML_DEPTH} levels; not an ECG")
+
+    def leave(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.EntityDeclHandler = refuse
+    parser.UnparsedEntityDeclHandler = refuse
+    parser.ExternalEntityRefHandler = refuse
+    parser.StartElementHandler = enter
+    parser.EndElementHandler = leave
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise FormatError(f"{path}: not well-formed XML ({error}); export it again") from error
+    return data
+
+
+def xml_head(head: bytes) -> str:
+    """The first bytes of a file as text, in UTF-8 or (as Philips may write) UTF-16."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return head.decode("utf-16", errors="ignore")
+    return head.decode("utf-8", errors="ignore")

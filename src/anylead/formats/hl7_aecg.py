@@ -1,0 +1,27 @@
+"""HL7 annotated ECG (ANSI/HL7 V3 ECG, R1-2004), the XML of the FDA's ECG warehouse."""
+
+from pathlib import Path
+
+from anylead.formats import clinical
+from anylead.formats.guard import guarded, read_xml, xml_head
+from anylead.records import Record
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the first 4096 bytes are those of an aECG."""
+    return "AnnotatedECG" in xml_head(head)
+
+
+def read(path: Path) -> Record:
+    """The first rhythm series of an aECG file.
+
+    Raises:
+        FormatError: not an aECG, or broken.
+    """
+    with guarded(path, "HL7 aECG"):
+        read_xml(path)
+        found = clinical.parse(path, "hl7_aecg", "HL7aECGParser")
+        exact = found.raw_metadata["rhythm_time"].get("sampling_rate_exact")
+        # 1 / 0.002 s is 500.00000000000006 or so: what is a whole number of Hz stays one.
+        rate = float(round(exact)) if abs(exact - round(exact)) < 1e-6 * exact else float(exact)
+        return clinical.to_record(path, found, rate)

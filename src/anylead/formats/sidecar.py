@@ -1,0 +1,198 @@
+"""What an array file does not say about itself: rate, leads and unit, from a JSON beside it.
+
+`ecg.npy` looks for `ecg.json`, then for `anylead.json`, which speaks for every file of its folder:
+
+    {"sample_rate": 500, "leads": ["I", "II", "V1"], "unit": "mV"}
+
+and, where known, `patient_id`, `age`, `sex`, `start_time`, `diagnosis`. What the caller states goes
+before the side-car, and that before what the file itself holds.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+from anylead.formats.assemble import About, Channel, build_record, parse_age, parse_sex
+from anylead.records import Record
+
+FOLDER_FILE = "anylead.json"
+MAX_BYTES = 2**20
+KEYS = {
+    "sample_rate": (
+        *("sample_rate", "sample_rate_hz", "sampling_rate", "sampling_frequency"),
+        *("sfreq", "fs", "frequency", "srate"),
+    ),
+    "leads": ("leads", "lead_names", "sig_name", "signal_names", "channels", "channel_names"),
+    "unit": ("unit", "units"),
+    "patient_id": ("patient_id", "patient", "subject_id", "subject"),
+    "age": ("age",),
+    "sex": ("sex", "gender"),
+    "start_time": ("start_time", "start", "date"),
+    "diagnosis": ("diagnosis", "report"),
+}
+DATA_KEYS = ("val", "signal", "signals", "ecg", "data", "p_signal", "tracings", "x")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the caller states about an array; None leaves it to the side-car or the file."""
+
+    sample_rate: float | None = None
+    leads: Sequence[str] | None = None
+    unit: str | None = None
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Arguments for `read`, of types that JSON knows."""
+        leads = None if self.leads is None else [str(lead) for lead in self.leads]
+        rate = None if self.sample_rate is None else float(self.sample_rate)
+        return {"sample_rate": rate, "leads": leads, "unit": self.unit}
+
+    def over(self, path: Path, inside: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything known: `inside` the file, overruled by the side-car, overruled by this."""
+        own = {"sample_rate": self.sample_rate, "leads": self.leads, "unit": self.unit}
+        stated = {name: value for name, value in own.items() if value is not None}
+        return {**by_meaning(inside), **by_meaning(_side_car(path)), **stated}
+
+
+def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick out the keys of `KEYS` under any of their names, in any case."""
+    lower = {str(key).lower(): value for key, value in found.items()}
+    return {
+        meaning: lower[name]
+        for meaning, names in KEYS.items()
+        for name in reversed(names)
+        if name in lower and lower[name] is not None
+    }
+
+
+def _side_car(path: Path) -> Mapping[str, Any]:
+    for beside in (path.with_suffix(".json"), path.with_name(FOLDER_FILE)):
+        if beside == path or not beside.is_file():
+            continue
+        if beside.stat().st_size > MAX_BYTES:
+            raise FormatError(f"{path}: side-car {beside.name} has over {MAX_BYTES} bytes; shorten")
+        try:
+            found = json.loads(beside.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"{path}: side-car {beside.name} is not JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise FormatError(f"{path}: side-car {beside.name} is no JSON object; want {{...}}")
+        return found
+    return {}
+
+
+def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> Record:
+    """An array and what is known about it -> Record.
+
+    Args:
+        path: the file.
+        array: (lead, time), (time, lead) or (time,); axes of length 1 in front are dropped. Which
+            of two axes is the lead axis follows from the number of leads.
+        known: from `Stated.over`.
+
+    Raises:
+        FormatError: rate, leads or unit are not known, or do not fit the array.
+    """
+    known = complete(path, known)
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise FormatError(f"{path}: an array of {array.dtype}; want real numbers")
+    shape = array.shape
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    array = array[None] if array.ndim == 1 else array
+    leads = known["leads"]
+    if array.ndim != 2 or len(leads) not in array.shape:
+        raise FormatError(f"{path}: an array of shape {shape} for {len(leads)} leads; state others")
+    rows = array if len(array) == len(leads) else array.T
+    units = known["unit"]
+    channels = [Channel(*both) for both in zip(leads, rows, units, strict=True)]
+    return build_record(path, channels, known["sample_rate"], about(known))
+
+
+def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Check rate, leads and unit, and turn them into float, list of names, list of units.
+
+    Raises:
+        FormatError: one is not known, with the ways to state it; or it makes no sense.
+    """
+    absent = [name for name in ("sample_rate", "leads", "unit") if known.get(name) is None]
+    if absent:
+        raise FormatError(
+            f"{path}: {', '.join(absent)} not stated; write {path.stem}.json (or {FOLDER_FILE} for"
+            ' the whole folder) beside it with {"sample_rate": 500, "leads": ["I", "II"], "unit":'
+            ' "mV"}, or pass them to read()'
+        )
+    leads, unit = names_of(known["leads"]), names_of(known["unit"])
+    units = unit * len(leads) if len(unit) == 1 else unit
+    try:
+        sample_rate = float(np.asarray(known["sample_rate"]).item())
+    except (TypeError, ValueError):
+        raise FormatError(f"{path}: sample rate {known['sample_rate']!r}; want Hz") from None
+    if not leads or len(units) != len(leads):
+        raise FormatError(f"{path}: {len(leads)} leads and {len(units)} units; want one per lead")
+    return {**known, "sample_rate": sample_rate, "leads": leads, "unit": units}
+
+
+def names_of(value: Any) -> list[str]:
+    """A list of names, or one text with commas, as arrays, bytes or strings -> list of str."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1).tolist()
+    if not isinstance(value, (list, tuple)):
+        return [str(value)]
+    return [name for part in value for name in (names_of(part) if part is not value else [])]
+
+
+def about(known: Mapping[str, Any]) -> About:
+    """Patient, age and so on out of what is known."""
+
+    def text(name: str) -> str | None:
+        value = known.get(name)
+        if isinstance(value, np.ndarray):
+            value = value.item() if value.size == 1 else None
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", errors="replace")
+        return None if value is None else str(value).strip() or None
+
+    return About(
+        patient_id=text("patient_id"),
+        age=parse_age(text("age") or ""),
+        sex=parse_sex(text("sex") or ""),
+        start_time=text("start_time"),
+        diagnosis=text("diagnosis"),
+    )
+
+
+def find_array(path: Path, arrays: Mapping[str, tuple[int, ...]]) -> str:
+    """The name of the array that is the signal, by its name or because there is only one.
+
+    Args:
+        path: the file.
+        arrays: name -> shape of everything numeric in the file.
+
+    Raises:
+        FormatError: none, or several that could be it.
+    """
+    known_names = {name for names in KEYS.values() for name in names}
+    lower = {name.lower(): name for name in arrays}
+    for key in DATA_KEYS:
+        if key in lower:
+            return lower[key]
+    others = [
+        name
+        for name, shape in arrays.items()
+        if name.lower() not in known_names and int(np.prod(shape, dtype=object)) > 1
+    ]
+    if len(others) != 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in arrays.items())[:300] or "nothing"
+        raise FormatError(f"{path}: holds {listed}; name the signal one of {', '.join(DATA_KEYS)}")
+    return others[0]

@@ -1,0 +1,178 @@
+"""What a user holds in hand - a path, a Record, an array, or a list of these - as Records."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead import formats
+from anylead.errors import FormatError, LeadError
+from anylead.leads import LEAD_SETS, LEADS, lead_mask, lead_name
+from anylead.records import Record
+
+# mV per unit; NU is no voltage at all.
+UNITS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "nV": 1e-6, "NU": 1.0}
+# Below this an ECG has lost what a model looks at; telemetry and long-term recorders stay above.
+MIN_SAMPLE_RATE = 100.0
+# An ECG stays below; a hundred times more is another unit or raw integers.
+_LARGEST_MV = 100.0
+
+Recording = str | Path | Record | NDArray[Any]
+Recordings = Recording | Sequence[Recording]
+
+
+def as_list(x: Recordings) -> tuple[list[Recording], bool]:
+    """Several recordings, and whether several were given.
+
+    Args:
+        x: one recording, a list or tuple of them, or an array (recording, lead, time).
+
+    Raises:
+        FormatError: an empty list.
+    """
+    is_many = isinstance(x, list | tuple) or (
+        not isinstance(x, str | Path | Record) and _dim(x) == 3
+    )
+    items: list[Recording] = list(x) if is_many else [x]  # type: ignore[arg-type, list-item]
+    if not items:
+        raise FormatError("an empty list: give at least one recording")
+    return items, is_many
+
+
+def as_records(
+    items: Sequence[Recording],
+    sample_rate: float | None = None,
+    leads: str | Sequence[str] | None = None,
+    unit: str = "mV",
+) -> list[Record]:
+    """Read files and give arrays their names.
+
+    Args:
+        items: paths, Records, arrays (lead, time).
+        sample_rate: Hz of the arrays.
+        leads: names of their rows in order, or a set such as "12" in its usual order.
+        unit: of the arrays.
+
+    Raises:
+        FormatError, LeadError: what cannot be used, and why.
+    """
+    has_arrays = any(not isinstance(item, str | Path | Record) for item in items)
+    if not has_arrays and not (sample_rate is None and leads is None):
+        raise FormatError(
+            "sample_rate and leads tell about arrays, and none is given: files and Records have"
+            " their own; use_leads= chooses among their leads"
+        )
+    names = row_names(leads) if leads is not None else None
+    records = []
+    for number, item in enumerate(items):
+        if isinstance(item, Record):
+            records.append(item)
+        elif isinstance(item, str | Path):
+            records.append(formats.read(item))
+        else:
+            records.append(_from_array(item, f"array {number}", sample_rate, names, unit))
+    for record in records:
+        check(record)
+    return records
+
+
+def row_names(leads: str | Sequence[str]) -> tuple[str, ...]:
+    """Names in the order they are given; a named set stands for its usual order.
+
+    Raises:
+        LeadError: an unknown name.
+    """
+    if isinstance(leads, str):
+        if leads.strip() in LEAD_SETS:
+            return LEAD_SETS[leads.strip()]
+        leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
+    return tuple(lead_name(name) for name in leads)
+
+
+def restrict(record: Record, use_leads: str | Sequence[str]) -> Record:
+    """The recording without the leads that are not in a set.
+
+    Raises:
+        LeadError: nothing is left.
+    """
+    wanted = [name for name, is_in in zip(LEADS, lead_mask(use_leads), strict=True) if is_in]
+    rows = [i for i, name in enumerate(record.leads) if name in wanted]
+    if not rows:
+        raise LeadError(
+            f"{_name(record)}: has {', '.join(record.leads)}, none of the wanted"
+            f" {', '.join(wanted)}"
+        )
+    return Record(
+        signal=record.signal[rows],
+        leads=tuple(record.leads[i] for i in rows),
+        sample_rate=record.sample_rate,
+        record_id=record.record_id,
+        patient_id=record.patient_id,
+        unit=record.unit,
+    )
+
+
+def check(record: Record) -> None:
+    """Refuse what no model can make sense of.
+
+    Raises:
+        FormatError: the sample rate is too low.
+        LeadError: none of the twelve leads.
+    """
+    if record.sample_rate < MIN_SAMPLE_RATE:
+        raise FormatError(
+            f"{_name(record)}: {record.sample_rate:g} Hz is too slow for an ECG model; want at"
+            f" least {MIN_SAMPLE_RATE:g} Hz (was sample_rate= meant to be another number?)"
+        )
+    if not any(name in LEADS for name in record.leads):
+        raise LeadError(f"{_name(record)}: none of the 12 leads among {', '.join(record.leads)}")
+
+
+def _from_array(
+    item: Any, name: str, sample_rate: float | None, leads: tuple[str, ...] | None, unit: str
+) -> Record:
+    array = np.asarray(item)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise FormatError(
+            f"{name}: {array.dtype} of shape {array.shape}; want numbers (lead, time), a path or a"
+            " Record"
+        )
+    if sample_rate is None:
+        raise FormatError(f"{name}: say sample_rate= in Hz, an array does not tell")
+    if leads is None:
+        raise LeadError(
+            f"{name}: {array.shape[0]} rows without names; say leads=, such as"
+            ' leads=["I", "II", "V2"], or leads="12" for I, II, III, aVR, aVL, aVF, V1-V6'
+        )
+    if len(leads) != array.shape[0]:
+        turned = "; is it (time, lead)? want (lead, time)" if len(leads) == array.shape[1] else ""
+        raise LeadError(f"{name}: {array.shape[0]} rows and {len(leads)} lead names{turned}")
+    if unit not in UNITS:
+        raise FormatError(f"{name}: unit {unit!r}; known are {', '.join(UNITS)}")
+    signal = (array * UNITS[unit]).astype(np.float32)
+    record = Record(signal, leads, float(sample_rate), name, unit="NU" if unit == "NU" else "mV")
+    if unit != "NU":
+        _check_size(record, unit)
+    return record
+
+
+def _check_size(record: Record, unit: str) -> None:
+    finite = record.signal[np.isfinite(record.signal)]
+    if not finite.size:
+        return
+    size = float(np.percentile(np.abs(finite - np.median(finite)), 90))
+    if size > _LARGEST_MV:
+        raise FormatError(
+            f"{record.record_id}: typical values of {size:,.0f} mV if its unit is {unit}; say"
+            ' unit="uV", "V", ..., or unit="NU" where it is no voltage'
+        )
+
+
+def _name(record: Record) -> str:
+    return record.record_id or "recording"
+
+
+def _dim(x: Any) -> int:
+    return int(getattr(x, "ndim", 0))

@@ -1,0 +1,177 @@
+"""Store -> `Batch`: crops are read as int16 and scaled to millivolts on the device."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Queue
+from threading import Event, Thread
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anylead.errors import StoreError
+from anylead.leads import NUM_LEADS
+from anylead.loading.crops import Crops, adjacent_pairs, even_windows, random_crops
+from anylead.loading.sampler import Sampler, record_seeds
+from anylead.objective import Batch
+from anylead.store import Store
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Targets of all rows of a store.
+
+    label: (record, class) multi-hot.
+    names: of the classes.
+    """
+
+    label: NDArray[np.uint8]
+    names: tuple[str, ...]
+
+
+class TrainingLoader:
+    """The batch of any step, for one rank.
+
+    Args:
+        store: prepared recordings.
+        rows: which of them.
+        batch_size: recordings of one step, all ranks and micro-batches together.
+        segment_seconds: length of a segment.
+        crop: "pair" = two adjacent segments, "random" = one at a random place.
+        seed: of order, crops and everything drawn from `Batch.seed`.
+        labels: targets, or None.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        segment_seconds: float,
+        crop: Literal["pair", "random"],
+        seed: int,
+        labels: Labels | None = None,
+    ):
+        if not len(rows):
+            raise StoreError("no recording is left to train on; check split, labels and leads")
+        self.store, self.rows, self.labels = store, rows, labels
+        self.segment = round(segment_seconds * store.manifest.sample_rate)
+        self.sampler = Sampler(len(rows), batch_size, seed)
+        self.crop = {"pair": adjacent_pairs, "random": random_crops}[crop]
+        self.seed = seed
+
+    def batch(self, step: int, part: int = 0, num_parts: int = 1) -> Batch:
+        """The batch of a step; `part` of `num_parts` equal shares of it (ranks, micro-batches)."""
+        rows = np.array_split(self.rows[self.sampler.rows(step)], num_parts)[part]
+        seeds = record_seeds(self.seed, step, rows)
+        uniform = (seeds >> 11).astype(np.float64) * 2.0**-52
+        crops = self.crop(self.store.num_samples[rows], self.segment, uniform)
+        return make_batch(self.store, rows, crops, self.segment, seeds, step, self.labels)
+
+
+def evaluation_batches(
+    store: Store,
+    rows: NDArray[np.int64],
+    segment_seconds: float,
+    batch_size: int,
+    labels: Labels | None = None,
+) -> Iterator[Batch]:
+    """Every recording once, as evenly spaced windows; recordings of one batch have equally many.
+
+    Yields batches of (batch, window, lead, time); `Batch.record` tells which rows of the store.
+    """
+    segment = round(segment_seconds * store.manifest.sample_rate)
+    num_windows = np.maximum(-(-store.num_samples[rows] // segment), 1)
+    for count in np.unique(num_windows):
+        group = rows[num_windows == count]
+        size = max(1, batch_size // int(count))
+        for start in range(0, len(group), size):
+            chosen = group[start : start + size]
+            each = [even_windows(int(n), segment) for n in store.num_samples[chosen]]
+            crops = Crops(
+                np.concatenate([crop.start for crop in each]),
+                np.concatenate([crop.num_samples for crop in each]),
+            )
+            yield make_batch(store, chosen, crops, segment, chosen, 0, labels)
+
+
+def make_batch(
+    store: Store,
+    rows: NDArray[np.int64],
+    crops: Crops,
+    segment: int,
+    seeds: NDArray[np.int64],
+    step: int,
+    labels: Labels | None,
+) -> Batch:
+    """Read segments; padding is zero and `num_samples` is None where there is none."""
+    shape = crops.start.shape
+    flat = store.read(np.repeat(rows, shape[1]), crops.start.ravel(), segment)
+    for i in np.flatnonzero(crops.num_samples.ravel() < segment):
+        flat[i, :, crops.num_samples.ravel()[i] :] = 0  # the other half is no part of this one
+    scale = torch.from_numpy(store.scale[rows])
+    signal = torch.from_numpy(flat).view(*shape, NUM_LEADS, segment)
+    is_full = bool((crops.num_samples == segment).all())
+    has_lead = torch.from_numpy(store.has_lead[rows])[:, None].expand(-1, shape[1], -1)
+    return Batch(
+        signal=signal * scale[:, None, :, None],
+        has_lead=has_lead,
+        num_samples=None if is_full else torch.from_numpy(crops.num_samples),
+        patient=torch.from_numpy(store.patient[rows]),
+        record=torch.from_numpy(rows),
+        seed=torch.from_numpy(seeds),
+        step=torch.tensor(step),
+        label=None if labels is None else _targets(labels, rows),
+    )
+
+
+def _targets(labels: Labels, rows: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(labels.label[rows]).float()
+
+
+class Prefetch:
+    """Batches made ahead by one thread, so that the device does not wait for the disk.
+
+    Args:
+        make: number of the step -> what it needs.
+        steps: which steps, in order.
+        depth: how many to make ahead.
+    """
+
+    def __init__(self, make: Callable[[int], list[Batch]], steps: range, depth: int = 3):
+        self.make, self.steps = make, steps
+        self._queue: Queue[list[Batch] | BaseException] = Queue(maxsize=depth)
+        self._stopped = Event()
+        self._thread = Thread(target=self._fill, daemon=True)
+
+    def __enter__(self) -> Iterator[list[Batch]]:
+        self._thread.start()
+        return self._drain()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        while self._thread.is_alive():
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._thread.join(timeout=0.05)
+
+    def _fill(self) -> None:
+        for step in self.steps:
+            if self._stopped.is_set():
+                return
+            try:
+                made: list[Batch] | BaseException = self.make(step)
+            except Exception as error:
+                made = error
+            self._queue.put(made)
+            if isinstance(made, BaseException):
+                return
+
+    def _drain(self) -> Iterator[list[Batch]]:
+        for _ in self.steps:
+            made = self._queue.get()
+            if isinstance(made, BaseException):
+                raise made
+            yield made

@@ -1,0 +1,43 @@
+"""Self-supervised objectives. To add one: a file with a `Method`, and a line in `METHODS`."""
+
+from functools import reduce
+
+from anylead.errors import RecipeError
+from anylead.methods.cmlc import CMLC
+from anylead.methods.cmsc import CMSC
+from anylead.methods.cmsmlc import CMSMLC
+from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
+from anylead.methods.simclr import SIMCLR
+from anylead.methods.three_kg import THREE_KG
+from anylead.methods.views import Views
+from anylead.methods.wav2vec2 import WAV2VEC2
+from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
+
+METHODS: dict[str, Method] = {
+    "wav2vec2": WAV2VEC2,
+    "cmsc": CMSC,
+    "cmlc": CMLC,
+    "cmsmlc": CMSMLC,
+    "simclr": SIMCLR,
+    "three_kg": THREE_KG,
+    "wav2vec2_cmsc": WAV2VEC2_CMSC,
+}
+
+
+def find_method(name: str) -> Method:
+    """A method by its name, or a local and a global one joined: "wav2vec2+simclr".
+
+    Raises:
+        RecipeError: an unknown name, or two methods of one kind.
+    """
+    parts = [part.strip() for part in name.split("+")]
+    for part in parts:
+        if part not in METHODS:
+            raise RecipeError(
+                f"method {part!r}; known are {', '.join(METHODS)}, or a local and a global one"
+                " joined by +"
+            )
+    return reduce(combine, (METHODS[part] for part in parts))
+
+
+__all__ = ["CONTRASTS", "METHODS", "Method", "Pretraining", "Views", "combine", "find_method"]

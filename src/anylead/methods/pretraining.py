@@ -1,0 +1,216 @@
+"""One step of self-supervised pre-training: views, local contrast, global contrast, their sum.
+
+Every method of this room is a choice of views and of weights (a `Method`); this module is what all
+of them run. The names follow Oh et al. 2022, arXiv:2203.06889.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from anylead.augment import Augmentation
+from anylead.errors import RecipeError
+from anylead.losses.cmsc import view_pair_loss
+from anylead.losses.diversity import diversity_loss
+from anylead.losses.info_nce import info_nce
+from anylead.losses.nt_xent import nt_xent
+from anylead.methods.views import Views
+from anylead.models import (
+    Encoder,
+    MaskedPrediction,
+    MaskedPredictionConfig,
+    mean_over_frames,
+)
+from anylead.models.masking import negative_counts, span_mask
+from anylead.objective import Batch, Step
+
+# How views are compared: each pair of views as an N x N matrix read both ways, or all 2N in one.
+CONTRASTS: dict[str, Callable[..., Tensor]] = {"two_way": view_pair_loss, "nt_xent": nt_xent}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What makes one method different from another.
+
+    Attributes:
+        views: batch -> the views to be contrasted.
+        contrast: a name in `CONTRASTS`.
+        local_weight: of the contrast of masked frames; 0 leaves it out.
+        global_weight: of the contrast of recordings; 0 leaves it out.
+        shares_views: the local contrast sees these views too, in the same pass of the encoder;
+            else it sees the segments as they are loaded, in a pass of its own.
+        patient_positives: views of other recordings of a patient attract; else they are left out.
+        augment: augmentations the method cannot do without: name -> fields.
+    """
+
+    views: Callable[[Batch], Views]
+    contrast: str = "two_way"
+    local_weight: float = 0.0
+    global_weight: float = 0.0
+    shares_views: bool = False
+    patient_positives: bool = False
+    augment: dict[str, dict[str, float | str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.contrast not in CONTRASTS:
+            raise RecipeError(f"contrast {self.contrast!r}; known are {', '.join(CONTRASTS)}")
+
+
+def combine(first: Method, second: Method) -> Method:
+    """One method with the local contrast of the one and the global contrast of the other.
+
+    Raises:
+        RecipeError: they do not complement each other.
+    """
+    local, contrast = (first, second) if first.local_weight else (second, first)
+    if local.global_weight or contrast.local_weight or not local.local_weight:
+        raise RecipeError("only a local and a global method can be joined: wav2vec2 and cmsc, say")
+    return replace(contrast, local_weight=local.local_weight)
+
+
+class LocalPart(NamedTuple):
+    """What the local contrast makes of segments.
+
+    loss: summed over `terms` masked frames.
+    terms: number of masked frames.
+    context: (rows, frame, dim) of the encoder, frames masked.
+    is_padding: (rows, frame) bool, or None.
+    logs: scalars.
+    """
+
+    loss: Tensor
+    terms: Tensor
+    context: Tensor
+    is_padding: Tensor | None
+    logs: dict[str, Tensor]
+
+
+class Pretraining(nn.Module):
+    """A self-supervised objective over an encoder.
+
+    Args:
+        encoder: any encoder; the local contrast needs the Transformer `Encoder`.
+        method: views and weights.
+        augment: applied to the views.
+        local: settings of the local contrast.
+        temperature: of the global contrast.
+        local_augment: applied to the segments of a local contrast that sees other views.
+
+    Raises:
+        RecipeError: both weights are zero, or the encoder has no frames to mask.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        method: Method,
+        augment: Augmentation,
+        local: MaskedPredictionConfig | None = None,
+        temperature: float = 0.1,
+        local_augment: Augmentation | None = None,
+    ):
+        super().__init__()
+        if not method.local_weight and not method.global_weight:
+            raise RecipeError("local_weight and global_weight are both 0: nothing to learn")
+        self.encoder = encoder
+        self.method = method
+        self.augment = augment
+        self.local_augment = local_augment
+        self.temperature = temperature
+        self.local: MaskedPrediction | None = None
+        if method.local_weight:
+            if not isinstance(encoder, Encoder):
+                raise RecipeError(
+                    f"{type(encoder).__name__} has no frames to mask: choose a global method such"
+                    " as cmsc, or the transformer encoder"
+                )
+            config = local or MaskedPredictionConfig()
+            self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
+
+    def forward(self, batch: Batch) -> Step:
+        """One forward pass; the loss is a sum over masked frames, or over recordings."""
+        method = self.method
+        views = method.views(batch)
+        views = views._replace(batch=self.augment(views.batch))
+        if self.local is None or not isinstance(self.encoder, Encoder):
+            terms = torch.tensor(len(batch.record), device=batch.signal.device)
+            loss = self._contrast(self._encode(views.batch), views)
+            return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
+        seen = views.batch if method.shares_views else self._augment_local(batch)
+        part = self._local_part(self.encoder, self.local, seen)
+        loss, logs = method.local_weight * part.loss, part.logs
+        if method.global_weight:
+            if method.shares_views:
+                pooled = mean_over_frames(part.context, part.is_padding)
+                pooled = pooled.view(*seen.signal.shape[:2], -1)
+            else:
+                pooled = self._encode(views.batch)
+            contrast = self._contrast(pooled, views)
+            loss = loss + part.terms * method.global_weight * contrast
+            logs = {**logs, "global": contrast.detach()}
+        return Step(loss, part.terms, logs)
+
+    def _augment_local(self, batch: Batch) -> Batch:
+        return batch if self.local_augment is None else self.local_augment(batch)
+
+    def _local_part(self, encoder: Encoder, local: MaskedPrediction, views: Batch) -> LocalPart:
+        config = local.config
+        signal = views.signal.flatten(0, 1)  # (batch * view, lead, time)
+        has_lead = views.has_lead.flatten(0, 1)
+        num_samples = None if views.num_samples is None else views.num_samples.flatten()
+        seed = views.row_seed()
+
+        features = encoder.features(signal, num_samples, has_lead)  # (rows, frame, dim)
+        is_padding = encoder.find_padding(features.shape[1], num_samples)
+        masked = span_mask(seed, features.shape[1], is_padding, config.start_prob, config.span)
+        normed = encoder.feature_norm(features)
+        is_masked = masked.flags(features.shape[1])
+        context = encoder.contextualize(normed, is_masked, is_padding, has_lead)
+
+        noise = None
+        if self.training:
+            noise = local.quantizer.gumbel_noise(seed, masked.frames.shape[1])
+        prediction, target, quantized = local(normed, context, masked, noise, views.step)
+        counts = negative_counts(masked, seed, config.num_negatives)
+        contrast, num_first = info_nce(
+            prediction, target, quantized.codes, counts, masked.is_valid, config.temperature
+        )
+        diversity = diversity_loss(quantized.prob_perplexity, config.num_groups * config.num_codes)
+        penalty = features.float().square().mean()
+
+        terms = masked.is_valid.sum()
+        rest = config.diversity_weight * diversity + config.penalty_weight * penalty
+        logs = {
+            "local": contrast.detach() / terms,
+            "accuracy": num_first / terms,
+            "diversity": diversity.detach(),
+            "penalty": penalty.detach(),
+            "code_perplexity": quantized.code_perplexity.detach(),
+            "temperature": local.quantizer.temperature_at(views.step),
+        }
+        return LocalPart(contrast + terms * rest, terms, context, is_padding, logs)
+
+    def _encode(self, views: Batch) -> Tensor:
+        """(batch, view, dim): the mean over frames of each view, frames unmasked."""
+        num_samples = None if views.num_samples is None else views.num_samples.flatten()
+        encoded = self.encoder(
+            views.signal.flatten(0, 1), num_samples, views.has_lead.flatten(0, 1)
+        )
+        pooled = mean_over_frames(encoded.context, encoded.is_padding)
+        return pooled.view(*views.signal.shape[:2], -1)
+
+    def _contrast(self, pooled: Tensor, views: Views) -> Tensor:
+        """Scalar mean over views, in full precision."""
+        with torch.autocast(pooled.device.type, enabled=False):
+            return CONTRASTS[self.method.contrast](
+                pooled.float(),
+                views.batch.record,
+                views.batch.patient,
+                self.temperature,
+                is_pair=views.is_pair,
+                is_valid=views.is_valid,
+                patient_positives=self.method.patient_positives,
+            )

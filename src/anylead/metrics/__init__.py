@@ -1,0 +1,1 @@
+"""Predictions -> numbers, with intervals; numpy and scikit-learn."""

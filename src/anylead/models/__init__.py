@@ -1,0 +1,33 @@
+"""Neural network modules: they know neither losses, methods, files nor recipes."""
+
+from anylead.models.building import (
+    ENCODERS,
+    SIZES,
+    AnyEncoder,
+    build_encoder,
+    describe_encoder,
+    load_weights,
+)
+from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
+from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
+from anylead.models.quantizer import GumbelQuantizer
+from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
+
+__all__ = [
+    "ENCODERS",
+    "ENCODER_SIZES",
+    "SIZES",
+    "AnyEncoder",
+    "Encoded",
+    "Encoder",
+    "EncoderConfig",
+    "GumbelQuantizer",
+    "MaskedPrediction",
+    "MaskedPredictionConfig",
+    "ResNet1d",
+    "ResNet1dConfig",
+    "build_encoder",
+    "describe_encoder",
+    "load_weights",
+    "mean_over_frames",
+]

@@ -1,0 +1,83 @@
+"""An encoder from its description, and back: what a checkpoint and a recipe hold."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from anylead.errors import CheckpointError
+from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig
+from anylead.models.resnet1d import RESNET1D_SIZES, ResNet1d, ResNet1dConfig
+
+# kind -> (config, module)
+ENCODERS: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "transformer": (EncoderConfig, Encoder),
+    "resnet1d": (ResNet1dConfig, ResNet1d),
+}
+# kind -> size -> config
+SIZES: dict[str, Mapping[str, Any]] = {"transformer": ENCODER_SIZES, "resnet1d": RESNET1D_SIZES}
+
+
+class AnyEncoder(Protocol):
+    """What every encoder offers to heads and to global objectives."""
+
+    dim: int
+
+    def __call__(
+        self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
+    ) -> Encoded:
+        """(rows, 12, time) -> (rows, frame, dim)."""
+        ...
+
+
+def describe_encoder(encoder: nn.Module) -> dict[str, Any]:
+    """The description from which `build_encoder` makes the same architecture."""
+    for kind, (_, module) in ENCODERS.items():
+        if isinstance(encoder, module):
+            return {"kind": kind, **asdict(encoder.config)}  # type: ignore[call-overload]
+    raise CheckpointError(f"{type(encoder).__name__} is not among the encoders {list(ENCODERS)}")
+
+
+def build_encoder(description: Mapping[str, Any]) -> nn.Module:
+    """An encoder with fresh weights.
+
+    Raises:
+        CheckpointError: unknown kind or setting.
+    """
+    settings = dict(description)
+    kind = settings.pop("kind", None)
+    if kind not in ENCODERS:
+        raise CheckpointError(f"encoder kind {kind!r}; known are {', '.join(ENCODERS)}")
+    config, module = ENCODERS[kind]
+    try:
+        frozen = config(**{name: _as_tuple(value) for name, value in settings.items()})
+    except TypeError as error:
+        raise CheckpointError(f"{kind} encoder: {error}") from error
+    return module(frozen)
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Put weights into a module; every tensor must fit.
+
+    Raises:
+        CheckpointError: naming the tensors that are missing, extra, or of another shape.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    problems = [f"missing {name}" for name in wanted.keys() - found.keys()]
+    problems += [f"extra {name}" for name in found.keys() - wanted.keys()]
+    problems += [
+        f"{name} is {found[name]}, want {wanted[name]}"
+        for name in wanted.keys() & found.keys()
+        if found[name] != wanted[name]
+    ]
+    if problems:
+        shown = "; ".join(sorted(problems)[:5])
+        raise CheckpointError(f"{source}: {len(problems)} tensors do not fit: {shown}")
+    module.load_state_dict(dict(tensors))
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON has lists where the configs have tuples."""
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list | tuple) else value

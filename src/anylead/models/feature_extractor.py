@@ -1,0 +1,64 @@
+"""Strided convolutions from samples to frames (wav2vec 2.0, arXiv:2006.11477, section 2)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvFeatureExtractor(nn.Module):
+    """Turn a signal into one feature vector per frame.
+
+    Differs from the paper, as its published code does: one normalization, after the first
+    convolution, each channel over time, instead of one in every block. The statistics leave
+    padding out, so that a padded signal gives the features of the signal alone.
+
+    Args:
+        num_leads: leads of the input.
+        layers: (dim, kernel, stride) of each convolution.
+    """
+
+    def __init__(self, num_leads: int, layers: Sequence[tuple[int, int, int]]):
+        super().__init__()
+        self.layers = tuple((int(dim), int(kernel), int(stride)) for dim, kernel, stride in layers)
+        dims = [num_leads, *(dim for dim, _, _ in self.layers)]
+        convs = [
+            nn.Conv1d(dim_in, dim, kernel, stride, bias=False)
+            for dim_in, (dim, kernel, stride) in zip(dims, self.layers, strict=False)
+        ]
+        for conv in convs:
+            nn.init.kaiming_normal_(conv.weight)
+        self.convs = nn.ModuleList(convs)
+        self.norm = nn.GroupNorm(dims[1], dims[1])
+
+    def forward(self, signal: Tensor, num_samples: Tensor | None = None) -> Tensor:
+        """(rows, lead, time) -> (rows, frame, dim); frame = num_frames(time).
+
+        Args:
+            signal: (rows, lead, time).
+            num_samples: (rows,) valid samples, or None where nothing is padded.
+        """
+        x = signal
+        for i, (conv, (_, kernel, stride)) in enumerate(zip(self.convs, self.layers, strict=True)):
+            x = conv(x)
+            if i == 0:
+                num_valid = None if num_samples is None else (num_samples - kernel) // stride + 1
+                x = self.norm(x) if num_valid is None else self._norm_valid(x, num_valid)
+            x = nn.functional.gelu(x)
+        return x.transpose(1, 2)
+
+    def num_frames(self, num_samples: Tensor) -> Tensor:
+        """Frames made from signals of `num_samples` samples; elementwise."""
+        for _, kernel, stride in self.layers:
+            num_samples = (num_samples - kernel) // stride + 1
+        return num_samples.clamp(min=0)
+
+    def _norm_valid(self, x: Tensor, num_valid: Tensor) -> Tensor:
+        """`norm` with the statistics of the first `num_valid` (rows,) steps of x (rows, dim, t)."""
+        is_valid = (torch.arange(x.shape[2], device=x.device) < num_valid[:, None])[:, None]
+        count = num_valid.clamp(min=1)[:, None, None]
+        mean = (x * is_valid).sum(dim=2, keepdim=True) / count
+        centred = (x - mean) * is_valid
+        variance = centred.square().sum(dim=2, keepdim=True) / count
+        scale = torch.rsqrt(variance + self.norm.eps) * self.norm.weight[:, None]
+        return centred * scale + self.norm.bias[:, None]

@@ -1,0 +1,42 @@
+"""Arrays and recordings -> figures, and figures -> files and reports.
+
+Figures are made outside pyplot and saved under a lock, so that threads may draw side by side.
+"""
+
+from anylead.pictures.curves import (
+    precision_recall_curves,
+    reliability_diagram,
+    roc_curves,
+    training_curves,
+)
+from anylead.pictures.ecg_page import ecg_page, record_header
+from anylead.pictures.embedding_map import embedding_map
+from anylead.pictures.output import PictureKind, render, save
+from anylead.pictures.report import Report
+from anylead.pictures.saliency import deletion_curve, saliency_by_lead
+from anylead.pictures.scores import (
+    Interval,
+    confusion_by_pair,
+    identification_scores,
+    score_by_lead_set,
+)
+
+__all__ = [
+    "Interval",
+    "PictureKind",
+    "Report",
+    "confusion_by_pair",
+    "deletion_curve",
+    "ecg_page",
+    "embedding_map",
+    "identification_scores",
+    "precision_recall_curves",
+    "record_header",
+    "reliability_diagram",
+    "render",
+    "roc_curves",
+    "saliency_by_lead",
+    "save",
+    "score_by_lead_set",
+    "training_curves",
+]

@@ -1,0 +1,102 @@
+"""A figure -> bytes or a file, the same bytes every time."""
+
+import os
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, cast, get_args
+from uuid import uuid4
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from anylead.errors import AnyleadError, RecipeError
+
+PictureKind = Literal["svg", "pdf", "png"]
+KINDS: tuple[str, ...] = get_args(PictureKind)
+
+# A person's own matplotlib settings must not change the scale of a page ("tight" would).
+SETTINGS: Any = {
+    "savefig.bbox": None,
+    "savefig.transparent": False,
+    "text.hinting": "none",  # hinted letters are wider or narrower than the page was made for
+    "svg.fonttype": "none",  # text stays text: it can be searched, and read aloud
+    "svg.hashsalt": "anylead",
+    "pdf.fonttype": 42,
+}
+# No dates, so that the same input gives the same bytes.
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {},
+}
+# The settings above are the process's own; one thread at a time may hold them.
+_LOCK = Lock()
+
+
+def render(figure: Figure, kind: PictureKind = "svg", dpi: float = 200) -> bytes:
+    """The figure as a file's bytes; safe to call from several threads.
+
+    Args:
+        figure: any figure of this room.
+        kind: SVG and PDF are vectors in true size; PNG has `dpi` pixels per inch.
+        dpi: of PNG, and of points drawn as a raster within the others.
+    """
+    buffer = BytesIO()
+    with _LOCK, mpl.rc_context(SETTINGS):
+        _settle(figure)
+        figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once: doing it again at each drawing would move things a little."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
+def save(figure: Figure, path: Path, dpi: float = 200) -> None:
+    """Write the figure in the format its file name ends with, whole or not at all.
+
+    Raises:
+        RecipeError: the name does not end with .svg, .pdf or .png.
+        AnyleadError: the file cannot be written.
+    """
+    write_whole(path, render(figure, picture_kind(path), dpi))
+
+
+def picture_kind(path: Path) -> PictureKind:
+    """The picture format a file name asks for.
+
+    Raises:
+        RecipeError: none that can be drawn.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in KINDS:
+        raise RecipeError(
+            f"{path}: a picture is saved as .svg, .pdf or .png; end the name with one of them"
+        )
+    return cast(PictureKind, kind)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is never seen half-written; missing folders are made.
+
+    Raises:
+        AnyleadError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        reason = error.strerror or str(error)
+        raise AnyleadError(f"{path}: cannot be written ({reason}); name another place") from error

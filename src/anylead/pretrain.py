@@ -1,0 +1,136 @@
+"""anylead pretrain: learn an encoder from recordings without labels."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from anylead.checkpoint import save_checkpoint
+from anylead.loading import TrainingLoader
+from anylead.methods import Pretraining, find_method
+from anylead.models import MaskedPredictionConfig, describe_encoder
+from anylead.store import Store
+from anylead.training import (
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+    find_machine,
+    fit,
+)
+from anylead.training.parts import (
+    DataConfig,
+    EncoderChoice,
+    build_augmentation,
+    describe_data,
+    starting_encoder,
+    train_rows,
+    write_recipe,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A pre-training run; the defaults are the paper's W2V+CMSC without lead masking.
+
+    Attributes:
+        out: folder of the run.
+        method: a name in `anylead.methods.METHODS`, or a local and a global one joined by "+",
+            such as wav2vec2+simclr.
+        local_weight: of the contrast of masked frames; null = the method's.
+        global_weight: of the contrast of recordings; null = the method's.
+        contrast: "two_way" (each pair of views, N x N) or "nt_xent" (all 2N views); null = the
+            method's.
+        patient_positives: other recordings of a patient attract; else they are left out.
+        temperature: of the global contrast.
+        augment: augmentations of the views in order, each {name: ..., field: ...}; random lead
+            masking is {name: random_lead_mask}. Null takes those the method cannot do without.
+        local_augment: of the segments of a local contrast that sees other views than the global
+            one (wav2vec2+simclr); null takes `augment`, where that is given.
+        checkpoint: start from the encoder of another run.
+        data: which recordings.
+        encoder: which encoder, where no checkpoint gives one.
+        local: settings of the local contrast.
+        optimizer: Adam's settings.
+        schedule: of the learning rate.
+        train: how long and where.
+    """
+
+    out: str = "runs/pretrain"
+    method: str = "wav2vec2_cmsc"
+    local_weight: float | None = None
+    global_weight: float | None = None
+    contrast: Literal["two_way", "nt_xent"] | None = None
+    patient_positives: bool = False
+    temperature: float = 0.1
+    augment: list[dict[str, Any]] | None = None
+    local_augment: list[dict[str, Any]] | None = None
+    checkpoint: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    encoder: EncoderChoice = field(default_factory=EncoderChoice)
+    local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def run(recipe: Recipe) -> Path:
+    """Train to the end; returns the run folder, which `anylead finetune` takes."""
+    store = Store.open(recipe.data.store)
+    machine = find_machine(recipe.train)
+    objective = build(recipe)
+    folder = Path(recipe.out)
+    if machine.world.is_main:
+        write_recipe(folder, "pretrain", recipe)
+    loader = TrainingLoader(
+        store,
+        train_rows(store, recipe.data),
+        recipe.train.batch_size,
+        recipe.data.segment_seconds,
+        "pair",
+        recipe.train.seed,
+    )
+    progress = fit(
+        objective, loader, recipe.train, recipe.optimizer, recipe.schedule, folder, machine
+    )
+    if machine.world.is_main:
+        save_checkpoint(
+            folder, objective.state_dict(), describe(recipe, objective, store, progress.step)
+        )
+    return folder
+
+
+def build(recipe: Recipe) -> Pretraining:
+    """The objective of a recipe.
+
+    Raises:
+        RecipeError: an unknown method, augmentation or encoder.
+    """
+    method = find_method(recipe.method)
+    given: dict[str, Any] = {
+        "local_weight": recipe.local_weight,
+        "global_weight": recipe.global_weight,
+        "contrast": recipe.contrast,
+        "patient_positives": recipe.patient_positives,
+    }
+    method = replace(method, **{name: value for name, value in given.items() if value is not None})
+    own = [{"name": name, **fields} for name, fields in method.augment.items()]
+    augment = own if recipe.augment is None else recipe.augment
+    for_local = recipe.local_augment if recipe.local_augment is not None else recipe.augment
+    return Pretraining(
+        starting_encoder(recipe.checkpoint, recipe.encoder),
+        method,
+        build_augmentation(augment),
+        recipe.local,
+        recipe.temperature,
+        build_augmentation(for_local or []),
+    )
+
+
+def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) -> dict[str, Any]:
+    """What the checkpoint says about itself."""
+    return {
+        "kind": "pretraining",
+        "encoder": describe_encoder(objective.encoder),
+        "local": None if objective.local is None else asdict(objective.local.config),
+        **describe_data(store, recipe.data),
+        "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
+    }

@@ -1,0 +1,252 @@
+"""A whole run around the loop: optimizer, resume, logs, checkpoints. Same for every objective."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from anylead.errors import RecipeError
+from anylead.loading import Prefetch, TrainingLoader
+from anylead.objective import Batch
+from anylead.training.distributed import World, choose_device, choose_precision, join_world
+from anylead.training.loop import Taken, train
+from anylead.training.optimizer import OptimizerConfig, build_optimizer
+from anylead.training.resume import STATE, load_state, save_state
+from anylead.training.schedule import ScheduleConfig, learning_rate
+from anylead.training.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long, with how much, and where.
+
+    Attributes:
+        epochs: passes over the recordings.
+        steps: optimizer steps; 0 = as many as `epochs` make.
+        batch_size: recordings of one step, over all ranks and micro-batches.
+        accumulate: micro-batches of one step and rank.
+        seed: of weights, order, crops, masks, noise.
+        device: "auto", "cpu", "cuda", "cuda:1".
+        precision: of the forward pass; "auto" is bf16 where the device has it in hardware.
+        compile: torch.compile the forward pass.
+        log_every: steps between rows of the log.
+        save_every: steps between resumable states; one more is written at the end.
+        resume: go on where the run folder stopped.
+        is_quiet: no progress bar.
+    """
+
+    epochs: int = 200
+    steps: int = 0
+    batch_size: int = 512
+    accumulate: int = 1
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    compile: bool = False
+    log_every: int = 10
+    save_every: int = 500
+    resume: bool = False
+    is_quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.accumulate < 1 or self.epochs < 1 or self.steps < 0:
+            raise RecipeError(
+                f"epochs {self.epochs}, steps {self.steps}, batch_size {self.batch_size},"
+                f" accumulate {self.accumulate}: want positive numbers"
+            )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes."""
+
+    device: torch.device
+    precision: torch.dtype
+    world: World
+
+
+@dataclass
+class Progress:
+    """What a run keeps beside its weights; survives a resume.
+
+    Attributes:
+        step: optimizer steps taken.
+        facts: values of the caller, such as the best score so far.
+    """
+
+    step: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def find_machine(config: TrainConfig) -> Machine:
+    """The device, precision and ranks that a recipe asks for; seeds torch."""
+    device = choose_device(config.device)
+    world = join_world(device)
+    torch.manual_seed(config.seed)
+    return Machine(device, choose_precision(config.precision, device), world)
+
+
+def fit(
+    objective: nn.Module,
+    loader: TrainingLoader,
+    config: TrainConfig,
+    optimizer_config: OptimizerConfig,
+    schedule: ScheduleConfig,
+    folder: Path,
+    machine: Machine,
+    after_epoch: Callable[[Progress], dict[str, float]] | None = None,
+) -> Progress:
+    """Train to the end, from the start or from where the folder stopped.
+
+    Args:
+        objective: what is trained; it ends on the device.
+        loader: batch of any step.
+        config: how long and where.
+        optimizer_config: Adam's settings.
+        schedule: of the learning rate.
+        folder: of the run.
+        machine: from `find_machine`.
+        after_epoch: called at the end of each epoch; returns numbers to log and may change
+            `Progress.facts`.
+
+    Raises:
+        TrainingError: a loss that is not finite.
+        CheckpointError: the state cannot be read or written.
+    """
+    objective.to(machine.device).train()
+    optimizer = build_optimizer(objective, optimizer_config)
+    num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
+    progress = Progress()
+    if config.resume and (folder / STATE).is_file():
+        progress.facts = load_state(folder, objective, optimizer)
+        progress.step = progress.facts.pop("step")
+    if progress.step == 0:
+        torch.manual_seed(config.seed + machine.world.rank)  # dropout differs between ranks
+    with ExitStack() as stack:
+        tracker = stack.enter_context(
+            Tracker(
+                folder if machine.world.is_main else None,
+                folder.name,
+                num_steps,
+                progress.step,
+                machine.world.is_main and not config.is_quiet,
+            )
+        )
+        steps = range(progress.step, num_steps)
+        batches = stack.enter_context(Prefetch(_micro_batches(loader, config, machine), steps))
+        watcher = _Watcher(
+            objective, optimizer, config, folder, machine, tracker, progress, loader, after_epoch
+        )
+        train(
+            torch.compile(objective) if config.compile else objective,
+            _numbered(steps, batches),
+            optimizer,
+            learning_rate=learning_rate(schedule, optimizer_config.learning_rate, num_steps),
+            max_grad_norm=optimizer_config.max_grad_norm,
+            device=machine.device,
+            precision=machine.precision,
+            world=machine.world,
+            on_step=watcher.on_step,
+        )
+        watcher.finish()
+    return progress
+
+
+def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[int, list[Batch]]]:
+    return zip(steps, batches, strict=True)
+
+
+def _micro_batches(
+    loader: TrainingLoader, config: TrainConfig, machine: Machine
+) -> Callable[[int], list[Batch]]:
+    """The share of this rank in a step, in micro-batches."""
+    world = machine.world
+    parts = world.size * config.accumulate
+    if loader.sampler.batch_size < parts:
+        raise RecipeError(
+            f"{loader.sampler.batch_size} recordings a step cannot be shared by {parts}"
+            " micro-batches of all ranks; lower accumulate"
+        )
+
+    def make(step: int) -> list[Batch]:
+        first = world.rank * config.accumulate
+        made = [loader.batch(step, first + i, parts) for i in range(config.accumulate)]
+        return [batch.pin() for batch in made] if machine.device.type == "cuda" else made
+
+    return make
+
+
+@dataclass
+class _Watcher:
+    """Looks at every step: checks it, logs it, saves the state, ends epochs."""
+
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: TrainConfig
+    folder: Path
+    machine: Machine
+    tracker: Tracker
+    progress: Progress
+    loader: TrainingLoader
+    after_epoch: Callable[[Progress], dict[str, float]] | None
+    unchecked: list[Taken] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
+    num_since: int = 0
+
+    def on_step(self, taken: Taken) -> None:
+        self.unchecked.append(taken)
+        self.progress.step = done = taken.step + 1
+        self.num_since += self.loader.sampler.batch_size
+        is_save = done % self.config.save_every == 0
+        is_log = done % self.config.log_every == 0
+        is_epoch = self.after_epoch and done % self.loader.sampler.steps_per_epoch == 0
+        # On a GPU a look at the loss waits for the step, so it is done only now and then.
+        if self.machine.device.type == "cpu" or is_save or is_log or is_epoch:
+            self._check()
+        if is_log or done == 1:
+            self._log(taken)
+        if is_epoch:
+            self._end_epoch()
+        if is_save:
+            self._save()
+
+    def finish(self) -> None:
+        self._check()
+        self._save()
+
+    def _check(self) -> None:
+        for taken in self.unchecked:
+            taken.check()
+        self.unchecked.clear()
+
+    def _log(self, taken: Taken) -> None:
+        rate = self.num_since / max(perf_counter() - self.started, 1e-9)
+        loss = taken.loss.item()
+        values = {name: value.item() for name, value in taken.logs.items()}
+        values |= {"loss": loss, "grad_norm": taken.grad_norm.item()}
+        values |= {"learning_rate": taken.learning_rate, "ecgs_per_second": rate}
+        self.tracker.log(taken.step + 1, values)
+        self.tracker.advance(taken.step + 1, f"loss {loss:.3f}  {rate:.0f} ECG/s")
+        self.started, self.num_since = perf_counter(), 0
+
+    def _end_epoch(self) -> None:
+        if self.after_epoch is None:
+            return
+        started = perf_counter()
+        self.objective.eval()
+        values = self.after_epoch(self.progress)
+        self.objective.train()
+        self.tracker.log(self.progress.step, values)
+        self.started += perf_counter() - started
+
+    def _save(self) -> None:
+        if self.machine.world.is_main:
+            facts = {"step": self.progress.step, **self.progress.facts}
+            save_state(self.folder, self.objective, self.optimizer, facts)
+            self.tracker.flush()
+        self.machine.world.barrier()

@@ -1,0 +1,108 @@
+"""A recording as the pieces that a model sees, and the results of the pieces as one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError, LeadError
+from anylead.inputs import Recording
+from anylead.leads import NUM_LEADS, lead_mask
+from anylead.loading.crops import even_windows
+from anylead.records import Record
+
+Floats = NDArray[np.float32]
+JOINS = ("mean", "max", "mean_probability")
+# Shorter than this no encoder makes two frames of.
+SHORTEST = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """A recording as the encoder gets it.
+
+    Attributes:
+        signal: (window, 12, time) float32.
+        has_lead: (12,) bool.
+        start: (window,) first sample of each window.
+    """
+
+    signal: Floats
+    has_lead: NDArray[np.bool_]
+    start: NDArray[np.int64]
+
+
+def cut(signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str) -> Windows:
+    """(12, time) preprocessed -> windows of `segment` samples, or one shorter window.
+
+    Raises:
+        FormatError: too short for an encoder.
+    """
+    if signal.shape[1] < SHORTEST:
+        raise FormatError(
+            f"{name}: {signal.shape[1]} samples after resampling are too short; want at least"
+            f" {SHORTEST}"
+        )
+    crops = even_windows(signal.shape[1], segment)
+    starts = crops.start[0]
+    pieces = [signal[:, s : s + n] for s, n in zip(starts, crops.num_samples[0], strict=True)]
+    return Windows(np.stack(pieces), has_lead, starts)
+
+
+def as_it_is(item: Recording, use_leads: str | Sequence[str] | None) -> Windows:
+    """An array that is already what the encoder wants, in one piece.
+
+    Raises:
+        FormatError, LeadError: it is not.
+    """
+    if isinstance(item, str | Path | Record):
+        raise FormatError("preprocess=False is for arrays (12, time); files and Records need it")
+    signal = np.ascontiguousarray(item, dtype=np.float32)
+    if signal.ndim != 2 or len(signal) != NUM_LEADS or signal.shape[1] < SHORTEST:
+        raise LeadError(
+            f"array of shape {signal.shape}; with preprocess=False want ({NUM_LEADS}, time)"
+        )
+    if use_leads is not None:
+        signal = np.where(lead_mask(use_leads)[:, None], signal, np.float32(0))
+    return Windows(signal[None], np.asarray(signal.any(axis=1)), np.zeros(1, np.int64))
+
+
+def batches(windows: Sequence[Windows], size: int) -> Iterator[list[tuple[int, int]]]:
+    """(recording, window) in groups of one length, so that nothing needs padding."""
+    by_length: dict[int, list[tuple[int, int]]] = {}
+    for r, each in enumerate(windows):
+        for w in range(len(each.start)):
+            by_length.setdefault(each.signal.shape[2], []).append((r, w))
+    for places in by_length.values():
+        for first in range(0, len(places), size):
+            yield places[first : first + size]
+
+
+def join_frames(windows: Windows, contexts: Floats) -> Floats:
+    """(window, frame, dim) -> (frame, dim); what a window repeats of the one before is cut."""
+    samples = round(windows.signal.shape[2] / contexts.shape[1])
+    kept, end = [], 0
+    for start, context in zip(windows.start.tolist(), contexts, strict=True):
+        skip = max(0, -(-(end - start) // samples))
+        kept.append(context[skip:])
+        end = start + samples * len(context)
+    return np.concatenate(kept)
+
+
+def join_logits(logits: Floats, how: Sequence[str]) -> NDArray[np.float64]:
+    """(window, class) -> (class,), each class in its own way."""
+    wide = logits.astype(np.float64)
+    probability = sigmoid(wide).mean(axis=0).clip(1e-12, 1 - 1e-12)
+    ways = {
+        "mean": wide.mean(axis=0),
+        "max": wide.max(axis=0),
+        "mean_probability": np.log(probability / (1 - probability)),
+    }
+    return np.array([ways[way][i] for i, way in enumerate(how)])
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability of a logit."""
+    return np.asarray(1 / (1 + np.exp(-x)))

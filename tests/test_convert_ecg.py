@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from anylead import convert_ecg, formats
+from anylead.errors import FormatError
+from anylead.formats import csv
+from anylead.records import Record
+from format_samples import SAMPLES
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".edf", ".dcm"])
+@pytest.mark.parametrize("name", ["hl7_aecg", "muse_xml", "scp", "matlab"])
+def test_any_format_becomes_any_written_one(name, suffix, tmp_path):
+    sample = next(iter(SAMPLES[name].values()))(tmp_path)
+    target = tmp_path / f"out{suffix}"
+    assert convert_ecg.run(convert_ecg.Recipe(sample.path, target)) == target
+    found = formats.read(target)
+    assert (found.leads, found.sample_rate) == (sample.leads, sample.sample_rate)
+    np.testing.assert_allclose(found.signal, sample.signal, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".hea", ".dat"])
+def test_wfdb_gets_both_of_its_files(suffix, tmp_path):
+    import wfdb
+
+    sample = SAMPLES["edf"]["edf"](tmp_path)
+    convert_ecg.run(convert_ecg.Recipe(sample.path, tmp_path / f"out{suffix}"))
+    found = wfdb.rdrecord(str(tmp_path / "out"))
+    np.testing.assert_allclose(found.p_signal.T, sample.signal, atol=1e-4)
+
+
+@pytest.fixture
+def source(tmp_path):
+    record = Record(np.full((1, 5), np.nan, dtype=np.float32), ("I",), 500.0)
+    csv.write(record, tmp_path / "in.csv")
+    return tmp_path / "in.csv"
+
+
+def test_a_conversion_that_fails_leaves_nothing_and_keeps_what_was_there(source, tmp_path):
+    target = tmp_path / "out.edf"
+    target.write_bytes(b"before")
+    with pytest.raises(FormatError, match="missing"):
+        convert_ecg.run(convert_ecg.Recipe(source, target))
+    assert target.read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.edf"]
+
+
+def test_the_input_is_never_overwritten(source):
+    before = source.read_bytes()
+    with pytest.raises(FormatError, match="is the input"):
+        convert_ecg.run(convert_ecg.Recipe(source, source))
+    assert source.read_bytes() == before
+
+
+def test_an_unknown_ending_names_the_known_ones(source, tmp_path):
+    with pytest.raises(FormatError, match=r"\.hea, \.dat, \.csv"):
+        convert_ecg.run(convert_ecg.Recipe(source, tmp_path / "out.docx"))
+
+
+def test_a_folder_that_is_not_there_is_one_clear_line(source, tmp_path):
+    with pytest.raises(FormatError, match="cannot be written: No such file"):
+        convert_ecg.run(convert_ecg.Recipe(source, tmp_path / "absent" / "out.csv"))
