@@ -107,9 +107,9 @@ def page() -> str:
         [
             INTRODUCTION,
             "## Read\n",
-            "Sample files written by other code (wfdb, edfio, pydicom, scipy, h5py, pyarrow, NumPy,",
-            "or writers from the specification in `tests/format_samples`), read back. The error is",
-            "the largest difference in mV, up to the next power of ten.\n",
+            "Sample files written by other code (wfdb, edfio, pydicom, scipy, h5py, pyarrow,",
+            "NumPy, or writers from the specification in `tests/format_samples`), read back. The",
+            "error is the largest difference in mV, up to the next power of ten.\n",
             table(["format", "variants", "error", "leads", "rate", *facts], rows),
             "## Written\n",
             "`anylead convert-ecg IN OUT` writes " + ", ".join(sorted(convert_ecg.WRITERS)) + ".",

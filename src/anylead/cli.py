@@ -36,6 +36,9 @@ VERBS: dict[str, Verb] = {
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "convert-ecg": Verb(
+        "convert_ecg", "an ECG file -> WFDB, CSV, EDF or DICOM", ("input", "output")
+    ),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
