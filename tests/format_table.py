@@ -51,6 +51,8 @@ def at_most(error: float) -> str:
 
 def read_row(name: str, folder: Path) -> list[str]:
     """One row of the table of readers; yes means that every variant of the sample agrees."""
+    folder = folder / name  # of its own, so that no side-car speaks for another format
+    folder.mkdir()
     samples = [write(folder) for write in SAMPLES[name].values()]
     records = [formats.READERS[name].read(sample.path) for sample in samples]
     pairs = list(zip(records, samples, strict=True))
