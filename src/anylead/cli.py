@@ -40,6 +40,9 @@ VERBS: dict[str, Verb] = {
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)
     ),
+    "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
+    "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
+    "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
