@@ -78,12 +78,15 @@ class Job:
     salt: str | None
 
 
-def run(recipe: Recipe, console: Console | None = None) -> Manifest:
+def run(
+    recipe: Recipe, console: Console | None = None, corpus: datasets.Corpus | None = None
+) -> Manifest:
     """Prepare a dataset, or go on with it where a run was stopped.
 
     Args:
         recipe: what to do.
         console: where progress and counts go; None takes the terminal (standard error).
+        corpus: recordings from elsewhere; None takes those of the recipe's dataset.
 
     Returns:
         The manifest of the finished store.
@@ -97,6 +100,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Manifest:
         root = None if recipe.root is None else recipe.root.absolute()
         recipe = replace(recipe, out=recipe.out.absolute(), root=root)
     corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
+    if corpus is None:
+        corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     plan = _plan(recipe, corpus.items)
     manifest = build.finished_manifest(recipe.out, plan)
     if manifest is None:

@@ -24,7 +24,8 @@ class DataConfig:
     Attributes:
         store: folder made by `anylead prepare`; several, separated by commas, are not joined:
             prepare them into one.
-        scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient.
+        scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient;
+            "folds:8:9" = fold 8 validates, 9 tests, the others train.
         segment_seconds: length of what the model sees at once.
     """
 
