@@ -99,7 +99,6 @@ def run(
     if recipe.engine == "ray":  # workers start in folders of their own
         root = None if recipe.root is None else recipe.root.absolute()
         recipe = replace(recipe, out=recipe.out.absolute(), root=root)
-    corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     if corpus is None:
         corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     plan = _plan(recipe, corpus.items)
