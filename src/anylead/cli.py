@@ -113,7 +113,7 @@ def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
     parser = build_parser(name, recipe_type)
     options = parser.parse_args(spell_out(VERBS[name], arguments))
     options.pop("config", None)
-    return recipe_type(**vars(parser.instantiate_classes(options)))
+    return recipe_type(**vars(parser.instantiate(options)))
 
 
 def build_parser(name: str, recipe_type: type[Any]) -> Any:
