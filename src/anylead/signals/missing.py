@@ -24,9 +24,6 @@ def fill_missing(
     some = np.zeros(num_leads, dtype=bool)
     long = np.zeros(num_leads, dtype=bool)
     lost = np.zeros(num_leads, dtype=bool)
-    # The usual case in one cheap pass: products with NaN or infinity are not finite.
-    if np.isfinite(np.einsum("lt,lt->l", signal, signal)).all():
-        return signal, some, long, lost
     filled = signal.copy()
     time = np.arange(num_samples)
     for lead in range(num_leads):

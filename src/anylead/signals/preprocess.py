@@ -82,8 +82,11 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
     else:
         signal, in_file = record.canonical()
-    signal, some, long, lost = fill_missing(signal, record.sample_rate)
     low, high = signal.min(axis=1), signal.max(axis=1)
+    some = long = lost = np.zeros(len(LEADS), dtype=bool)
+    if not np.isfinite([low, high]).all():
+        signal, some, long, lost = fill_missing(signal, record.sample_rate)
+        low, high = signal.min(axis=1), signal.max(axis=1)
     is_flat = in_file & ~lost & (high - low <= _CONSTANT)
     has_lead = in_file & ~lost & ~is_flat
     if not has_lead.all():

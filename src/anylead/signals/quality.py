@@ -60,7 +60,9 @@ def assess(
         (12,) uint16 bits of `Quality`; 0 for missing leads.
     """
     low, high = extremes or (signal.min(axis=1), signal.max(axis=1))
-    centred = signal - signal.mean(axis=1, keepdims=True)
+    # Relations between leads show in every fourth sample as well.
+    thin = signal[:, ::4] if signal.shape[1] >= 1000 else signal
+    centred = thin - thin.mean(axis=1, keepdims=True)
     gram = (centred @ centred.T).astype(np.float64)
     flags = np.zeros(NUM_LEADS, dtype=np.uint16)
     flags |= _is_clipped(signal, high, low, sample_rate) * np.uint16(Quality.CLIPPED)
