@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from anylead.models import GumbelQuantizer
 from anylead.models.masking import span_mask
+from anylead.training.schedule import ScheduleConfig, learning_rate
 from parity import peer
 
 
@@ -28,3 +29,11 @@ def test_masks_cover_about_as_much_as_the_originals_but_a_fixed_number_of_frames
         assert (theirs == theirs[0]).all()
         assert_close(share, torch.full_like(share, expected), rtol=0, atol=1 / frames)
         assert (share - theirs).abs().max() < 0.12
+
+
+def test_the_tri_stage_learning_rate_is_the_original_one(golden):
+    z = peer.arrays(golden, "masking_schedules")
+    config = ScheduleConfig("tri_stage", warmup=0.1, hold=0.2, initial_ratio=0.01, final_ratio=0.01)
+    at = learning_rate(config, 3e-5, 1000)
+    ours = torch.tensor([at(step) for step in z["tri_updates"].tolist()], dtype=torch.float64)
+    assert_close(ours, z["tri_lr"], rtol=1e-6, atol=0)

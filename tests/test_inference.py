@@ -1,0 +1,291 @@
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import anylead
+from anylead import datasets
+from anylead.checkpoint import load_checkpoint
+from anylead.errors import (
+    AnyleadError,
+    CheckpointError,
+    FormatError,
+    LeadError,
+    RecipeError,
+)
+from anylead.inference import Model
+from anylead.leads import LEADS
+from anylead.records import Record
+from interop import small_models
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return anylead.load(small_models.folder(tmp_path_factory.mktemp("model")), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def records():
+    return list(datasets.records("synthetic", num_patients=2, seconds=5.0))
+
+
+def test_importing_the_package_does_not_import_torch():
+    code = "import sys, anylead; print('torch' in sys.modules, anylead.__version__)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("False")
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = anylead.lode
+
+
+def test_dropout_is_off_and_nothing_wants_a_gradient(model, records):
+    assert not any(module.training for module in model.encoder.modules())
+    assert not any(parameter.requires_grad for parameter in model.encoder.parameters())
+    assert np.array_equal(model.embed(records[0]), model.embed(records[0]))
+
+
+def test_a_record_an_array_a_path_and_a_list_give_the_same_vector(model, records, tmp_path):
+    record = records[0]
+    expected = model.embed(record)
+    assert expected.shape == (24,)
+    assert expected.dtype == np.float32
+    array = model.embed(record.signal, sample_rate=record.sample_rate, leads=record.leads)
+    assert np.array_equal(array, expected)
+    path = tmp_path / "a.npz"
+    named = {"leads": np.array(record.leads), "sample_rate": record.sample_rate, "unit": "mV"}
+    np.savez(path, signal=record.signal, **named)
+    several = model.embed([path, record, str(path)])
+    assert several.shape == (3, 24)
+    np.testing.assert_allclose(several, np.stack([expected] * 3), atol=1e-5)
+
+
+def test_units_are_converted(model, records):
+    record = records[0]
+    expected = model.embed(record)
+    for unit, factor in {"uV": 1e3, "V": 1e-3, "nV": 1e6}.items():
+        array = record.signal.astype(np.float64) * factor
+        found = model.embed(array, sample_rate=500, leads="12", unit=unit)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_stack_of_recordings_is_a_list(model, records):
+    stack = np.stack([record.signal for record in records])
+    found = model.embed(stack, sample_rate=500, leads="12")
+    np.testing.assert_allclose(found, model.embed(records), atol=1e-6)
+
+
+def test_without_pooling_frames_cover_the_recording_once(model, records):
+    frames = model.embed(records[0], pool=None)  # 5 s in windows of 2 s: the last two overlap
+    num_frames = 1250 / 16
+    assert frames.shape[1] == 24
+    assert abs(len(frames) - num_frames) <= 4
+    short = Record(records[0].signal[:, :1000], LEADS, 500.0)
+    assert model.embed(short, pool=None).shape == (31, 24)
+    np.testing.assert_allclose(
+        model.embed(short, pool=None).mean(axis=0), model.embed(short), atol=1e-6
+    )
+    assert [f.shape[1] for f in model.embed(records[:2], pool=None)] == [24, 24]
+
+
+def test_layers_are_numbered_from_the_input_of_the_first(model, records):
+    last = model.embed(records[0])
+    np.testing.assert_allclose(model.embed(records[0], layer=2), last, atol=1e-6)
+    np.testing.assert_allclose(model.embed(records[0], layer=-1), last, atol=1e-6)
+    assert not np.allclose(model.embed(records[0], layer=0), last)
+    with pytest.raises(RecipeError, match="layer 3: this model has 0"):
+        model.embed(records[0], layer=3)
+
+
+def test_max_pooling_is_the_largest_of_the_frames(model, records):
+    short = Record(records[0].signal[:, :1000], LEADS, 500.0)
+    frames = model.embed(short, pool=None)
+    np.testing.assert_allclose(model.embed(short, pool="max"), frames.max(axis=0), atol=1e-6)
+    with pytest.raises(RecipeError, match="pool 'median'"):
+        model.embed(short, pool="median")
+
+
+@torch.no_grad()
+def test_without_preprocessing_an_array_goes_to_the_encoder_as_it_is(model):
+    signal = np.random.default_rng(0).standard_normal((12, 1300)).astype(np.float32)
+    found = model.embed(signal, preprocess=False, pool=None)
+    expected = model.encoder(torch.from_numpy(signal)[None]).context[0].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(LeadError, match=r"\(3, 1300\); with preprocess=False want \(12, time\)"):
+        model.embed(signal[:3], preprocess=False)
+    with pytest.raises(FormatError, match="preprocess=False is for arrays"):
+        model.embed("a.dcm", preprocess=False)
+
+
+def test_predictions_have_names_and_are_what_the_head_says(model, records):
+    short = Record(records[0].signal[:, :1000], LEADS, 500.0)
+    head = load_checkpoint_head(model)
+    expected = model.embed(short).astype(np.float64) @ head[0].T + head[1]
+    logits = model.predict(short, logits=True)
+    assert list(logits) == list(small_models.LABELS)
+    np.testing.assert_allclose(list(logits.values()), expected, atol=1e-5)
+    for name, value in model.predict(short).items():
+        assert value == pytest.approx(1 / (1 + math.exp(-logits[name])))
+    assert len(model.predict([short, short])) == 2
+
+
+def load_checkpoint_head(model):
+    tensors = {name: tensor.numpy().astype(np.float64) for name, tensor in model._head.items()}
+    return tensors["weight"], tensors["bias"]
+
+
+def test_windows_of_a_long_recording_are_joined_as_asked(model, records):
+    """4 s are two windows of 2 s that do not overlap, so both can be had alone."""
+    record = Record(records[0].signal[:, :2000], LEADS, 500.0)
+    ready = model.windows([record])[0]
+    first, second = (
+        model.logits([type(ready)(ready.signal[i : i + 1], ready.has_lead, ready.start[:1])])[0]
+        for i in (0, 1)
+    )
+    probability = [1 / (1 + np.exp(-value)) for value in (first, second)]
+    names = small_models.LABELS
+    by_mean = model.predict(record, logits=True)
+    by_max = model.predict(record, logits=True, join="max")
+    by_probability = model.predict(record, join="mean_probability")
+    mixed = model.predict(record, logits=True, join={"LBBB": "max"})
+    for i, name in enumerate(names):
+        assert by_mean[name] == pytest.approx((first[i] + second[i]) / 2, abs=1e-5)
+        assert by_max[name] == pytest.approx(max(first[i], second[i]), abs=1e-5)
+        mean = (probability[0][i] + probability[1][i]) / 2
+        assert by_probability[name] == pytest.approx(mean, abs=1e-5)
+        wanted = by_max if name == "LBBB" else by_mean
+        assert mixed[name] == pytest.approx(wanted[name])
+    with pytest.raises(RecipeError, match="join 'median'"):
+        model.predict(record, join="median")
+    with pytest.raises(RecipeError, match="no label of this model"):
+        model.predict(record, join={"XYZ": "max"})
+
+
+def test_fewer_leads_are_the_same_as_leads_that_are_hidden(model, records):
+    record = records[0]
+    rows = [LEADS.index(name) for name in ("V2", "I", "II")]
+    few = Record(record.signal[rows], ("V2", "I", "II"), 500.0)
+    np.testing.assert_allclose(
+        model.embed(few), model.embed(record, use_leads="I,II,V2"), atol=1e-6
+    )
+    assert not np.allclose(model.embed(few), model.embed(record))
+    with pytest.raises(LeadError, match="none of the wanted V6"):
+        model.embed(few, use_leads="V6")
+
+
+def test_a_saved_model_is_the_same_model(model, records, tmp_path):
+    folder = model.save(tmp_path / "copy")
+    again = anylead.load(folder, device="cpu")
+    assert np.array_equal(again.embed(records[0]), model.embed(records[0]))
+    assert again.predict(records[0]) == model.predict(records[0])
+    assert "AF" in (folder / "README.md").read_text()
+    weights = anylead.load(folder / "model.safetensors", device="cpu")
+    assert np.array_equal(weights.embed(records[0]), model.embed(records[0]))
+
+
+def test_signals_without_voltage_want_a_model_that_normalizes(model, records, tmp_path):
+    bare = Record(records[0].signal * 7, LEADS, 500.0, "r1", unit="NU")
+    with pytest.raises(FormatError, match="r1: holds no voltage"):
+        model.embed(bare)
+    other = Model(small_models.checkpoint(normalize="lead"), "cpu")
+    np.testing.assert_allclose(other.embed(bare), other.embed(records[0]), atol=1e-5)
+
+
+SIGNAL = np.random.default_rng(0).standard_normal((12, 3000))
+BAD = {
+    "an empty list": ([], {}, "an empty list"),
+    "no sample rate": (SIGNAL, {"leads": "12"}, "say sample_rate="),
+    "no lead names": (SIGNAL, {"sample_rate": 500}, "12 rows without names"),
+    "a row too few": (
+        SIGNAL[:11],
+        {"sample_rate": 500, "leads": "12"},
+        "11 rows and 12 lead names",
+    ),
+    "turned": (SIGNAL.T, {"sample_rate": 500, "leads": "12"}, r"want \(lead, time\)"),
+    "an unknown lead": (SIGNAL[:1], {"sample_rate": 500, "leads": ["Q"]}, "unknown lead 'Q'"),
+    "one lead twice": (SIGNAL[:2], {"sample_rate": 500, "leads": "I,I"}, "twice"),
+    "no lead of twelve": (SIGNAL[:1], {"sample_rate": 500, "leads": "X"}, "none of the 12"),
+    "50 Hz": (SIGNAL, {"sample_rate": 50, "leads": "12"}, "50 Hz is too slow"),
+    "no rate at all": (SIGNAL, {"sample_rate": 0, "leads": "12"}, "sample rate 0"),
+    "raw integers": (SIGNAL * 3000, {"sample_rate": 500, "leads": "12"}, "say unit="),
+    "an unknown unit": (SIGNAL, {"sample_rate": 500, "leads": "12", "unit": "kV"}, "unit 'kV'"),
+    "flat": (SIGNAL * 0, {"sample_rate": 500, "leads": "12"}, "missing or constant"),
+    "nothing but NaN": (SIGNAL * np.nan, {"sample_rate": 500, "leads": "12"}, "missing"),
+    "no samples": (SIGNAL[:, :0], {"sample_rate": 500, "leads": "12"}, "0 samples"),
+    "too short": (SIGNAL[:, :40], {"sample_rate": 500, "leads": "12"}, "too short"),
+    "text": (np.array([["a"]]), {"sample_rate": 500, "leads": "I"}, "want numbers"),
+    "one axis": (SIGNAL[0], {"sample_rate": 500, "leads": "I"}, "want numbers"),
+    "a missing file": ("nowhere.dcm", {}, "nowhere.dcm"),
+    "a rate for a file": ("nowhere.dcm", {"sample_rate": 500}, "files and Records have"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_clear_line(model, name):
+    x, options, says = BAD[name]
+    with pytest.raises(AnyleadError, match=says) as caught:
+        model.embed(x, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_bad_recording_in_a_list_is_named(model, records):
+    flat = Record(np.zeros((12, 3000), np.float32), LEADS, 500.0, "patient7/3")
+    with pytest.raises(FormatError, match="patient7/3"):
+        model.embed([records[0], flat])
+
+
+def test_a_model_without_a_classifier_does_not_predict(records):
+    encoder = Model(small_models.checkpoint(kind="pretraining"), "cpu")
+    with pytest.raises(CheckpointError, match="has no classifier"):
+        encoder.predict(records[0])
+
+
+def test_sources_that_are_no_model_are_one_clear_line(tmp_path, model):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("hello")
+    folder = model.save(tmp_path / "good")
+    cases = {
+        tmp_path / "nowhere": "no such file",
+        tmp_path / "empty": "no model.safetensors",
+        tmp_path / "a.txt": "no checkpoint|damaged",
+        "hf://just-a-name": "want hf://owner/name",
+    }
+    for source, says in cases.items():
+        with pytest.raises(CheckpointError, match=says):
+            anylead.load(source)
+    with pytest.raises(CheckpointError, match="for foreign files"):
+        anylead.load(folder, preset="ecg-fm")
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        anylead.load(folder)
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused_by_its_name():
+    made = small_models.checkpoint()
+    del made.tensors["encoder.layers.1.norm.weight"]
+    with pytest.raises(CheckpointError, match=r"missing layers\.1\.norm\.weight"):
+        Model(made, "cpu")
+
+
+def test_files_of_fairseq_signals_load_directly(golden, records):
+    found = anylead.load(
+        golden / "tiny_classifier.pt", pretrained=golden / "tiny_pretrain.pt", device="cpu"
+    )
+    z = np.load(golden / "classifier_ecg_2500.npz")
+    with torch.no_grad():
+        context = found.embed(z["source"], preprocess=False)
+    weight, bias = load_checkpoint_head(found)
+    np.testing.assert_allclose(context @ weight.T + bias, z["logits"], atol=1e-4)
+    assert next(iter(found.predict(records[0]))) == "output 0"
+
+
+def test_a_checkpoint_folder_of_ours_can_be_read_alone(tmp_path):
+    folder = small_models.folder(tmp_path / "m")
+    assert load_checkpoint(folder).description["label_names"] == list(small_models.LABELS)
