@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
+    "explain": Verb("explain", "what a prediction rests on, drawn over the ECG", ("file",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
 }
 

@@ -202,18 +202,24 @@ class Model:
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
-        if self.kind != "classification":
-            raise CheckpointError(
-                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
-                " `anylead finetune` it"
-            )
+        self._want_classifier()
         how = self._joins(join)
-
-        def classify(context: Tensor) -> Tensor:
-            return linear(context.mean(dim=1), self._head["weight"], self._head["bias"])
-
-        rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
+        rows = [join_logits(c, how) for _, c in self._contexts(windows, None, self.classify)]
         return np.stack(rows)
+
+    def classify(self, context: Tensor) -> Tensor:
+        """Logits of single windows: (rows, frame, dim) -> (rows, class).
+
+        Raises:
+            CheckpointError: the model has no classifier.
+        """
+        self._want_classifier()
+        return linear(context.mean(dim=1), self._head["weight"], self._head["bias"])
+
+    def vectors(self, windows: Sequence[Windows]) -> Floats:
+        """(recording, dim) of recordings that are already windows; `embed` with its defaults."""
+        pooled = [c.mean(axis=0) for _, c in self._contexts(windows, None, _mean)]
+        return np.stack(pooled).astype(np.float32)
 
     def windows(
         self, records: Sequence[Record], use_leads: str | Sequence[str] | None = None
@@ -248,6 +254,13 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
+
+    def _want_classifier(self) -> None:
+        if self.kind != "classification":
+            raise CheckpointError(
+                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
+                " `anylead finetune` it"
+            )
 
     def _joins(self, join: Join | None) -> list[str]:
         """One way of joining for each label."""
