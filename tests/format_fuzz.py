@@ -96,14 +96,16 @@ def _damage_once(broken: bytearray, others: list[bytes], rng: random.Random) -> 
         broken[at : at + size] = bytes([rng.choice((0, 0xFF, 0x20))]) * len(broken[at : at + size])
 
 
-def damaged(name: str, samples: list[Sample], number: int) -> tuple[Sample, bytes]:
-    """The damaged file of that number, and the sample it was."""
+def damaged(
+    name: str, samples: list[Sample], intact: list[bytes], number: int
+) -> tuple[int, bytes]:
+    """Which sample it was, and its damaged file of that number."""
     rng = random.Random(f"{name} {number}")
-    sample = rng.choice(samples)
-    others = [other.path.read_bytes() for other in samples]
+    chosen = rng.randrange(len(samples))
+    sample = samples[chosen]
     if sample.wrap is not None and sample.inner is not None and rng.random() < 0.6:
-        return sample, sample.wrap(damage(sample.inner, others, rng))
-    return sample, damage(sample.path.read_bytes(), others, rng)
+        return chosen, sample.wrap(damage(sample.inner, intact, rng))
+    return chosen, damage(intact[chosen], intact, rng)
 
 
 def read_damaged(name: str, path: Path) -> str:
@@ -117,7 +119,8 @@ def read_damaged(name: str, path: Path) -> str:
             warnings.simplefilter("ignore")
             record = formats.READERS[name].read(path)
     except FormatError as error:
-        if not str(error).startswith(f"{path}: "):
+        # A record of WFDB is several files of a folder; any of them may be at fault.
+        if not str(error).startswith(f"{path.parent}/" if name == "wfdb" else f"{path}: "):
             raise ValueError(f"message without the path: {error}") from error
         return "refused"
     assert isinstance(record, Record)
@@ -130,13 +133,12 @@ def read_damaged(name: str, path: Path) -> str:
 def run(name: str, folder: Path, numbers: Iterator[int] | range) -> Outcome:
     """Read damaged files in this process."""
     samples = [write(folder) for write in SAMPLES[name].values()]
+    intact = [sample.path.read_bytes() for sample in samples]
     outcome = Outcome()
     before = _peak()
     for number in numbers:
-        sample, data = damaged(name, samples, number)
-        # The same folder and stem: a side-car stays beside the file.
-        path = sample.path.with_name(sample.path.name)
-        intact = path.read_bytes()
+        chosen, data = damaged(name, samples, intact, number)
+        path = samples[chosen].path  # in its place, so that a side-car stays beside it
         path.write_bytes(data)
         started = time.perf_counter()
         try:
@@ -147,7 +149,6 @@ def run(name: str, folder: Path, numbers: Iterator[int] | range) -> Outcome:
             outcome.findings.append(f"{number}: {type(error).__name__}: {error} at {where}"[:300])
             what = "finding"
         seconds = time.perf_counter() - started
-        path.write_bytes(intact)
         if seconds > MAX_SECONDS:
             outcome.findings.append(f"{number}: took {seconds:.1f} s")
         outcome.examples += 1
@@ -168,9 +169,11 @@ def _child(name: str, numbers: range, result: Path, progress: Path) -> None:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MAX_BYTES, resource.RLIM_INFINITY))
 
+    file = os.open(progress, os.O_CREAT | os.O_WRONLY)
+
     def announced() -> Iterator[int]:
         for number in numbers:
-            progress.write_text(str(number))
+            os.pwrite(file, b"%012d" % number, 0)
             signal.alarm(HANG_SECONDS)
             yield number
         signal.alarm(0)

@@ -136,7 +136,7 @@ def test_predictions_have_names_and_are_what_the_head_says(model, records):
 
 
 def load_checkpoint_head(model):
-    tensors = {name: tensor.numpy().astype(np.float64) for name, tensor in model._head.items()}
+    tensors = {name: tensor.numpy().astype(np.float64) for name, tensor in model.head.items()}
     return tensors["weight"], tensors["bias"]
 
 

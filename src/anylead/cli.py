@@ -36,6 +36,13 @@ VERBS: dict[str, Verb] = {
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
+    "export": Verb(
+        "export", "a model for programs without anylead: ONNX, torch.export", ("model",)
+    ),
+    "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
+    "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
+    "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "explain": Verb("explain", "what a prediction rests on, drawn over the ECG", ("file",)),

@@ -6,6 +6,7 @@ depends neither on the recordings beside it nor on the order of leads.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class Model:
         load_weights(self.encoder, checkpoint.part("encoder"), self.kind)
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
-        self._head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
 
     @property
     def dim(self) -> int:
@@ -152,8 +153,6 @@ class Model:
         Raises:
             FormatError, LeadError: a recording that cannot be used; the message says which.
         """
-        if pool not in ("mean", "max", None):
-            raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         items, is_many = inputs.as_list(x)
         windows = (
             self.windows(inputs.as_records(items, sample_rate, leads, unit), use_leads)
@@ -163,12 +162,20 @@ class Model:
         if pool is None:
             frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, _keep)]
             return frames if is_many else frames[0]
+        vectors = self.vectors(windows, layer, pool)
+        return vectors if is_many else vectors[0]
+
+    def vectors(
+        self, windows: Sequence[Windows], layer: int | None = None, pool: str = "mean"
+    ) -> Floats:
+        """(recording, dim) of recordings that are already windows; arguments as for `embed`."""
+        if pool not in ("mean", "max"):
+            raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
             for _, c in self._contexts(windows, layer, _mean if pool == "mean" else _max)
         ]
-        vectors = np.stack(pooled).astype(np.float32)
-        return vectors if is_many else vectors[0]
+        return np.stack(pooled).astype(np.float32)
 
     def predict(
         self,
@@ -202,24 +209,18 @@ class Model:
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
-        self._want_classifier()
+        if self.kind != "classification":
+            raise CheckpointError(
+                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
+                " `anylead finetune` it"
+            )
         how = self._joins(join)
-        rows = [join_logits(c, how) for _, c in self._contexts(windows, None, self.classify)]
+
+        def classify(context: Tensor) -> Tensor:
+            return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
+
+        rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)
-
-    def classify(self, context: Tensor) -> Tensor:
-        """Logits of single windows: (rows, frame, dim) -> (rows, class).
-
-        Raises:
-            CheckpointError: the model has no classifier.
-        """
-        self._want_classifier()
-        return linear(context.mean(dim=1), self._head["weight"], self._head["bias"])
-
-    def vectors(self, windows: Sequence[Windows]) -> Floats:
-        """(recording, dim) of recordings that are already windows; `embed` with its defaults."""
-        pooled = [c.mean(axis=0) for _, c in self._contexts(windows, None, _mean)]
-        return np.stack(pooled).astype(np.float32)
 
     def windows(
         self, records: Sequence[Record], use_leads: str | Sequence[str] | None = None
@@ -245,6 +246,16 @@ class Model:
             prepared.append(cut(ready.signal, ready.has_lead, self.segment_samples, name))
         return prepared
 
+    def fingerprint(self) -> str:
+        """SHA-256 of weights and preprocessing: equal for models that give equal numbers."""
+        digest = sha256(repr(sorted(self.description["encoder"].items())).encode())
+        digest.update(repr(self.preprocess_config).encode())
+        digest.update(repr(self.segment_samples).encode())
+        for name, tensor in sorted(self._tensors.items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
     def save(self, folder: str | Path) -> Path:
         """Write the model as an anylead folder, with its model card."""
         save_checkpoint(Path(folder), self._tensors, self.description)
@@ -254,13 +265,6 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
-
-    def _want_classifier(self) -> None:
-        if self.kind != "classification":
-            raise CheckpointError(
-                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
-                " `anylead finetune` it"
-            )
 
     def _joins(self, join: Join | None) -> list[str]:
         """One way of joining for each label."""

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,9 +26,9 @@ from rich.progress import (
 
 from anylead import datasets
 from anylead.datasets import Item
-from anylead.errors import AnyleadError, MissingPackageError, StoreError
+from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
 from anylead.records import Record
-from anylead.signals import Prepared, PreprocessConfig, preprocess
+from anylead.signals import Prepared, PreprocessConfig, Quality, preprocess, without_leads
 from anylead.store import Manifest, Plan, Rejected, build
 from anylead.store.manifest import REJECTED_FILE
 
@@ -47,6 +48,7 @@ class Recipe:
         num_workers: processes; 0 takes all cores.
         records_per_shard: 0 chooses by the size of the dataset.
         no_identifiers: replace ids of patients and recordings by salted hashes.
+        drop_leads_with: names of `anylead.signals.Quality`; a lead that has one counts as missing.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Recipe:
     num_workers: int = 0
     records_per_shard: int = 0
     no_identifiers: bool = False
+    drop_leads_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Job:
     items: Sequence[Item]
     read: Callable[[Item], Record]
     preprocess: PreprocessConfig
+    dropped_flags: Quality
     salt: str | None
 
 
@@ -85,6 +89,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Manifest:
         AnyleadError: the dataset or the store cannot be used, or nothing could be stored.
     """
     console = console or Console(stderr=True)
+    flags = _flags(recipe.drop_leads_with)
     corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     plan = _plan(recipe, corpus.items)
     manifest = build.finished_manifest(recipe.out, plan)
@@ -98,6 +103,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Manifest:
                     [corpus.items[i] for i in plan.items_of(number)],
                     corpus.read,
                     recipe.preprocess,
+                    flags,
                     salt,
                 )
                 for number in build.unfinished_shards(recipe.out, plan)
@@ -114,15 +120,37 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     per_shard = recipe.records_per_shard
     if per_shard <= 0:
         per_shard = min(_LARGEST_SHARD, max(32, -(-len(items) // 64)))
-    options = {name: str(value) for name, value in sorted(recipe.options.items())}
+    options = {name: _told(value) for name, value in sorted(recipe.options.items())}
     return Plan(
         name=recipe.dataset,
         preprocess=recipe.preprocess,
-        settings={"options": options, "no_identifiers": recipe.no_identifiers},
+        settings={
+            "options": options,
+            "no_identifiers": recipe.no_identifiers,
+            "drop_leads_with": sorted(recipe.drop_leads_with),
+        },
         num_items=len(items),
         items_sha256=build.items_sha256(record_id for record_id, _ in items),
         records_per_shard=per_shard,
     )
+
+
+def _told(value: Any) -> str:
+    """An option as the manifest keeps it: of a table its content counts, not its place."""
+    if isinstance(value, (str, Path)) and str(value) and Path(value).is_file():
+        return f"file {hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
+    return str(value)
+
+
+def _flags(names: Sequence[str]) -> Quality:
+    flags = Quality(0)
+    for name in names:
+        if name not in Quality.__members__:
+            raise RecipeError(
+                f"drop_leads_with: no flag {name!r}; known are {', '.join(Quality.__members__)}"
+            )
+        flags |= Quality[name]
+    return flags
 
 
 def _salt(recipe: Recipe) -> str | None:
@@ -245,6 +273,12 @@ def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
         prepared = preprocess(record, job.preprocess)
         if not prepared.has_lead.any():
             return _reject(item, f"{record_id}: every lead is missing or constant", job)
+        if job.dropped_flags:
+            flagged = (prepared.quality & np.uint16(job.dropped_flags)) != 0
+            prepared = without_leads(prepared, flagged)
+            if not prepared.has_lead.any():
+                names = Quality(int(np.bitwise_or.reduce(prepared.quality)) & job.dropped_flags)
+                return _reject(item, f"{record_id}: every lead is {names.name}", job)
     except MissingPackageError:
         raise
     except AnyleadError as error:

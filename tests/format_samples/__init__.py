@@ -1,14 +1,15 @@
 """One recording, written in every format by writers that share no code with the readers.
 
-Where a library of others can write a format (edfio, pydicom, scipy, h5py, pyarrow, NumPy) it does;
-the rest is written here from the specifications.
+Where a library of others can write a format (wfdb, edfio, pydicom, scipy, h5py, pyarrow, NumPy)
+it does; the rest is written here from the specifications.
 """
 
 from format_samples.arrays import ARRAYS
 from format_samples.clinical import CLINICAL
+from format_samples.physionet import PHYSIONET
 from format_samples.recording import Sample, recording
 
 # format -> name of the variant -> function that writes it into a folder.
-SAMPLES = {**CLINICAL, **ARRAYS}
+SAMPLES = {**PHYSIONET, **CLINICAL, **ARRAYS}
 
 __all__ = ["SAMPLES", "Sample", "recording"]

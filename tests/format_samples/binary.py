@@ -40,7 +40,7 @@ def _default_huffman(values: list[int]) -> bytes:
     return int(text, 2).to_bytes(len(text) // 8, "big")
 
 
-def _scp_sections(coding: str, order: int) -> dict[int, bytes]:
+def scp_sections(coding: str, order: int) -> dict[int, bytes]:
     leads = EIGHT
     rows = steps()[[LEADS.index(lead) for lead in leads]]
     tags = [
@@ -89,7 +89,7 @@ def scp_bytes(sections: dict[int, bytes]) -> bytes:
         head = struct.pack("<HIBB6x", number, 16 + len(body), 20, 20)
         return _crc(head + body) + head + body
 
-    packed = {number: section(number, body) for number, body in sections.items()}
+    packed = {number: section(number, body) for number, body in sorted(sections.items())}
     at = 7 + 16 + 120
     pointers = struct.pack("<HII", 0, 136, 7)
     for number in range(1, 12):
@@ -118,7 +118,7 @@ def with_checksums(data: bytes) -> bytes:
 
 
 def _scp(folder: Path, coding: str, order: int) -> Sample:
-    data = scp_bytes(_scp_sections(coding, order))
+    data = scp_bytes(scp_sections(coding, order))
     path = folder / f"{coding}{order}.scp"
     path.write_bytes(data)
     return Sample(path, EIGHT, recording(EIGHT), facts=ABOUT, inner=data, wrap=with_checksums)

@@ -87,3 +87,9 @@ def test_ages_in_the_usual_spellings(text, age):
 )
 def test_sexes_in_the_usual_spellings(text, sex):
     assert parse_sex(text) == sex
+
+
+def test_a_bare_number_is_a_channel_and_no_lead():
+    channels = [Channel("1", ROW, "mV"), Channel("2", ROW, "mV")]
+    with pytest.raises(FormatError, match=r"no ECG lead among its channels \(1, 2\)"):
+        build_record(PATH, channels, 500, About())

@@ -79,3 +79,11 @@ def test_huge_xml_is_refused_before_it_is_read(tmp_path):
 def test_a_missing_package_names_the_extra():
     with pytest.raises(MissingPackageError, match=r"pip install \"anylead\[formats\]\""):
         guard.optional("no_such_package_here")
+
+
+@pytest.mark.parametrize("text", ["<b/>" * 100_001, "<b " + 'x{}="" ' * 100_001 + "/>"])
+def test_more_elements_or_attributes_than_any_ecg_has_are_refused(text, tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text("<a>" + text.format(*range(100_001)) + "</a>")
+    with pytest.raises(FormatError, match="over 100000 XML elements"):
+        guard.read_xml(path)

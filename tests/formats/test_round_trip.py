@@ -1,4 +1,4 @@
-"""What is written comes back: the same millivolts within half a step of the format."""
+"""What is written comes back: millivolts within half a step of the format, and who it was."""
 
 import math
 import tempfile
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from anylead.errors import FormatError
 from anylead.formats import csv, dicom, dicom_write, edf, edf_write, wfdb_write
+from anylead.formats import wfdb as wfdb_format
 from anylead.leads import LEADS
 from anylead.records import Record
 
@@ -61,11 +62,16 @@ def assert_same_signal(found, record, num_steps):
     assert (np.nan_to_num(error) <= allowed).all()
 
 
+def needs_no_more_than_eight_characters(record):
+    """EDF states a rate by a duration; a short one at 128.5 Hz has too few digits."""
+    assume(record.sample_rate % 1 == 0 or record.seconds > 1)
+
+
 def same(found, record, *fields):
     assert {f: getattr(found, f) for f in fields} == {f: getattr(record, f) for f in fields}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records(), name=st.sampled_from(["trip.csv", "trip.tsv"]))
 def test_csv_keeps_everything_to_the_last_bit(record, name):
     found = there_and_back(csv.write, csv.read, record, name)
@@ -74,7 +80,7 @@ def test_csv_keeps_everything_to_the_last_bit(record, name):
     same(found, record, "diagnosis", "unit")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records())
 def test_dicom_keeps_millivolts_and_facts(record):
     found = there_and_back(dicom_write.write, dicom.read, record, "trip.dcm")
@@ -82,9 +88,10 @@ def test_dicom_keeps_millivolts_and_facts(record):
     same(found, record, "sample_rate", "patient_id", "age", "sex", "start_time", "diagnosis")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records(may_miss=False))
 def test_edf_keeps_millivolts_sex_and_start(record):
+    needs_no_more_than_eight_characters(record)
     found = there_and_back(edf_write.write, edf.read, record, "trip.edf")
     # A limit of seven characters is up to a hundred-thousandth more than the largest sample.
     largest = np.abs(record.signal).max(axis=1)
@@ -93,11 +100,11 @@ def test_edf_keeps_millivolts_sex_and_start(record):
     assert_same_signal(found, record, 32767 / slack)
     same(found, record, "sex", "start_time")
     assert found.patient_id == (
-        record.patient_id and record.patient_id.replace("Å", "?").replace("ö", "?")
+        record.patient_id and record.patient_id.encode("ascii", "replace").decode()
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records())
 def test_wfdb_is_what_the_wfdb_package_reads(record):
     import wfdb
@@ -135,6 +142,7 @@ def found_digital(record, gains):
 def test_edfio_reads_the_same_edf(record):
     import edfio
 
+    needs_no_more_than_eight_characters(record)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trip.edf"
         edf_write.write(record, path)
@@ -142,7 +150,32 @@ def test_edfio_reads_the_same_edf(record):
         assert [signal.label for signal in theirs.signals] == [f"ECG {lead}" for lead in ours.leads]
         for signal, row in zip(theirs.signals, ours.signal, strict=True):
             np.testing.assert_allclose(signal.data, row, rtol=1e-6, atol=1e-9)
-            assert signal.sampling_frequency == pytest.approx(ours.sample_rate, rel=1e-5)
+            # They divide by the eight characters of the duration; we look for the rate behind them.
+            seconds = len(row) / signal.sampling_frequency
+            assert seconds == pytest.approx(len(row) / ours.sample_rate, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    step=st.sampled_from([0.00125, 0.0024, 0.005, 1 / 200, 1 / 1000, 0.00488]),
+    seed=st.integers(0, 999),
+    num_samples=st.integers(2, 300),
+)
+def test_what_was_integers_stays_the_same_integers(step, seed, num_samples):
+    rng = np.random.default_rng(seed)
+    digital = rng.integers(-32767, 32768, (2, num_samples))
+    signal = (digital * step).astype(np.float32)
+    record = Record(signal, ("II", "V1"), 500.0, resolution=(step, step))
+    found = there_and_back(dicom_write.write, dicom.read, record, "trip.dcm")
+    np.testing.assert_array_equal(found.signal, signal)
+    assert found.resolution == pytest.approx(record.resolution, rel=1e-9)
+    found = there_and_back(wfdb_write.write, wfdb_format.read, record, "trip.hea")
+    np.testing.assert_array_equal(np.rint(found.signal / step), digital)
+    assert found.resolution == pytest.approx(record.resolution, rel=1e-9)
+    found = there_and_back(edf_write.write, edf.read, record, "trip.edf")
+    # EDF has seven characters for 32767 steps.
+    has_room = len(f"{32767 * step:.7g}") <= 7
+    assert not has_room or (np.rint(found.signal / step) == digital).all()
 
 
 def test_pydicom_reads_the_same_dicom(tmp_path):

@@ -44,7 +44,7 @@ def reader(tmp_path, monkeypatch):
     (package / "trial.py").write_text(READER)
     start = f"import anylead.formats as f; f.__path__.append({str(package)!r})\n{sandbox.MAIN}"
     monkeypatch.setattr(sandbox, "MAIN", start)
-    monkeypatch.setattr(sandbox, "SECONDS", 1.0)
+    monkeypatch.setattr(sandbox, "SECONDS", 0.6)
     sandbox._stop()
     yield
     sandbox._stop()

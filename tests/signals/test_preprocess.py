@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from anylead.errors import RecipeError
-from anylead.leads import LEADS
+from anylead.leads import EINTHOVEN, LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
 
 
 def record(leads=LEADS, num_samples=1000, rate=500.0, seed=0, **values):
     signal = np.random.default_rng(seed).standard_normal((len(leads), num_samples))
+    if leads == LEADS:
+        signal[:6] = EINTHOVEN @ signal[:2]
     return Record(signal.astype(np.float32), tuple(leads), rate, record_id="x", **values)
 
 

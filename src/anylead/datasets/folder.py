@@ -85,7 +85,7 @@ def corpus(
     """
     root = corpus_folder(root, "ECG files")
     table_path = None if labels is None else Path(labels)
-    paths, num_other = _files(root, table_path)
+    paths, num_other = list_files(root, table_path)
     if not paths:
         raise DatasetError(
             f"{root}: no file of a known ECG format ({num_other} others);"
@@ -118,7 +118,7 @@ def read(item: Item) -> Record:
     )
 
 
-def _files(root: Path, table_path: Path | None) -> tuple[list[Path], int]:
+def list_files(root: Path, table_path: Path | None) -> tuple[list[Path], int]:
     """ECG files, sorted, and how many others there are."""
     taken: list[Path] = []
     num_other = 0

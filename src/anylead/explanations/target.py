@@ -37,7 +37,8 @@ class Target:
         """(rows, 12, time) and (rows, 12) -> (rows,)."""
         context = self.encoder(signal, None, has_lead).context
         if self.index is not None:
-            return self.model.classify(context)[:, self.index]
+            weight, bias = self.model.head["weight"], self.model.head["bias"]
+            return context.mean(dim=1) @ weight[self.index] + bias[self.index]
         assert self.own is not None
         return cosine_similarity(context.mean(dim=1), self.own[None].to(context), dim=1)
 

@@ -19,6 +19,7 @@ _WORDS = {"nanovolt": "nv", "microvolt": "uv", "millivolt": "mv", "volt": "v"}
 NO_VOLTAGE = "nu"
 MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
+OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
 Sex = Literal["female", "male"]
 
@@ -67,12 +68,37 @@ class Channel:
         signal = (signal * self.scale + self.offset) * to_millivolts
         if self.missing is not None:
             signal[self.values == self.missing] = np.nan
-        single = signal.astype(np.float32)
+        with np.errstate(over="ignore"):
+            single = signal.astype(np.float32)
         if np.isinf(single).any():
             raise FormatError(
                 f"lead {self.name}: infinite values; the scale or the data is damaged"
             )
         return single
+
+    def resolution(self) -> float:
+        """One step of the file's integers in mV (or without unit); NaN where there are none."""
+        step = self.scale * voltage_factor(self.unit)
+        is_whole = np.issubdtype(self.values.dtype, np.integer) or (
+            # Some parsers hand out the integers as floats, with a scale.
+            self.scale != 1 and bool(np.equal(np.rint(self.values), self.values).all())
+        )
+        offset_steps = self.offset / self.scale
+        is_aligned = abs(offset_steps - round(offset_steps)) < OFFSET_TOLERANCE
+        return abs(step) if is_whole and is_aligned else math.nan
+
+
+def known_step(record: Record, row: int, largest_step: int) -> float | None:
+    """The step of the integers a lead came from, if they fit a format of `largest_step`.
+
+    Written with that step, a recording that was integers stays what it was, to the last bit.
+    """
+    step = math.nan if record.resolution is None else record.resolution[row]
+    if not step > 0:
+        return None
+    present = record.signal[row][~np.isnan(record.signal[row])]
+    largest = float(np.abs(present).max()) if present.size else 0.0
+    return step if round(largest / step) <= largest_step else None
 
 
 def voltage_factor(unit: str) -> float:
@@ -120,7 +146,7 @@ def build_record(
         raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
     leads: dict[str, Channel] = {}
     for channel in channels:
-        name = find_lead(channel.name)
+        name = lead_of(channel.name)
         if name is not None:
             leads.setdefault(name, channel)
     if not leads:
@@ -146,8 +172,17 @@ def build_record(
         sex=about.sex,
         start_time=about.start_time or None,
         diagnosis=about.diagnosis or None,
+        resolution=tuple(channel.resolution() for channel in leads.values()),
         unit="NU" if units == {True} else "mV",
     )
+
+
+def lead_of(name: str) -> str | None:
+    """The canonical lead behind a channel's name, or None.
+
+    A bare number is the number of a channel, of a Holter or of a table, and not lead I, II or III.
+    """
+    return None if name.strip().isdecimal() else find_lead(name)
 
 
 def plausible_age(age: float | None) -> float | None:

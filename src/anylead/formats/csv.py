@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import Channel, build_record
+from anylead.formats.assemble import Channel, build_record, lead_of
 from anylead.formats.guard import guarded, optional
-from anylead.formats.sidecar import Stated, about, complete
-from anylead.leads import find_lead
+from anylead.formats.sidecar import Stated, about, complete, names_of
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -30,6 +29,7 @@ SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0
 TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms")
 MAX_COMMENT_LINES = 200
 MAX_COLUMNS = 256
+MAX_NAME = 100
 MAX_LINE = 65536
 NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
 # Of the step between two samples: beyond this the times are no even grid.
@@ -43,7 +43,7 @@ def matches(head: bytes, path: Path) -> bool:
     lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")]
     return bool(lines) and (
-        path.suffix.lower() != ".txt" or any(find_lead(c[0]) for c in _columns(lines[0]))
+        path.suffix.lower() != ".txt" or any(lead_of(c[0]) for c in _columns(lines[0]))
     )
 
 
@@ -77,7 +77,7 @@ def read(
         for (name, column_unit), values in zip(columns, table, strict=True):
             if name.strip().lower() in TIMES:
                 times = values * _seconds(path, name, column_unit)
-            elif find_lead(name) is not None:
+            elif lead_of(name) is not None:
                 channels.append((name, values))
                 units.append(column_unit)
         if not channels:
@@ -123,7 +123,9 @@ def _columns(line: str) -> list[tuple[str, str]]:
     """(name, unit) of every cell: "II (mV)", "II [uV]", "II"."""
     cells = []
     for cell in line.strip().split(_separator(line)):
-        found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell.strip().strip('"'))
+        # No lead has so long a name, and a longer one takes the pattern quadratic time.
+        cell = cell.strip().strip('"')[:MAX_NAME]
+        found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell)
         name, *units = found.groups() if found else (cell, None, None)
         cells.append((name or "", (units[0] or units[1] or "").strip()))
     return cells
@@ -134,8 +136,11 @@ def _named(path: Path, header: str, known: dict[str, Any]) -> tuple[list[tuple[s
     if len(columns) > MAX_COLUMNS:
         raise FormatError(f"{path}: {len(columns)} columns; want one per lead")
     has_header = not all(NUMBER.match(name) for name, _ in columns)
-    if has_header:
+    stated = names_of(known["leads"]) if known.get("leads") is not None else []
+    if has_header and len(stated) != len(columns):
         return columns, True
+    if has_header:
+        return [(name, unit) for name, (_, unit) in zip(stated, columns, strict=True)], True
     leads = complete(path, {"unit": "NU", "sample_rate": 1.0, **known})["leads"]
     if len(leads) != len(columns):
         raise FormatError(f"{path}: {len(columns)} columns for {len(leads)} leads; state others")

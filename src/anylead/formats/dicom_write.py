@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.assemble import known_step
 from anylead.formats.dicom import LEAD_CODES
 from anylead.formats.guard import optional
 from anylead.leads import LEADS
@@ -96,7 +97,11 @@ def _group(pydicom: Any, record: Record) -> Any:
     group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = record.signal.shape
     group.SamplingFrequency = _decimal(record.sample_rate)
     group.MultiplexGroupLabel = "RHYTHM"
-    steps = [_sensitivity(row) for row in record.signal]
+    known = [known_step(record, i, LARGEST) for i in range(len(record.leads))]
+    steps = [
+        _sensitivity(row) if step is None else _decimal(MICROVOLTS * step)
+        for row, step in zip(record.signal, known, strict=True)
+    ]
     scale = np.array([float(step) for step in steps])[:, None]
     with np.errstate(invalid="ignore"):
         digital = np.rint(record.signal.astype(np.float64) * MICROVOLTS / scale)

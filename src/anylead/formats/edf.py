@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, is_voltage, parse_sex
+from anylead.formats.assemble import About, Channel, build_record, is_voltage, lead_of, parse_sex
 from anylead.formats.guard import check_expansion, check_size, guarded
-from anylead.leads import find_lead
 from anylead.records import Record
 
 MAGIC_EDF = b"0       "
@@ -162,7 +161,7 @@ def _widen(raw: NDArray[np.generic]) -> NDArray[np.int32]:
 
 def _ecg_signals(path: Path, header: Header) -> list[int]:
     labels, units = header.signals["label"], header.signals["unit"]
-    named = [i for i, label in enumerate(labels) if find_lead(label) is not None]
+    named = [i for i, label in enumerate(labels) if lead_of(label) is not None]
     chosen = [i for i in named if is_voltage(units[i])]
     if not chosen:
         listed = ", ".join(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.assemble import known_step
 from anylead.formats.edf import FIELDS, MONTHS, roundest_rate
 from anylead.records import Record
 
@@ -31,7 +32,10 @@ def write(record: Record, path: Path) -> None:
         raise FormatError(f"{path}: EDF holds no missing or infinite samples; write CSV or WFDB")
     length, seconds = record_layout(path, record)
     num_records = record.signal.shape[1] // length
-    limits = [_limit(path, row) for row in record.signal]
+    limits = [
+        _limit_of_step(known_step(record, i, LARGEST)) or _limit(path, row)
+        for i, row in enumerate(record.signal)
+    ]
     scales = np.array([2 * float(limit) / (2 * LARGEST) for limit in limits])
     digital = np.rint(record.signal / scales[:, None]).astype("<i2")
     header = _header(record, limits, num_records, length, seconds)
@@ -73,6 +77,17 @@ def _number(value: float, width: int = 8) -> str:
     whole = len(str(int(value)))
     text = f"{value:.{max(width - 1 - whole, 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _limit_of_step(step: float | None) -> str | None:
+    """The physical maximum that keeps a known step, where seven characters state it exactly."""
+    if step is None:
+        return None
+    text = f"{LARGEST * step:.7g}"
+    is_exact = (
+        len(text) <= 7 and "e" not in text and abs(float(text) / LARGEST - step) < 1e-9 * step
+    )
+    return text if is_exact else None
 
 
 def _limit(path: Path, row: NDArray[np.float32]) -> str:

@@ -7,7 +7,7 @@ compares what the file declares with what it holds (`check_size`, `check_expansi
 
 import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,8 @@ from anylead.errors import AnyleadError, FormatError, MissingPackageError
 # A small file may unpack to this much; a large one to EXPANSION times its own size.
 SMALL_EXPANSION_BYTES = 256 * 2**20
 EXPANSION = 16
-MAX_XML_BYTES = 64 * 2**20
+MAX_XML_BYTES = 24 * 2**20
+MAX_XML_ELEMENTS = 100_000
 MAX_XML_DEPTH = 200
 
 
@@ -114,7 +115,7 @@ def read_xml(path: Path) -> bytes:
     """The bytes of an XML file that is safe to hand to a parser.
 
     Refused are entity declarations (external ones read other files, nested ones explode), elements
-    nested deeper than any ECG format nests them, and files beyond 64 MiB. A DOCTYPE that only
+    nested deeper or more numerous than in any ECG, and files beyond 24 MiB. A DOCTYPE that only
     names a DTD, as GE MUSE writes it, is accepted and never fetched.
 
     Raises:
@@ -125,16 +126,19 @@ def read_xml(path: Path) -> bytes:
         raise FormatError(f"{path}: {size} bytes of XML, at most {MAX_XML_BYTES}; split the file")
     data = path.read_bytes()
     parser = expat.ParserCreate()
-    depth = 0
+    depth = count = 0
 
     def refuse(*declaration: object) -> int:
         raise FormatError(
             f"{path}: declares the XML entity {declaration[0]!r}; remove the declaration"
         )
 
-    def enter(*_: object) -> None:
-        nonlocal depth
+    def enter(_: str, attributes: Mapping[str, str]) -> None:
+        nonlocal depth, count
         depth += 1
+        count += 1 + len(attributes)
+        if count > MAX_XML_ELEMENTS:
+            raise FormatError(f"{path}: over {MAX_XML_ELEMENTS} XML elements; not an ECG")
         if depth > MAX_XML_DEPTH:
             raise FormatError(f"{path}: XML nested deeper than {MAX_XML_DEPTH} levels; not an ECG")
 

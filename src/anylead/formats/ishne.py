@@ -60,7 +60,7 @@ def _read(path: Path, is_length_nominal: bool) -> tuple[Record, bool]:
         if not header.startswith(MAGIC):
             raise FormatError(f"{path}: no ISHNE magic number; not an ISHNE Holter file")
         checksum, comment_bytes, declared = struct.unpack_from("<Hii", header, 8)
-        check_size(path, HEADER_BYTES + comment_bytes, size, "comment block")
+        check_size(path, comment_bytes, size - HEADER_BYTES, "comment block")
         comment = file.read(comment_bytes)
         num_leads, codes, steps, sample_rate = _leads(path, header)
         data_bytes = size - HEADER_BYTES - comment_bytes

@@ -1,6 +1,7 @@
 """GE MUSE XML (restecg.dtd): little-endian samples in base64, usually I, II and V1 to V6."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,16 @@ def with_all_limb_leads(record: Record) -> Record:
     completed, has_completed = complete_limb_leads(canonical, has_lead)
     if np.array_equal(has_completed, has_lead):
         return record
+    known = dict(zip(record.leads, record.resolution or (), strict=False))
+    step = known.get("I", math.nan) if known.get("I") == known.get("II") else math.nan
+    # III is a difference of steps, the augmented leads are halves of such.
+    halves = {"III": step, "aVR": step / 2, "aVL": step / 2, "aVF": step / 2}
     others = [i for i, name in enumerate(record.leads) if name not in LEADS]
     names = [name for name, has in zip(LEADS, has_completed, strict=True) if has]
+    leads = (*names, *(record.leads[i] for i in others))
     return dataclasses.replace(
         record,
         signal=np.concatenate([completed[has_completed], record.signal[others]]),
-        leads=(*names, *(record.leads[i] for i in others)),
+        leads=leads,
+        resolution=tuple(known.get(name, halves.get(name, math.nan)) for name in leads),
     )

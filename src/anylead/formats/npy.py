@@ -3,6 +3,7 @@
 Rate, leads and unit come from the caller, a side-car JSON, or arrays of those names in the .npz.
 """
 
+import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from anylead.records import Record
 MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 MAX_MEMBERS = 1000
+MAX_HEADER_BYTES = 2**16
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -73,9 +75,14 @@ def _load_zip(path: Path) -> dict[str, NDArray[Any]]:
 
 def _load(path: Path, file: BinaryIO, size: int, what: str) -> NDArray[Any]:
     version = np.lib.format.read_magic(file)
-    headers = {(1, 0): np.lib.format.read_array_header_1_0}
-    read_header = headers.get(version, np.lib.format.read_array_header_2_0)
-    shape, is_fortran, dtype = read_header(file)
+    if version == (1, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        # NumPy makes room for whatever length of header is declared, here up to 4 GiB.
+        length = file.read(4)
+        check_size(path, int.from_bytes(length, "little"), min(size, MAX_HEADER_BYTES), "header")
+        header = length + file.read(int.from_bytes(length, "little"))
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(io.BytesIO(header))
     if dtype.hasobject:
         raise FormatError(f"{path}: {what} holds pickled objects, which could run code; save plain"
                           " numbers")  # fmt: skip

@@ -12,10 +12,9 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
-from anylead.formats.assemble import Channel, build_record
+from anylead.formats.assemble import Channel, build_record, lead_of
 from anylead.formats.guard import check_expansion, guarded, optional
 from anylead.formats.sidecar import Stated, about, complete
-from anylead.leads import find_lead
 from anylead.records import Record
 
 MAGIC_PARQUET = b"PAR1"
@@ -63,7 +62,7 @@ def read_here(
         schema, table = _read_parquet(path) if is_parquet else _read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         known = stated.over(path, metadata)
-        wanted = known.get("leads") or [name for name in table.column_names if find_lead(name)]
+        wanted = known.get("leads") or [name for name in table.column_names if lead_of(name)]
         known = {**known, "leads": wanted}
         if known.get("sample_rate") is None:
             known["sample_rate"] = _rate(path, table)

@@ -25,7 +25,7 @@ from anylead import errors
 from anylead.errors import AnyleadError, FormatError
 from anylead.records import Record
 
-SECONDS = 4.0  # for a small file
+SECONDS = 3.0  # for a small file
 BYTES_PER_SECOND = 10e6
 MEMORY_BYTES = 3 * 2**28
 MEMORY_PER_BYTE = 16
@@ -75,7 +75,8 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         kind = getattr(errors, answer["error"])
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
     rows = np.frombuffer(signal, np.float32).reshape(answer.pop("shape"))
-    return Record(**{**answer, "signal": rows.copy(), "leads": tuple(answer["leads"])})
+    tuples = {name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution")}
+    return Record(**{**answer, **tuples, "signal": rows.copy()})
 
 
 def _stop() -> None:

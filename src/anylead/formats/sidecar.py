@@ -128,7 +128,7 @@ def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
             ' the whole folder) beside it with {"sample_rate": 500, "leads": ["I", "II"], "unit":'
             ' "mV"}, or pass them to read()'
         )
-    leads, unit = _names(known["leads"]), _names(known["unit"])
+    leads, unit = names_of(known["leads"]), names_of(known["unit"])
     units = unit * len(leads) if len(unit) == 1 else unit
     try:
         sample_rate = float(np.asarray(known["sample_rate"]).item())
@@ -139,7 +139,7 @@ def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     return {**known, "sample_rate": sample_rate, "leads": leads, "unit": units}
 
 
-def _names(value: Any) -> list[str]:
+def names_of(value: Any) -> list[str]:
     """A list of names, or one text with commas, as arrays, bytes or strings -> list of str."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
@@ -149,7 +149,7 @@ def _names(value: Any) -> list[str]:
         value = value.reshape(-1).tolist()
     if not isinstance(value, (list, tuple)):
         return [str(value)]
-    return [name for part in value for name in (_names(part) if part is not value else [])]
+    return [name for part in value for name in (names_of(part) if part is not value else [])]
 
 
 def about(known: Mapping[str, Any]) -> About:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.assemble import known_step
 from anylead.records import Record
 
 LARGEST = 32767
@@ -22,7 +23,8 @@ DIGITS = 5  # significant ones of a gain
 def write(record: Record, path: Path) -> None:
     """Write `record` as a header and a signal file of one name.
 
-    Each lead gets the largest gain at which it fits 16 bits; NaN becomes the value that WFDB
+    A lead keeps the step it was digitized with, or gets the largest gain at which it fits 16 bits;
+    NaN becomes the value that WFDB
     keeps for missing samples.
 
     Args:
@@ -35,7 +37,11 @@ def write(record: Record, path: Path) -> None:
     name = path.stem
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise FormatError(f"{path}: WFDB names hold letters, digits, - and _ only; choose another")
-    gains = [largest_gain(path, row) for row in record.signal]
+    steps_known = [known_step(record, i, LARGEST) for i in range(len(record.leads))]
+    gains = [
+        largest_gain(path, row) if step is None else 1 / step
+        for row, step in zip(record.signal, steps_known, strict=True)
+    ]
     with np.errstate(invalid="ignore"):
         steps = np.rint(record.signal.astype(np.float64) * np.array(gains)[:, None])
     digital = np.where(np.isnan(steps), MISSING, steps).astype("<i2")

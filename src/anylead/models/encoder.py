@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anylead.leads import NUM_LEADS
+from anylead.models.dropout import Dropout
 from anylead.models.feature_extractor import ConvFeatureExtractor
 from anylead.models.limb_completion import LimbCompletion
 from anylead.models.positional import ConvPosition
@@ -92,14 +93,14 @@ class Encoder(nn.Module):
         self.feature_extractor = ConvFeatureExtractor(NUM_LEADS, config.conv_layers)
         self.feature_norm = nn.LayerNorm(feature_dim)
         self.feature_projection = nn.Linear(feature_dim, config.dim)
-        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.input_dropout = Dropout(config.input_dropout)
         self.lead_projection = (
             nn.Linear(NUM_LEADS, config.dim, bias=False) if config.knows_leads else None
         )
         self.mask_vector = nn.Parameter(torch.rand(config.dim))
         self.positional = ConvPosition(config.dim, config.conv_pos_kernel, config.conv_pos_groups)
         self.norm = nn.LayerNorm(config.dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(
                 config.dim,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from anylead.models.dropout import Dropout
 from anylead.models.masking import Masked
 from anylead.models.quantizer import GumbelQuantizer, Quantized
 
@@ -60,7 +61,7 @@ class MaskedPrediction(nn.Module):
     def __init__(self, feature_dim: int, context_dim: int, config: MaskedPredictionConfig):
         super().__init__()
         self.config = config
-        self.feature_dropout = nn.Dropout(config.feature_dropout)
+        self.feature_dropout = Dropout(config.feature_dropout)
         self.quantizer = GumbelQuantizer(
             feature_dim,
             config.dim,

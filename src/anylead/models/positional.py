@@ -1,5 +1,6 @@
 """Relative position by a grouped convolution (wav2vec 2.0, arXiv:2006.11477, section 2)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -23,5 +24,65 @@ class ConvPosition(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, frame, dim) -> (rows, frame, dim), to be added to x."""
+        if self.training and _prefers_frequencies(x):
+            weight, bias = self.conv.weight, self.conv.bias
+            position = convolve_by_frequency(x, weight, self.conv.groups) + bias
+            return nn.functional.gelu(position)
         position = self.conv(x.transpose(1, 2))[:, :, : x.shape[1]]  # an even kernel makes one more
         return nn.functional.gelu(position).transpose(1, 2)
+
+
+def convolve_by_frequency(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """The same convolution by the convolution theorem, a twentieth of the products.
+
+    The discrete Fourier transforms are products with constant matrices: so short, they are faster
+    than an FFT with its copies.
+
+    Args:
+        x: (rows, frame, dim).
+        weight: (dim, dim / groups, kernel).
+        groups: of channels.
+
+    Returns:
+        (rows, frame, dim); frame t sees frames t - kernel // 2 to t - kernel // 2 + kernel - 1.
+    """
+    rows, frames, dim = x.shape
+    kernel, size = weight.shape[2], dim // groups
+    length = frames + kernel - 1  # of the transform: long enough that nothing wraps around
+    num = length // 2 + 1
+    time = torch.arange(max(frames, kernel), device=x.device)
+    forward = _fourier(num, time, length, x.dtype)  # (2 * num, time): cosines, then sines
+    signal = (forward[:, :frames] @ x).view(rows, 2, num, groups, size)
+    signal = signal.permute(2, 3, 1, 0, 4).reshape(num * groups, 2 * rows, size)
+    filters = forward[:, :kernel] @ weight.reshape(dim * size, kernel).T
+    real, imaginary = filters.view(2, num * groups, size, size).transpose(2, 3)
+    by_real = torch.bmm(signal, real).view(num, groups, 2, rows, size)
+    by_imaginary = torch.bmm(signal, imaginary).view(num, groups, 2, rows, size)
+    # signal * conjugate(filter): a correlation, as nn.Conv1d is.
+    product = torch.stack(
+        [by_real[:, :, 0] + by_imaginary[:, :, 1], by_real[:, :, 1] - by_imaginary[:, :, 0]]
+    )
+    spectrum = product.permute(3, 0, 1, 2, 4).reshape(rows, 2 * num, dim)
+    lag = torch.arange(frames, device=x.device) - kernel // 2
+    times_seen = torch.full((num, 1), 2.0 / length, dtype=x.dtype, device=x.device)
+    times_seen[0] = 1.0 / length  # all others stand for themselves and their conjugate
+    if length % 2 == 0:
+        times_seen[-1] = 1.0 / length
+    inverse = _fourier(num, lag, length, x.dtype) * times_seen.repeat(2, 1)
+    return inverse.T @ spectrum
+
+
+def _fourier(num: int, time: Tensor, length: int, dtype: torch.dtype) -> Tensor:
+    """(2 * num, time) real and imaginary part of exp(-2 pi i frequency time / length)."""
+    frequency = torch.arange(num, device=time.device)
+    # Reduced while still whole numbers: the angle keeps all its digits.
+    turns = (frequency[:, None] * time).remainder(length).double() / length
+    angle = 2 * torch.pi * turns
+    return torch.cat([angle.cos(), -angle.sin()]).to(dtype)
+
+
+def _prefers_frequencies(x: Tensor) -> bool:
+    """Measured: float32 on the CPU; bfloat16 has fast convolutions there, and GPUs have others."""
+    return (
+        x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    )

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from anylead.models.dropout import Dropout, dropout
+
 
 class TransformerLayer(nn.Module):
     """Self-attention, then a feed-forward network.
@@ -38,8 +40,8 @@ class TransformerLayer(nn.Module):
         self.expand = nn.Linear(dim, ffn_dim)
         self.contract = nn.Linear(ffn_dim, dim)
         self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
-        self.activation_dropout = nn.Dropout(activation_dropout)
+        self.dropout = Dropout(dropout)
+        self.activation_dropout = Dropout(activation_dropout)
         for linear in (self.in_projection, self.out_projection, self.expand, self.contract):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
@@ -68,8 +70,15 @@ class TransformerLayer(nn.Module):
     def attend(self, x: Tensor, is_valid: Tensor | None) -> Tensor:
         """Multi-head self-attention, (rows, frame, dim) -> (rows, frame, dim)."""
         query, key, value = self.heads(x)
-        dropout = self.attention_dropout if self.training else 0.0
-        mixed = scaled_dot_product_attention(query, key, value, is_valid, dropout)
+        prob = self.attention_dropout if self.training else 0.0
+        if prob and x.device.type == "cpu":
+            # The fused kernel of the CPU knows no dropout, and what torch falls back to is slower.
+            scores = query * query.shape[-1] ** -0.5 @ key.transpose(2, 3)
+            if is_valid is not None:
+                scores = scores.masked_fill(~is_valid, torch.finfo(scores.dtype).min)
+            mixed = dropout(scores.softmax(dim=3), prob) @ value
+        else:
+            mixed = scaled_dot_product_attention(query, key, value, is_valid, prob)
         projected: Tensor = self.out_projection(mixed.transpose(1, 2).flatten(2))
         return projected
 

@@ -1,6 +1,6 @@
 """Numpy on (lead, time); `preprocess` is the only entry for what a model will see."""
 
-from anylead.signals.preprocess import Prepared, PreprocessConfig, preprocess
+from anylead.signals.preprocess import Prepared, PreprocessConfig, preprocess, without_leads
 from anylead.signals.quality import Quality
 
-__all__ = ["Prepared", "PreprocessConfig", "Quality", "preprocess"]
+__all__ = ["Prepared", "PreprocessConfig", "Quality", "preprocess", "without_leads"]

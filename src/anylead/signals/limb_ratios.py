@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.leads import EINTHOVEN, LIMB_LEADS
+from anylead.leads import LIMB_LEADS
+from anylead.signals.quality import smallest_misfit
 
 
 def restore_limb_ratios(
@@ -40,18 +41,11 @@ def restore_limb_ratios(
     if (power <= 0).any():
         flat = LIMB_LEADS[int(np.argmin(power))]
         raise FormatError(f"limb lead {flat} is constant; ratios need all six")
-    # Each row of `laws` times the six leads is zero.
-    laws = np.concatenate([-EINTHOVEN[2:], np.eye(4)], axis=1)  # (4, 6)
-    # Squared error of all laws as a quadratic form of factors of leads with power 1.
-    norm = np.sqrt(power)
-    form = (laws.T @ laws) * gram / np.outer(norm, norm)
-    errors, vectors = np.linalg.eigh(form)
-    factors = vectors[:, 0] * np.sign(vectors[:, 0].sum())
-    if errors[0] > 0.01 or (factors <= 0).any():
+    error, factors = smallest_misfit(gram)
+    if error > 0.01 or (factors <= 0).any():
         raise FormatError(
             "limb leads do not fit together whatever their scales (swapped or damaged leads?)"
         )
-    factors = factors / norm
     scaled = limbs * factors[:, None]
     factors /= np.sqrt(np.square(scaled).mean())
     every = np.ones(len(leads))

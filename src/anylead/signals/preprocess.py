@@ -11,7 +11,7 @@ from anylead.leads import LEADS, complete_limb_leads
 from anylead.records import Record
 from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
-from anylead.signals.quality import Quality
+from anylead.signals.quality import Quality, assess
 from anylead.signals.resample import resample
 
 # A lead that moves by less than this (in mV) is a constant.
@@ -65,7 +65,7 @@ class Prepared:
     Attributes:
         signal: (12, time) float32 in the canonical order; zero where a lead is missing.
         has_lead: (12,) bool; False for a lead that is missing, constant or mostly missing.
-        quality: (12,) uint16, bits of `Quality` that came to light here.
+        quality: (12,) uint16, bits of `Quality`.
         resolution: (12,) float64, the step of the source's integers where the samples are still
             whole numbers of it, else NaN.
     """
@@ -77,7 +77,7 @@ class Prepared:
 
 
 def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
-    """Put the leads in their places, fill gaps, resample, filter, complete, normalize."""
+    """Put leads in their places, fill gaps, judge, resample, filter, complete, normalize."""
     if record.leads == LEADS:
         signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
     else:
@@ -93,6 +93,7 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         | lost * Quality.LOST
         | is_flat * Quality.FLAT
     ).astype(np.uint16)
+    quality |= assess(signal, has_lead, record.sample_rate, record.unit)
     resolution = _resolution(record, has_lead)
 
     processed = resample(signal, record.sample_rate, config.sample_rate)
@@ -112,7 +113,7 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
     return Prepared(processed, has_lead, quality, resolution)
 
 
-def without_lead(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:
+def without_leads(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:
     """Take out leads, such as those that fail a check of their quality; is_dropped: (12,)."""
     has_lead = prepared.has_lead & ~is_dropped
     signal = np.where(has_lead[:, None], prepared.signal, np.float32(0))

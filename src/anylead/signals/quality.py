@@ -1,6 +1,12 @@
 """What is wrong with a lead, as bits that a store keeps for every lead of every recording."""
 
 from enum import IntFlag
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.leads import EINTHOVEN, LEADS, NUM_LEADS
 
 
 class Quality(IntFlag):
@@ -11,3 +17,177 @@ class Quality(IntFlag):
     LOST = 4  # more than half of the samples were missing: the lead counts as missing
     FLAT = 8  # constant: the lead counts as missing
     DERIVED = 16  # computed from two other limb leads
+    CLIPPED = 32  # rests at its largest or smallest value
+    POWERLINE = 64  # a line at 50 or 60 Hz
+    BASELINE = 128  # wanders by more than 1 mV
+    AMPLITUDE = 256  # less than 0.05 mV or more than 15 mV from bottom to top
+    LIMB_INCONSISTENT = 512  # III = II - I, or a relation like it, does not hold
+    SWAPPED = 1024  # limb electrodes look swapped: lead I or II is V6 upside down
+    DUPLICATED = 2048  # equal to another lead, sample by sample
+
+
+_MAINS_HZ = (50.0, 60.0)
+_NEIGHBOURS_HZ = (-4.0, -3.0, 3.0, 4.0)
+_LARGEST_MAINS = 0.03  # mV; in signals without voltage, standard deviations
+_LARGEST_WANDER = {"mV": 1.0, "NU": 3.0}
+_PLAUSIBLE_MV = (0.05, 15.0)
+_CLIPPED_RUNS = 3
+_CLIPPED_SAMPLES = 4
+_CLIPPED_SECONDS = 0.5
+_LARGEST_MISFIT = 0.1  # of the limb leads' root mean square
+_OPPOSITE = -0.6
+
+
+def assess(
+    signal: NDArray[np.float32], has_lead: NDArray[np.bool_], sample_rate: float, unit: str
+) -> NDArray[np.uint16]:
+    """Flags of a recording as it was read.
+
+    Args:
+        signal: (12, time) finite; zero where a lead is missing.
+        has_lead: (12,).
+        sample_rate: Hz.
+        unit: "mV" or "NU"; without voltage amplitudes are not judged, and the limb leads only as
+            far as no factor of each could make them fit.
+
+    Returns:
+        (12,) uint16 bits of `Quality`; 0 for missing leads.
+    """
+    high, low = signal.max(axis=1), signal.min(axis=1)
+    centred = signal - signal.mean(axis=1, keepdims=True)
+    gram = (centred @ centred.T).astype(np.float64)
+    flags = np.zeros(NUM_LEADS, dtype=np.uint16)
+    flags |= _is_clipped(signal, high, low, sample_rate) * np.uint16(Quality.CLIPPED)
+    flags |= _has_mains(signal, sample_rate) * np.uint16(Quality.POWERLINE)
+    flags |= _wanders(signal, sample_rate, unit) * np.uint16(Quality.BASELINE)
+    if unit == "mV":
+        least, most = _PLAUSIBLE_MV
+        is_odd = (high - low < least) | (high - low > most)
+        flags |= is_odd * np.uint16(Quality.AMPLITUDE)
+    if not limbs_fit(gram[:6, :6], has_lead[:6], free_scale=unit != "mV"):
+        flags[:6] |= np.uint16(Quality.LIMB_INCONSISTENT)
+    flags |= _is_swapped(gram, has_lead) * np.uint16(Quality.SWAPPED)
+    flags |= _is_duplicated(signal, gram, has_lead) * np.uint16(Quality.DUPLICATED)
+    return np.where(has_lead, flags, np.uint16(0)).astype(np.uint16)
+
+
+def limbs_fit(
+    gram: NDArray[np.float64], has_limb: NDArray[np.bool_], free_scale: bool = False
+) -> bool:
+    """Whether limb leads are the linear functions of two that they must be.
+
+    Args:
+        gram: (6, 6) products of the limb leads with each other, offsets taken out.
+        has_limb: (6,).
+        free_scale: each lead may have a scale of its own; judged only where all six are there.
+    """
+    power = float(np.trace(gram))
+    if has_limb.sum() < 3 or power <= 0 or (free_scale and not has_limb.all()):
+        return True
+    if free_scale:
+        return smallest_misfit(gram)[0] < _LARGEST_MISFIT**2
+    present = EINTHOVEN[has_limb]
+    misfit = np.eye(len(present)) - present @ np.linalg.pinv(present)
+    wrong = float(np.trace(misfit @ gram[np.ix_(has_limb, has_limb)] @ misfit.T))
+    return wrong < _LARGEST_MISFIT**2 * power
+
+
+def smallest_misfit(gram: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """The factors of six limb leads that make them fit best.
+
+    Args:
+        gram: (6, 6) products of the limb leads with each other, offsets taken out; none constant.
+
+    Returns:
+        Mean square of what does not fit, where leads have a mean square of 1 and factors one of
+        1/6; and the (6,) factors for the leads as they are.
+    """
+    norm = np.sqrt(np.maximum(np.diag(gram), 1e-30))
+    # Each row of `laws` times the six leads is zero.
+    laws = np.concatenate([-EINTHOVEN[2:], np.eye(4)], axis=1)  # (4, 6)
+    errors, vectors = np.linalg.eigh((laws.T @ laws) * gram / np.outer(norm, norm))
+    factors = vectors[:, 0] * np.sign(vectors[:, 0].sum())
+    return max(float(errors[0]), 0.0), factors / norm
+
+
+def _is_clipped(
+    signal: NDArray[np.float32],
+    high: NDArray[np.float32],
+    low: NDArray[np.float32],
+    sample_rate: float,
+) -> NDArray[np.bool_]:
+    """Several times for a while, or once for long, at the largest or smallest value."""
+    is_clipped = np.zeros(len(signal), dtype=bool)
+    for rail in (high, low):
+        at_rail = signal == rail[:, None]
+        count = np.count_nonzero(at_rail, axis=1)
+        for lead in np.flatnonzero((count >= _CLIPPED_RUNS * _CLIPPED_SAMPLES) & (high > low)):
+            edges = np.flatnonzero(np.diff(at_rail[lead].astype(np.int8), prepend=0, append=0))
+            runs = edges[1::2] - edges[::2]
+            often = np.count_nonzero(runs >= _CLIPPED_SAMPLES) >= _CLIPPED_RUNS
+            is_clipped[lead] |= bool(often or runs.max() > _CLIPPED_SECONDS * sample_rate)
+    return is_clipped
+
+
+def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bool_]:
+    """A line that stands out from the frequencies beside it, over windows of one second."""
+    window = round(sample_rate)
+    num_windows = signal.shape[1] // window
+    if num_windows == 0 or sample_rate < 2.2 * (_MAINS_HZ[0] + _NEIGHBOURS_HZ[-1]):
+        return np.zeros(len(signal), dtype=bool)
+    pieces = signal[:, : num_windows * window].reshape(-1, window)
+    waves = _waves(window, sample_rate)
+    cosine, sine = (pieces @ waves).reshape(len(signal), num_windows, 2, -1).swapaxes(0, 2)
+    # (window, lead, frequency) -> mean amplitude (lead, mains, 1 + neighbours)
+    size = np.hypot(cosine, sine).mean(axis=0).reshape(len(signal), -1, 1 + len(_NEIGHBOURS_HZ))
+    line, beside = size[:, :, 0], size[:, :, 1:].mean(axis=2)
+    found: NDArray[np.bool_] = ((line > _LARGEST_MAINS) & (line > 3 * beside)).any(axis=1)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _waves(window: int, sample_rate: float) -> NDArray[np.float32]:
+    """(window, 2 * frequencies): cosines, then sines, that give amplitudes."""
+    rates = [mains + by for mains in _MAINS_HZ for by in (0.0, *_NEIGHBOURS_HZ)]
+    usable = [rate if rate < 0.48 * sample_rate else 0.0 for rate in rates]
+    turn = 2 * np.pi * np.outer(np.arange(window) / sample_rate, usable)
+    taper = np.hanning(window + 2)[1:-1, None]
+    waves = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * taper * 2 / taper.sum()
+    # A frequency that the rate cannot carry is never found.
+    waves[:, np.array(usable * 2) == 0] = 0
+    return np.asarray(waves, dtype=np.float32)
+
+
+def _wanders(signal: NDArray[np.float32], sample_rate: float, unit: str) -> NDArray[np.bool_]:
+    window = round(sample_rate)
+    num_windows = signal.shape[1] // window
+    if num_windows < 2:
+        return np.zeros(len(signal), dtype=bool)
+    level = signal[:, : num_windows * window].reshape(len(signal), num_windows, window).mean(axis=2)
+    return np.asarray(np.ptp(level, axis=1) > _LARGEST_WANDER[unit])
+
+
+def _is_swapped(gram: NDArray[np.float64], has_lead: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Lead I or II upside down against V6 while aVR, else always inverted, is not."""
+    first, second, right, sixth = (LEADS.index(name) for name in ("I", "II", "aVR", "V6"))
+    is_swapped = np.zeros(NUM_LEADS, dtype=bool)
+    if has_lead[[first, second, right, sixth]].all():
+        norm = np.sqrt(np.diag(gram))
+        against_v6 = gram[sixth] / np.maximum(norm * norm[sixth], 1e-30)
+        inverted = min(against_v6[first], against_v6[second]) < _OPPOSITE
+        is_swapped[:6] = inverted and against_v6[right] > -0.2
+    return is_swapped
+
+
+def _is_duplicated(
+    signal: NDArray[np.float32], gram: NDArray[np.float64], has_lead: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    power = np.diag(gram)
+    distance = power[:, None] + power[None, :] - 2 * gram
+    close = distance < 1e-4 * (power[:, None] + power[None, :])
+    close &= has_lead[:, None] & has_lead[None, :]
+    is_duplicated = np.zeros(NUM_LEADS, dtype=bool)
+    for one, other in np.argwhere(np.triu(close, k=1)):
+        if np.array_equal(signal[one], signal[other]):
+            is_duplicated[[one, other]] = True
+    return is_duplicated

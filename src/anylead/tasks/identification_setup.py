@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from anylead.errors import RecipeError
 from anylead.loading.draws import Part, drawn_batches
@@ -28,7 +29,7 @@ class IdentificationSetup:
     """
 
     labels = None
-    score_name = "valid_margin"
+    score_name = "valid_pair_auroc"
 
     def __init__(self, parts: TaskParts):
         self.parts = parts
@@ -56,9 +57,9 @@ class IdentificationSetup:
                 )
 
     def validate(self, run: Run) -> Verdict:
-        """How much nearer the own recording is than the nearest other one, mean over patients.
+        """How well pairs of one person part from pairs of two (AUROC of the cosine).
 
-        Rank-1 accuracy saturates with few patients; its threshold goes on moving here.
+        Unlike rank-1 accuracy it does not saturate with few patients.
         """
         own_half: Part = "whole" if self.has_sessions else "first half"
         other_half: Part = "whole" if self.has_sessions else "second half"
@@ -67,7 +68,8 @@ class IdentificationSetup:
         cosine = cosine_similarity(probe, gallery)
         own = cosine.diagonal()
         nearest = np.where(np.eye(len(cosine), dtype=bool), -np.inf, cosine).max(axis=1)
-        score = float((own - nearest).mean())
+        is_own = np.eye(len(cosine), dtype=bool)
+        score = float(roc_auc_score(is_own.ravel(), cosine.ravel()))
         facts = {
             "valid_rank_1": float((own > nearest).mean()),
             "valid_patients": len(own),

@@ -1,0 +1,368 @@
+"""Parts of an embedding run: where recordings come from, what a worker does, how parts join."""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from anylead import datasets, inputs
+from anylead.datasets import Corpus
+from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
+from anylead.inference import Model, load
+from anylead.leads import lead_mask
+from anylead.store import Store
+from anylead.store.files import whole_file, write_error, write_text
+from anylead.windows import Windows, cut
+from anylead.workers import worker_rank
+
+# Windows that wait in memory at once, however many recordings of a part they come from.
+_WINDOWS_AT_ONCE = 512
+_METADATA = b"anylead"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the content of the result; a stopped run goes on only with the same plan.
+
+    Attributes:
+        num_records: recordings of the source.
+        records_sha256: hash of their ids.
+        records_per_part: how many go into one part.
+        dim: length of a vector.
+        model_sha256: fingerprint of the model.
+        settings: what else decides the numbers.
+    """
+
+    num_records: int
+    records_sha256: str
+    records_per_part: int
+    dim: int
+    model_sha256: str
+    settings: Mapping[str, Any]
+
+    @property
+    def num_parts(self) -> int:
+        """How many parts there are."""
+        return -(-self.num_records // self.records_per_part)
+
+    def items_of(self, part: int) -> range:
+        """Numbers of the recordings of a part."""
+        first = part * self.records_per_part
+        return range(first, min(first + self.records_per_part, self.num_records))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs; it can be pickled.
+
+    Attributes:
+        out: the result; parts lie in the folder `out`.parts until it is written.
+        kind: "store" or the name of a dataset.
+        source: folder or URL.
+        options: of the dataset.
+        model: path of the model.
+        preset: of a foreign model file.
+        plan: what is to be made.
+        num_threads: of a worker.
+    """
+
+    out: Path
+    kind: str
+    source: str
+    options: Mapping[str, Any]
+    model: str
+    preset: str | None
+    plan: Plan
+    num_threads: int
+
+    @property
+    def folder(self) -> Path:
+        """Where parts lie."""
+        return self.out.with_name(self.out.name + ".parts")
+
+    @property
+    def rejected_file(self) -> Path:
+        """Recordings that were left out, with the reason."""
+        return self.out.with_name(self.out.stem + ".rejected.csv")
+
+    def part_file(self, number: int) -> Path:
+        """The file of a part."""
+        return self.folder / f"{number:06d}.parquet"
+
+
+class Source(Protocol):
+    """Recordings as windows, by their number."""
+
+    @property
+    def record_ids(self) -> Sequence[str]:
+        """Of all recordings."""
+        ...
+
+    def check(self, model: Model) -> None:
+        """Raise an AnyleadError where the model cannot use this source."""
+        ...
+
+    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
+        """Windows of a recording, and its patient."""
+        ...
+
+
+class StoreSource:
+    """Recordings that were prepared already, for exactly such a model."""
+
+    def __init__(self, store: Store):
+        self.store = store
+
+    @cached_property
+    def record_ids(self) -> Sequence[str]:
+        """Of all recordings."""
+        ids: list[str] = self.store.record_id.tolist()
+        return ids
+
+    def check(self, model: Model) -> None:
+        """The store must have been prepared as the model expects."""
+        prepared, wanted = asdict(self.store.manifest.preprocess), asdict(model.preprocess_config)
+        differs = [
+            f"{name} {prepared[name]!r}, the model wants {wanted[name]!r}"
+            for name in wanted
+            if prepared[name] != wanted[name]
+        ]
+        if differs:
+            raise StoreError(
+                f"{self.store.location}: prepared with {'; '.join(differs)}; prepare the"
+                " recordings for this model, or name their folder instead of the store"
+            )
+
+    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
+        """Windows of a row."""
+        length = int(self.store.num_samples[number])
+        crop = self.store.read(np.array([number]), np.array([0]), length)[0]
+        has_lead = self.store.has_lead[number]
+        use_leads = use_leads if use_leads is not None else model.description.get("leads")
+        if use_leads is not None:
+            has_lead = has_lead & lead_mask(use_leads)
+        name = self.record_ids[number]
+        if not has_lead.any():
+            raise StoreError(f"{name}: none of the wanted leads")
+        scale = self.store.scale[number] * has_lead
+        signal = crop.astype(np.float32) * scale[:, None]
+        return cut(signal, has_lead, model.segment_samples, name), self.store.patient_id[number]
+
+
+class CorpusSource:
+    """Recordings in files, preprocessed here as the model expects."""
+
+    def __init__(self, corpus: Corpus):
+        self.corpus = corpus
+
+    @cached_property
+    def record_ids(self) -> Sequence[str]:
+        """Of all recordings."""
+        return [record_id for record_id, _ in self.corpus.items]
+
+    def check(self, model: Model) -> None:
+        """Any model will do."""
+
+    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
+        """Windows of a file."""
+        record = self.corpus.read(self.corpus.items[number])
+        inputs.check(record)
+        return model.windows([record], use_leads)[0], record.patient_id
+
+
+def open_source(kind: str, source: str, options: Mapping[str, Any]) -> Source:
+    """A store, or a folder read as a dataset.
+
+    Raises:
+        AnyleadError: it cannot be used, or holds no recording.
+    """
+    if kind == "store":
+        return StoreSource(Store.open(source))
+    corpus = datasets.corpus(kind, source, **options)
+    if not corpus.items:
+        raise RecipeError(f"{source}: no recordings")
+    return CorpusSource(corpus)
+
+
+def finished(job: Job) -> bool:
+    """Whether the result is there.
+
+    Raises:
+        RecipeError: the file is there, but of another run.
+    """
+    if not job.out.is_file():
+        return False
+    try:
+        metadata = pq.read_schema(job.out).metadata or {}
+        made = json.loads(metadata.get(_METADATA, b"{}"))
+    except (pa.ArrowException, OSError, ValueError):
+        made = {}
+    if made != _as_json(job.plan):
+        raise RecipeError(
+            f"{job.out}: there already, made from something else"
+            f" ({_difference(made, _as_json(job.plan))}); choose another --out or delete it"
+        )
+    return True
+
+
+def begin_or_go_on(job: Job) -> None:
+    """Make the folder of parts, or find that of the run that was stopped.
+
+    Raises:
+        RecipeError: that run was another one.
+        AnyleadError: the folder cannot be written.
+    """
+    path = job.folder / "plan.json"
+    wanted = _as_json(job.plan)
+    try:
+        if not path.is_file():
+            job.folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(wanted))
+            return
+        begun = json.loads(path.read_text())
+    except OSError as error:
+        raise write_error(job.folder, error) from error
+    if begun != wanted:
+        raise RecipeError(
+            f"{job.folder}: begun with other settings ({_difference(begun, wanted)}); use the same,"
+            " choose another --out, or delete this folder"
+        )
+
+
+def unfinished(job: Job) -> list[int]:
+    """Parts that are still to be made."""
+    return [i for i in range(job.plan.num_parts) if not job.part_file(i).is_file()]
+
+
+def embed_part(job: Job, number: int) -> int:
+    """Make one part; returns its number. A bad recording is listed, it does not end the run."""
+    source, model = _opened(
+        job.kind,
+        job.source,
+        json.dumps(dict(job.options), default=str),
+        job.model,
+        job.preset,
+        job.num_threads,
+    )
+    settings = job.plan.settings
+    rows: list[tuple[str, str | None]] = []
+    vectors: list[Any] = []
+    rejected: list[list[str]] = []
+    waiting: list[Windows] = []
+
+    def flush() -> None:
+        if waiting:
+            vectors.append(model.vectors(waiting, settings["layer"], settings["pool"]))
+            waiting.clear()
+
+    for item in job.plan.items_of(number):
+        name = source.record_ids[item]
+        try:
+            windows, patient = source.read(item, model, settings["use_leads"])
+        except MissingPackageError:
+            raise
+        except (AnyleadError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            rejected.append([name, " ".join(f"{error}".split()) or type(error).__name__])
+            continue
+        rows.append((name, patient))
+        waiting.append(windows)
+        if sum(len(each.start) for each in waiting) >= _WINDOWS_AT_ONCE:
+            flush()
+    flush()
+    _write_part(job, number, rows, vectors, rejected)
+    return number
+
+
+def finish(job: Job) -> None:
+    """Join the parts, write what was left out, and remove the parts.
+
+    Raises:
+        RecipeError: not one recording could be embedded.
+    """
+    rejected: list[list[str]] = []
+    schema = _schema(job.plan.dim).with_metadata({_METADATA: json.dumps(_as_json(job.plan))})
+    count = 0
+    with whole_file(job.out) as file:
+        with pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema) as writer:
+            for number in range(job.plan.num_parts):
+                part = pq.read_table(job.part_file(number))
+                rejected += json.loads((part.schema.metadata or {})[b"rejected"])
+                count += part.num_rows
+                writer.write_table(part.replace_schema_metadata(schema.metadata))
+        if not count:
+            raise RecipeError(
+                f"{job.source}: none of {len(rejected)} recordings could be embedded; the first:"
+                f" {rejected[0][1]}"
+            )
+    if rejected:
+        with job.rejected_file.open("w", newline="") as text:
+            csv.writer(text, lineterminator="\n").writerows([["record", "reason"], *rejected])
+    shutil.rmtree(job.folder, ignore_errors=True)
+
+
+@cache
+def _opened(
+    kind: str, source: str, options: str, model: str, preset: str | None, num_threads: int
+) -> tuple[Source, Model]:
+    """Source and model, opened once by each worker."""
+    torch.set_num_threads(num_threads)
+    device = "cpu"
+    if torch.cuda.is_available():
+        device = f"cuda:{worker_rank() % torch.cuda.device_count()}"
+    return open_source(kind, source, json.loads(options)), load(model, preset=preset, device=device)
+
+
+def _write_part(
+    job: Job,
+    number: int,
+    rows: Sequence[tuple[str, str | None]],
+    vectors: Sequence[Any],
+    rejected: list[list[str]],
+) -> None:
+    flat = np.concatenate(vectors).ravel() if vectors else np.zeros(0, np.float32)
+    columns = [
+        pa.array([name for name, _ in rows], pa.string()),
+        pa.array([patient for _, patient in rows], pa.string()),
+        pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), job.plan.dim),
+    ]
+    schema = _schema(job.plan.dim).with_metadata({b"rejected": json.dumps(rejected)})
+    try:
+        with whole_file(job.part_file(number)) as file:
+            pq.write_table(pa.table(columns, schema=schema), pa.PythonFile(file, mode="w"))
+    except OSError as error:
+        raise write_error(job.folder, error) from error
+
+
+def _schema(dim: int) -> pa.Schema:
+    return pa.schema(
+        [
+            ("record_id", pa.string()),
+            ("patient_id", pa.string()),
+            ("vector", pa.list_(pa.float32(), dim)),
+        ]
+    )
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
+    return made
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    flat_old = {**old, **old.get("settings", {})}
+    flat_new = {**new, **new.get("settings", {})}
+    names = [
+        name for name in flat_new if name != "settings" and flat_old.get(name) != flat_new[name]
+    ]
+    return ", ".join(
+        f"{name}: {flat_old.get(name)!r}, now {flat_new[name]!r}" for name in names[:3]
+    )

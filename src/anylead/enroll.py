@@ -1,0 +1,80 @@
+"""anylead enroll: add recordings of known persons to a gallery."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anylead.errors import FormatError, RecipeError
+from anylead.formats import read
+from anylead.gallery import (
+    Entry,
+    Gallery,
+    change_gallery,
+    check_model,
+    ecg_files,
+    load_gallery,
+    weights_hash,
+)
+from anylead.inference import load
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Who is enrolled, with which model.
+
+    Attributes:
+        files: ECG files, folders, or patterns, separated by commas.
+        gallery: folder of the gallery; made if it is not there.
+        model: a run of `anylead finetune --task identification`, or any other model; null takes
+            that of the gallery.
+        person: whose recordings these are; null takes the patient a file names, else the name of
+            the folder that holds the file.
+        device: "cpu", "cuda"; null takes a GPU where there is one.
+    """
+
+    files: str
+    gallery: str = "gallery"
+    model: str | None = None
+    person: str | None = None
+    device: str | None = None
+
+
+def run(recipe: Recipe) -> Gallery:
+    """Enrol recordings; those of the same file are replaced. Returns the gallery.
+
+    Raises:
+        RecipeError: no model is named for a new gallery.
+        FormatError: a file that cannot be used, or whose person is not known.
+        CheckpointError: another model than that of the gallery.
+    """
+    folder = Path(recipe.gallery)
+    name = recipe.model
+    if name is None:
+        if not folder.is_dir():
+            raise RecipeError(f"{folder} is new: name the model with --model")
+        name = load_gallery(folder).model
+    model = load(name, device=recipe.device)
+    model_hash = weights_hash(model)
+    records = [(path, read(path)) for path in ecg_files(recipe.files.split(","))]
+    entries = []
+    for path, record in records:
+        person = recipe.person or record.patient_id or path.resolve().parent.name
+        if not person:
+            raise FormatError(f"{path}: does not say whose it is; give --person")
+        entries.append(Entry(person, str(path.resolve()), record.leads))
+    vectors = np.asarray(model.embed([record for _, record in records]), dtype=np.float32)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def add(gallery: Gallery | None) -> Gallery:
+        if gallery is None:
+            return Gallery(str(name), model_hash, tuple(entries), vectors)
+        check_model(gallery, model_hash, str(name))
+        return gallery.with_entries(entries, vectors)
+
+    changed = change_gallery(folder, add)
+    print(
+        f"{folder}: {len(entries)} recordings enrolled; it holds {len(changed.entries)} of"
+        f" {len(changed.persons)} persons"
+    )
+    return changed

@@ -1,0 +1,272 @@
+"""`anylead export`: a model for programs without anylead, as ONNX or `torch.export`.
+
+The exported model takes preprocessed signals (batch, 12, time) of any batch and length and gives
+the pooled embedding and, of a classifier, the logits. How signals must be preprocessed stands in
+its metadata under "anylead". Every export is run and compared with the original before it is kept.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from anylead.errors import CheckpointError, MissingPackageError, RecipeError
+from anylead.inference import Model, load
+from anylead.models import build_encoder, load_weights
+from anylead.store.files import whole_file
+
+# An export of full precision that differs by more is wrong, not rounded.
+LARGEST_DIFFERENCE = 1e-4
+# Batch and length of the recordings it is tried with, besides the segment of the model.
+_TRIALS = ((1, 1.0), (3, 1.0), (2, 0.6), (1, 2.0))
+_SHORTEST = 64
+
+Outputs = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to export.
+
+    Attributes:
+        model: what `anylead.load` takes.
+        out: file to write; by default model.onnx or model.pt2.
+        format: "onnx", or "torch" for a file of `torch.export`.
+        precision: "fp32"; "fp16" or "int8" make smaller ONNX files and state what they differ by.
+        preset: of a foreign model file ("ecg-fm").
+    """
+
+    model: str
+    out: Path | None = None
+    format: Literal["onnx", "torch"] = "onnx"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    preset: str | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        difference: largest difference of any output from the original, over several recordings.
+        relative: that difference divided by the standard deviation of the output.
+    """
+
+    path: Path
+    difference: float
+    relative: float
+
+
+def run(recipe: Recipe, console: Console | None = None) -> Exported:
+    """Export, compare, and only then write.
+
+    Raises:
+        RecipeError: a combination that does not exist.
+        CheckpointError: no such model, or the export does not give the same numbers.
+        MissingPackageError: ONNX is not installed.
+    """
+    console = console or Console(stderr=True)
+    if recipe.format == "torch" and recipe.precision != "fp32":
+        raise RecipeError(f"precision {recipe.precision}: only --format onnx has it")
+    model = load(recipe.model, preset=recipe.preset, device="cpu")
+    default = Path("model.onnx" if recipe.format == "onnx" else "model.pt2")
+    out = recipe.out or default
+    make = {"onnx": _to_onnx, "torch": _to_torch}[recipe.format]
+    difference, relative = make(model, out, recipe.precision)
+    console.print(
+        f"{out}: {recipe.precision}, differs from the original by at most {difference:.1e}"
+        f" ({relative:.1e} of the spread of an output)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return Exported(out, difference, relative)
+
+
+class Plain(nn.Module):
+    """Encoder, mean over frames and head without anything that only training needs.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: Model):
+        super().__init__()
+        settings = {**model.description["encoder"]}
+        if "feature_grad_scale" in settings:
+            settings["feature_grad_scale"] = 1.0  # a matter of gradients
+        self.encoder = build_encoder(settings)
+        load_weights(self.encoder, model.encoder.state_dict(), "export")
+        for module in self.encoder.modules():
+            if parametrize.is_parametrized(module):
+                parametrize.remove_parametrizations(module, "weight")
+        self.head = None
+        if model.kind == "classification":
+            self.head = nn.Linear(model.dim, len(model.label_names))
+            load_weights(self.head, model.head, "export")
+        self.eval().requires_grad_(False)
+
+    def forward(self, signal: Tensor, has_lead: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(batch, 12, time), (batch, 12) bool -> embedding (batch, dim)[, logits]."""
+        embedding = self.encoder(signal, None, has_lead).context.mean(dim=1)
+        return (embedding,) if self.head is None else (embedding, self.head(embedding))
+
+
+def needs_has_lead(model: Model) -> bool:
+    """Whether the encoder looks at which leads there are."""
+    encoder = model.description["encoder"]
+    return bool(encoder.get("completes_limb_leads") or encoder.get("knows_leads"))
+
+
+def metadata(model: Model, precision: str, difference: float | None = None) -> dict[str, Any]:
+    """What a program needs to know to feed the exported model."""
+    return {
+        "kind": model.kind,
+        "preprocess": asdict(model.preprocess_config),
+        "segment_seconds": model.description.get("segment_seconds", 5.0),
+        "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+        "label_names": list(model.label_names),
+        "thresholds": model.description.get("thresholds"),
+        "join": model.description.get("join", "mean"),
+        "precision": precision,
+        "difference": difference,
+    }
+
+
+def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingPackageError('export wants ONNX; pip install "anylead[onnx]"') from None
+    plain = Plain(model)
+    arguments = _trial(model, 2, 1.0)
+    program = torch.onnx.export(
+        plain,
+        arguments,
+        dynamo=True,
+        dynamic_shapes=_dynamic_shapes(arguments),
+        input_names=["signal", "has_lead"][: len(arguments)],
+        output_names=["embedding", "logits"][: 1 if plain.head is None else 2],
+        verbose=False,
+    )
+    if program is None:
+        raise CheckpointError(f"{out}: torch made no ONNX program of this model")
+    proto = _in_precision(program.model_proto, precision, out)
+
+    def call(inputs: Sequence[Tensor]) -> Outputs:
+        named = {p.name: t.numpy() for p, t in zip(session.get_inputs(), inputs, strict=True)}
+        outputs: Outputs = session.run(None, named)
+        return outputs
+
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    difference, relative = _compare(model, plain, call, precision, out)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "anylead", json.dumps(metadata(model, precision, difference))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as file:
+        file.write(proto.SerializeToString())
+    return difference, relative
+
+
+def _in_precision(proto: Any, precision: str, out: Path) -> Any:
+    """The ONNX model with smaller numbers."""
+    if precision == "fp32":
+        return proto
+    if precision == "fp16":
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        return convert_float_to_float16(proto, keep_io_types=True)
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    first, second = (out.with_name(f".{out.name}.{n}.unfinished") for n in (1, 2))
+    try:
+        onnx.save(proto, first)
+        quant_pre_process(first, second, skip_symbolic_shape=True)
+        quantize_dynamic(second, first, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
+        return onnx.load(first)
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
+
+
+def _to_torch(model: Model, out: Path, precision: str) -> tuple[float, float]:
+    plain = Plain(model)
+    arguments = _trial(model, 2, 1.0)
+    program = torch.export.export(
+        plain, arguments, dynamic_shapes=_dynamic_shapes(arguments), strict=False
+    )
+    module = program.module()
+
+    def call(inputs: Sequence[Tensor]) -> Outputs:
+        return [output.numpy() for output in module(*inputs)]
+
+    difference, relative = _compare(model, plain, call, precision, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.stem}.unfinished.pt2")
+    extra = {"anylead.json": json.dumps(metadata(model, precision, difference))}
+    try:
+        torch.export.save(program, temporary, extra_files=extra)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return difference, relative
+
+
+def _trial(model: Model, batch: int, segments: float) -> tuple[Tensor, ...]:
+    """Noise of an ECG's size, with leads missing in some rows."""
+    generator = torch.Generator().manual_seed(batch)
+    time = max(_SHORTEST, round(segments * model.segment_samples))
+    signal = torch.randn(batch, 12, time, generator=generator).cumsum(dim=2) * 0.02
+    has_lead = torch.rand(batch, 12, generator=generator) < 0.7
+    has_lead[:, 0] = True
+    signal = signal * has_lead[:, :, None]
+    return (signal, has_lead) if needs_has_lead(model) else (signal,)
+
+
+def _dynamic_shapes(arguments: Sequence[Tensor]) -> tuple[Mapping[int, Any], ...]:
+    batch, time = torch.export.Dim("batch", min=1), torch.export.Dim("time", min=_SHORTEST)
+    shapes: tuple[Mapping[int, Any], ...] = ({0: batch, 2: time}, {0: batch})
+    return shapes[: len(arguments)]
+
+
+@torch.no_grad()
+def _compare(
+    model: Model,
+    plain: Plain,
+    call: Callable[[Sequence[Tensor]], Outputs],
+    precision: str,
+    out: Path,
+) -> tuple[float, float]:
+    """Largest difference over several recordings, and that relative to the spread.
+
+    Raises:
+        CheckpointError: it is not finite, or too large for full precision.
+    """
+    largest = relative = 0.0
+    for batch, segments in _TRIALS:
+        inputs = _trial(model, batch, segments)
+        for found, expected in zip(call(inputs), plain(*inputs), strict=True):
+            difference = float(np.abs(found - expected.numpy()).max())
+            if not np.isfinite(difference):
+                raise CheckpointError(f"{out}: {precision} gives numbers that are not finite")
+            largest = max(largest, difference)
+            relative = max(relative, difference / max(float(expected.std()), 1e-12))
+    if precision == "fp32" and largest > LARGEST_DIFFERENCE:
+        raise CheckpointError(
+            f"{out}: the export differs by {largest:.1e} from the original, more than"
+            f" {LARGEST_DIFFERENCE:.0e}; nothing was written"
+        )
+    return largest, relative

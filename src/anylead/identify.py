@@ -1,0 +1,125 @@
+"""anylead identify: who is this? The nearest persons of a gallery, or "unknown"."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from anylead.checkpoint import write_atomically
+from anylead.errors import RecipeError
+from anylead.formats import read
+from anylead.gallery import (
+    Candidate,
+    check_model,
+    ecg_files,
+    load_gallery,
+    search,
+    threshold_for,
+    weights_hash,
+)
+from anylead.inference import load
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Who is asked about.
+
+    Attributes:
+        files: ECG files, folders, or patterns, separated by commas.
+        gallery: folder of `anylead enroll`.
+        model: null takes the one that made the gallery; where that was moved, name it.
+        top: persons shown for each file.
+        threshold: below this cosine the answer is "unknown"; null takes it from `false_accept`.
+        false_accept: share of the gallery's pairs of two persons that may reach the threshold.
+        index: "exact" compares with everyone; "faiss" is the same for very large galleries.
+        out: a CSV of the answers.
+        device: "cpu", "cuda"; null takes a GPU where there is one.
+    """
+
+    files: str
+    gallery: str = "gallery"
+    model: str | None = None
+    top: int = 5
+    threshold: float | None = None
+    false_accept: float = 0.01
+    index: str = "exact"
+    out: str | None = None
+    device: str | None = None
+
+
+class Answer(NamedTuple):
+    """Who a recording is of.
+
+    file: of the recording.
+    person: the nearest one, or "unknown".
+    candidates: the nearest persons, nearest first.
+    """
+
+    file: str
+    person: str
+    candidates: list[Candidate]
+
+
+def run(recipe: Recipe) -> list[Answer]:
+    """Look for each file in the gallery; prints a table.
+
+    Raises:
+        CheckpointError: no gallery, or another model than the one that made it.
+        FormatError: a file that cannot be used.
+        RecipeError: a setting out of range.
+    """
+    if recipe.top < 1:
+        raise RecipeError(f"top {recipe.top}: want 1 or more")
+    gallery = load_gallery(Path(recipe.gallery))
+    name = recipe.model or gallery.model
+    model = load(name, device=recipe.device)
+    check_model(gallery, weights_hash(model), name)
+    threshold = recipe.threshold
+    if threshold is None:
+        threshold = threshold_for(gallery, recipe.false_accept)
+    files = ecg_files(recipe.files.split(","))
+    vectors = np.asarray(model.embed([read(path) for path in files]), dtype=np.float32)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    answers = [
+        Answer(str(file), found[0].person if found[0].cosine >= threshold else UNKNOWN, found)
+        for file, found in zip(
+            files, search(gallery, vectors, recipe.top, recipe.index), strict=True
+        )
+    ]
+    show(answers, threshold, Console())
+    if recipe.out:
+        write_atomically(Path(recipe.out), as_csv(answers).encode())
+    return answers
+
+
+def show(answers: Sequence[Answer], threshold: float, console: Console) -> None:
+    """One row for each file."""
+    table = Table(title=f"threshold {threshold:.3f}")
+    table.add_column("file", overflow="fold")
+    for name in ("person", "cosine", "next"):
+        table.add_column(name)
+    for answer in answers:
+        others = ", ".join(f"{c.person} {c.cosine:.3f}" for c in answer.candidates[1:])
+        table.add_row(answer.file, answer.person, f"{answer.candidates[0].cosine:.3f}", others)
+    console.print(table)
+
+
+def as_csv(answers: Sequence[Answer]) -> str:
+    """file, answer, then the candidates with their cosines."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    most = max(len(answer.candidates) for answer in answers)
+    places = range(1, most + 1)
+    writer.writerow(["file", "person", *(f"{n}_{i}" for i in places for n in ("person", "cosine"))])
+    for answer in answers:
+        cells = [cell for c in answer.candidates for cell in (c.person, f"{c.cosine:.6f}")]
+        writer.writerow([answer.file, answer.person, *cells])
+    return text.getvalue()

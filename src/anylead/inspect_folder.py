@@ -1,0 +1,167 @@
+"""`anylead inspect`: what is in a folder of ECG files, before anything is written."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from anylead import datasets, formats
+from anylead.datasets.folder import Details
+from anylead.errors import AnyleadError
+from anylead.leads import LEADS
+from anylead.records import Record
+from anylead.signals import PreprocessConfig, Quality, preprocess
+
+_ROWS = 12  # of a table on screen
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to look at.
+
+    Attributes:
+        folder: of ECG files.
+        labels: CSV or Parquet table about them.
+        record_column: of the table; None guesses.
+        patient_column: of the table; None guesses.
+        label_columns: of the table; None guesses.
+        max_files: look into this many, evenly spread; 0 looks into all.
+    """
+
+    folder: Path
+    labels: Path | None = None
+    record_column: str | None = None
+    patient_column: str | None = None
+    label_columns: list[str] | None = None
+    max_files: int = 0
+
+
+@dataclass
+class Summary:
+    """What was found; counts are of recordings.
+
+    Attributes:
+        num_files: listed.
+        num_read: read without an error.
+        formats: by name of the format.
+        leads: by lead set.
+        rates: by sample rate in Hz.
+        seconds: by length, rounded to a second.
+        units: by unit.
+        labels: by label, for each task.
+        quality: by flag of `Quality` that at least one lead has.
+        duplicates: groups of recordings with equal signals.
+        patients: by patient; recordings without one are not counted.
+        problems: recording and reason.
+        note: about the table.
+    """
+
+    num_files: int = 0
+    num_read: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
+    leads: Counter[str] = field(default_factory=Counter)
+    rates: Counter[float] = field(default_factory=Counter)
+    seconds: Counter[int] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    quality: Counter[str] = field(default_factory=Counter)
+    duplicates: list[list[str]] = field(default_factory=list)
+    patients: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    note: str = ""
+
+
+def run(recipe: Recipe, console: Console | None = None) -> Summary:
+    """Read the files of a folder, print what is there, and return it; nothing is written.
+
+    Raises:
+        DatasetError: no such folder, no ECG in it, or a table that does not fit.
+    """
+    console = console or Console()
+    corpus = datasets.corpus(
+        "folder",
+        recipe.folder,
+        labels=None if recipe.labels is None else str(recipe.labels),
+        record_column=recipe.record_column,
+        patient_column=recipe.patient_column,
+        label_columns=recipe.label_columns,
+    )
+    summary = Summary(num_files=len(corpus.items), note=corpus.note)
+    step = max(1, -(-len(corpus.items) // recipe.max_files)) if recipe.max_files > 0 else 1
+    same: dict[bytes, list[str]] = {}
+    chosen = corpus.items[::step]
+    for item in track(chosen, "reading", console=console, transient=True):
+        record_id, details = item
+        try:
+            record = corpus.read(item)
+            flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+        except AnyleadError as error:
+            summary.problems.append((record_id, " ".join(str(error).split())))
+            continue
+        _count(summary, details, record, (Quality(int(flag)) for flag in flags))
+        signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
+        same.setdefault(signal, []).append(record_id)
+    summary.duplicates = [group for group in same.values() if len(group) > 1]
+    _print(console, summary)
+    return summary
+
+
+def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Quality]) -> None:
+    summary.num_read += 1
+    summary.formats[formats.find_format(details.path) or "unknown"] += 1
+    summary.leads["12 standard leads" if record.leads == LEADS else ", ".join(record.leads)] += 1
+    summary.rates[record.sample_rate] += 1
+    summary.seconds[round(record.seconds)] += 1
+    summary.units[record.unit] += 1
+    for task, names in record.labels.items():
+        summary.labels.setdefault(task, Counter()).update(names or ("(none)",))
+    if record.patient_id is not None:
+        summary.patients[record.patient_id] += 1
+    found = Quality(0)
+    for flag in flags:
+        found |= flag
+    summary.quality.update(flag.name for flag in found if flag.name is not None)
+
+
+def _print(console: Console, summary: Summary) -> None:
+    looked_at = summary.num_read + len(summary.problems)
+    console.print(
+        f"{summary.num_files:,} files, {looked_at:,} looked into, {summary.num_read:,} readable,"
+        f" {len(summary.problems):,} with problems",
+        highlight=False,
+    )
+    if summary.note:
+        console.print(summary.note, highlight=False)
+    counted: dict[str, Counter[str]] = {
+        "format": summary.formats,
+        "leads": summary.leads,
+        "sample rate": Counter({f"{rate:g} Hz": n for rate, n in summary.rates.items()}),
+        "length": Counter({f"{length} s": n for length, n in summary.seconds.items()}),
+        "unit": summary.units,
+        **{f"labels: {task}": names for task, names in summary.labels.items()},
+        "quality flag": summary.quality,
+    }
+    table = Table("what", "value", "recordings")
+    for what, counts in counted.items():
+        for row, (value, number) in enumerate(counts.most_common(_ROWS)):
+            table.add_row(what if row == 0 else "", value, f"{number:,}")
+        if len(counts) > _ROWS:
+            table.add_row("", f"({len(counts) - _ROWS} more)", "")
+    console.print(table)
+    several = sum(number > 1 for number in summary.patients.values())
+    known = f"{len(summary.patients):,} patients, {several:,} with several recordings"
+    console.print(known if summary.patients else "no patients named", highlight=False)
+    if summary.duplicates:
+        number = sum(len(group) for group in summary.duplicates)
+        console.print(f"{number:,} recordings have the same signal as another:", highlight=False)
+    for group in summary.duplicates[:_ROWS]:
+        console.print(f"  {', '.join(group)}", highlight=False, soft_wrap=True)
+    for record_id, reason in summary.problems[:_ROWS]:
+        console.print(f"  problem with {record_id}: {reason}", highlight=False, soft_wrap=True)
+    if len(summary.problems) > _ROWS:
+        console.print(f"  ({len(summary.problems) - _ROWS} more problems)", highlight=False)

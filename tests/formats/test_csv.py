@@ -1,0 +1,82 @@
+import time
+
+import numpy as np
+import pytest
+
+from anylead.errors import FormatError
+from anylead.formats import csv
+
+TABLE = "I (mV),II (mV)\n" + "0.1,0.2\n" * 5
+
+
+def read(tmp_path, text, name="a.csv", **stated):
+    path = tmp_path / name
+    path.write_text(text)
+    return csv.read(path, **stated)
+
+
+def test_arguments_state_rate_and_unit(tmp_path):
+    record = read(tmp_path, TABLE.replace(" (mV)", ""), sample_rate=250, unit="uV")
+    np.testing.assert_allclose(record.signal, [[1e-4] * 5, [2e-4] * 5], rtol=1e-6)
+
+
+def test_names_state_the_columns_of_a_bare_table(tmp_path):
+    record = read(tmp_path, "1,2\n3,4\n", sample_rate=250, leads=["V1", "aVR"], unit="mV")
+    assert record.leads == ("V1", "aVR")
+    np.testing.assert_array_equal(record.signal, [[1, 3], [2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    [
+        (["0", "0.004", "0.008", "0.012"], 250.0),
+        (["0.000", "0.003", "0.006", "0.008", "0.011", "0.014"], None),
+        (["0", "0.00390625", "0.0078125"], 256.0),
+        (["0", "1", "0"], None),
+        (["0"], None),
+    ],
+)
+def test_the_rate_comes_from_even_times_only(times, rate, tmp_path):
+    text = "time,II (mV)\n" + "".join(f"{t},1\n" for t in times)
+    if rate is None:
+        with pytest.raises(FormatError, match="not evenly spaced"):
+            read(tmp_path, text)
+    else:
+        assert read(tmp_path, text).sample_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "no table"),
+        ("# only\n# comments: 1\n", "no table"),
+        (TABLE, "sample_rate not stated"),
+        (TABLE.replace("mV", "kg"), "sample_rate not stated"),
+        (TABLE.replace("0.2\n", "up\n", 1), "not a table of numbers"),
+        (TABLE + "1,2,3\n", "not a table of numbers"),
+        ("PPG,SpO2\n1,2\n", "no lead among the columns"),
+        ("a\0b", "binary"),
+        (",".join(["1"] * 999), "999 columns"),
+    ],
+)
+def test_what_is_no_ecg_is_refused_with_what_was_found(text, found, tmp_path):
+    with pytest.raises(FormatError, match=found) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(str(tmp_path / "a.csv"))
+
+
+def test_units_that_are_no_voltage_are_refused(tmp_path):
+    with pytest.raises(FormatError, match="kg"):
+        read(tmp_path, TABLE.replace("mV", "kg"), sample_rate=100)
+
+
+def test_a_long_first_line_takes_no_quadratic_time(tmp_path):
+    started = time.perf_counter()
+    with pytest.raises(FormatError):
+        read(tmp_path, "I" + " " * 60000 + "x,II\n1,2\n")
+    assert time.perf_counter() - started < 1
+
+
+def test_stated_names_replace_those_of_the_header(tmp_path):
+    text = "left (mV),right (mV)\n1,2\n"
+    assert read(tmp_path, text, sample_rate=250, leads=["II", "V5"]).leads == ("II", "V5")

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from anylead.errors import FormatError
+from anylead.formats import dicom
+from anylead.leads import LEADS
+from format_samples import SAMPLES
+
+pydicom = pytest.importorskip("pydicom")
+
+
+@pytest.fixture(scope="module")
+def real():
+    """A real ECG that comes with pydicom."""
+    return pydicom.data.get_testdata_file("waveform_ecg.dcm", download=False)
+
+
+def test_a_real_ecg_obeys_einthoven_and_goldberger(real, tmp_path):
+    path = tmp_path / "real.dcm"
+    path.write_bytes(open(real, "rb").read())  # noqa: SIM115
+    record = dicom.read(path)
+    assert record.leads == LEADS
+    assert (record.sample_rate, record.signal.shape) == (1000.0, (12, 10000))
+    assert (record.age, record.sex) == (42.0, "female")
+    assert record.start_time == "2013-01-25T10:59:19"
+    assert record.diagnosis == "RITMO SINUSALE\nECG NORMALE"
+    one, two, three, right, left, foot = record.signal[:6].astype(np.float64)
+    step = 1.25e-3 * 1.01  # mV; the device rounds each lead on its own
+    np.testing.assert_allclose(three, two - one, atol=2 * step)
+    np.testing.assert_allclose(right, -(one + two) / 2, atol=2 * step)
+    np.testing.assert_allclose(left, one - two / 2, atol=2 * step)
+    np.testing.assert_allclose(foot, two - one / 2, atol=2 * step)
+    assert 0.5 < np.ptp(record.signal[1]) < 5  # millivolts, not micro and not volts
+
+
+def edited(tmp_path, edit):
+    path = SAMPLES["dicom"]["2 leads"](tmp_path).path
+    dataset = pydicom.dcmread(path)
+    edit(dataset, dataset.WaveformSequence[1])
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    return path
+
+
+def units(text):
+    def edit(_, group):
+        for channel in group.ChannelDefinitionSequence:
+            channel.ChannelSensitivityUnitsSequence[0].CodeValue = text
+
+    return edit
+
+
+def without(keyword):
+    def edit(_, group):
+        for channel in group.ChannelDefinitionSequence:
+            delattr(channel, keyword)
+
+    return edit
+
+
+def test_units_other_than_microvolts_are_scaled(tmp_path):
+    in_microvolts = dicom.read(SAMPLES["dicom"]["2 leads"](tmp_path).path).signal
+    found = dicom.read(edited(tmp_path, units("mV"))).signal
+    np.testing.assert_allclose(found, 1000 * in_microvolts, rtol=1e-5)
+
+
+def waveform(**fields):
+    def edit(_, group):
+        for name, value in fields.items():
+            setattr(group, name, value)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        (units("mm[Hg]"), r"mm\[Hg\]"),
+        (without("ChannelSensitivity"), "arbitrary"),
+        (waveform(NumberOfWaveformSamples=2**31), "waveform declared"),
+        (waveform(NumberOfWaveformChannels=3), "2 channel definitions for 3"),
+        (waveform(WaveformBitsAllocated=24), "24 bits"),
+        (waveform(SamplingFrequency=0), "0.0 Hz"),
+        (waveform(WaveformOriginality="DERIVED"), "no ECG waveform"),
+        (lambda dataset, _: delattr(dataset, "WaveformSequence"), "no ECG waveform in this ECG"),
+    ],
+)
+def test_what_is_no_ecg_in_volts_is_refused(edit, found, tmp_path):
+    with pytest.raises(FormatError, match=found):
+        dicom.read(edited(tmp_path, edit))
+
+
+def test_a_lead_is_found_by_its_meaning_where_its_code_is_unknown(tmp_path):
+    def edit(_, group):
+        source = group.ChannelDefinitionSequence[0].ChannelSourceSequence[0]
+        source.CodingSchemeDesignator, source.CodeMeaning = "99LOCAL", "Lead aVL (augmented)"
+
+    assert dicom.read(edited(tmp_path, edit)).leads == ("aVL", "V5")
+
+
+def test_a_large_deflated_object_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "deflated.dcm"
+    dataset = pydicom.Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.3"
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    path.write_bytes(path.read_bytes() + bytes(2**19))
+    with pytest.raises(FormatError, match="deflated"):
+        dicom.read(path)

@@ -1,0 +1,212 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+import anylead
+from anylead import datasets, embed, prepare
+from anylead.embedding_parts import begin_or_go_on, embed_part, unfinished
+from anylead.errors import AnyleadError, RecipeError, StoreError
+from anylead.signals import PreprocessConfig
+from interop import small_models
+
+QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(small_models.folder(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def records():
+    return list(datasets.records("synthetic", num_patients=5, seconds=3.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, records):
+    """Ten recordings, and one file that is none."""
+    path = tmp_path_factory.mktemp("ecgs")
+    for i, record in enumerate(records):
+        named = {"leads": np.array(record.leads), "sample_rate": 500.0, "unit": "mV"}
+        np.savez(path / f"r{i}.npz", signal=record.signal, **named)
+    (path / "broken.edf").write_bytes(b"0       not really")
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stores") / "store"
+    options = {"num_patients": 5, "seconds": 3.0}
+    config = PreprocessConfig(sample_rate=250.0)
+    prepare.run(prepare.Recipe("synthetic", path, None, options, config, 1), QUIET)
+    return path
+
+
+def run(source, model, out, **settings):
+    recipe = embed.Recipe(str(source), model, out, num_workers=1, records_per_part=3)
+    embed.run(recipe.__class__(**{**vars(recipe), **settings}), QUIET)
+    return pq.read_table(out)
+
+
+def vectors(table):
+    return np.array(table.column("vector").to_pylist(), np.float32)
+
+
+def test_a_folder_becomes_one_row_per_recording(folder, model, records, tmp_path):
+    table = run(folder, model, tmp_path / "a.parquet")
+    assert table.column_names == ["record_id", "patient_id", "vector"]
+    assert table.num_rows == 10
+    expected = dict(
+        zip([f"r{i}" for i in range(10)], anylead.load(model).embed(records), strict=True)
+    )
+    for name, vector in zip(table.column("record_id").to_pylist(), vectors(table), strict=True):
+        stem = name.rpartition("/")[2].removesuffix(".npz")
+        np.testing.assert_allclose(vector, expected[stem], atol=1e-5)
+
+
+def test_what_cannot_be_read_is_listed_and_does_not_end_the_run(folder, model, tmp_path):
+    run(folder, model, tmp_path / "a.parquet")
+    lines = (tmp_path / "a.rejected.csv").read_text().splitlines()
+    assert lines[0] == "record,reason"
+    assert len(lines) == 2
+    assert "broken" in lines[1]
+    assert not (tmp_path / "a.parquet.parts").exists()
+
+
+def test_a_store_gives_what_its_recordings_give(store, model, records, tmp_path):
+    table = run(store, model, tmp_path / "a.parquet")
+    expected = anylead.load(model).embed(records)
+    np.testing.assert_allclose(vectors(table), expected, atol=2e-3)  # int16 in the store
+    assert len(set(table.column("patient_id").to_pylist())) == 5
+
+
+def test_layer_pool_and_leads_are_those_of_embed(store, model, records, tmp_path):
+    table = run(store, model, tmp_path / "a.parquet", layer=1, pool="max", use_leads="I,II")
+    expected = anylead.load(model).embed(records, layer=1, pool="max", use_leads="I,II")
+    np.testing.assert_allclose(vectors(table), expected, atol=5e-3)
+
+
+def test_a_store_prepared_for_something_else_is_refused(store, tmp_path):
+    other = str(small_models.folder(tmp_path / "m", rate=500.0))
+    with pytest.raises(StoreError, match=r"sample_rate 250\.0, the model wants 500\.0"):
+        run(store, other, tmp_path / "a.parquet")
+
+
+def test_two_processes_give_what_one_gives(folder, model, tmp_path):
+    one = run(folder, model, tmp_path / "one.parquet")
+    two = run(folder, model, tmp_path / "two.parquet", num_workers=2)
+    assert two.column("record_id").equals(one.column("record_id"))
+    np.testing.assert_allclose(vectors(two), vectors(one), atol=1e-6)
+
+
+def test_a_run_goes_on_where_it_stopped(folder, model, tmp_path):
+    out = tmp_path / "a.parquet"
+    recipe = embed.Recipe(str(folder), model, out, num_workers=1, records_per_part=3)
+    job = embed.make_job(recipe)
+    begin_or_go_on(job)
+    embed_part(job, 2)
+    done = job.part_file(2).stat().st_mtime_ns
+    assert unfinished(job) == [0, 1, 3]
+    begin_or_go_on(job)
+    assert job.part_file(2).stat().st_mtime_ns == done
+    embed.run(recipe, QUIET)
+    whole = run(folder, model, tmp_path / "b.parquet")
+    assert pq.read_table(out).equals(whole)
+    written = out.stat().st_mtime_ns
+    embed.run(recipe, QUIET)  # nothing is left to do
+    assert out.stat().st_mtime_ns == written
+
+
+def test_other_settings_never_mix_with_parts_that_are_there(folder, model, tmp_path):
+    recipe = embed.Recipe(str(folder), model, tmp_path / "a.parquet", num_workers=1)
+    begin_or_go_on(embed.make_job(recipe))
+    with pytest.raises(RecipeError, match=r"begun with other settings \(pool: 'mean', now 'max'\)"):
+        run(folder, model, tmp_path / "a.parquet", pool="max", records_per_part=256)
+    run(folder, model, tmp_path / "a.parquet", records_per_part=256)
+    with pytest.raises(RecipeError, match="there already, made from something else"):
+        run(folder, model, tmp_path / "a.parquet", layer=0, records_per_part=256)
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_parts_that_are_whole_and_no_result(folder, model, tmp_path):
+    out = tmp_path / "a.parquet"
+    code = "import sys; from anylead.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "embed",
+        str(folder),
+        model,
+        "-o",
+        str(out),
+        "--records_per_part",
+        "1",
+        "--num_workers",
+        "1",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    parts = tmp_path / "a.parquet.parts"
+    until = time.monotonic() + 60
+    while not list(parts.glob("*.parquet")) and time.monotonic() < until:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if not out.exists():  # else it was faster than the signal
+        assert all(pq.read_table(part).num_rows <= 1 for part in parts.glob("*.parquet"))
+    table = run(folder, model, out, records_per_part=1)
+    assert table.equals(run(folder, model, tmp_path / "b.parquet", records_per_part=1))
+
+
+def test_the_result_says_how_it_was_made(folder, model, tmp_path):
+    run(folder, model, tmp_path / "a.parquet", pool="max")
+    made = json.loads(pq.read_schema(tmp_path / "a.parquet").metadata[b"anylead"])
+    assert made["settings"]["pool"] == "max"
+    assert made["model_sha256"] == anylead.load(model).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"source": "nowhere"}, "no such store or folder"),
+        ({"dataset": "nothing"}, "dataset 'nothing'"),
+        ({"pool": "median"}, "pool 'median'"),
+        ({"records_per_part": 0}, "records_per_part 0"),
+        ({"num_workers": -1}, "num_workers -1"),
+        ({"model": "nowhere"}, "nowhere: no such file"),
+    ],
+)
+def test_wrong_settings_are_one_clear_line(folder, model, tmp_path, settings, says):
+    given = {"source": str(folder), "model": model, "out": tmp_path / "a.parquet", **settings}
+    with pytest.raises(AnyleadError, match=says):
+        embed.run(embed.Recipe(**given), QUIET)
+
+
+def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "broken.edf").write_bytes(b"0       not really")
+    with pytest.raises(RecipeError, match="none of 1 recordings could be embedded; the first"):
+        run(tmp_path / "bad", model, tmp_path / "a.parquet")
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):
+    ray = pytest.importorskip("ray")
+    path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
+    try:
+        by_ray = run(folder, model, tmp_path / "ray.parquet", engine="ray")
+    finally:
+        ray.shutdown()
+    alone = run(folder, model, tmp_path / "one.parquet")
+    assert by_ray.column("record_id").equals(alone.column("record_id"))
+    np.testing.assert_allclose(vectors(by_ray), vectors(alone), atol=1e-6)
