@@ -87,10 +87,10 @@ def _equal(found: object, stated: object) -> bool:
 def fuzz_row(name: str, counts: dict[str, dict[str, float]]) -> list[str]:
     """One row of the table of fuzzing, as the last long run counted."""
     found = counts[name]
-    keys = ("examples", "records", "refused", "findings", "slowest_seconds")
+    keys = ("examples", "records", "refused", "findings")
     return [
         name,
-        *(f"{found[key]:g}" if key == "slowest_seconds" else str(found[key]) for key in keys),
+        *(f"{found[key]:.0f}" for key in keys),
     ]
 
 
@@ -123,7 +123,7 @@ def page() -> str:
             "samples above by `PYTHONPATH=src:tests python -m format_fuzz --examples N --out",
             "docs/formats_fuzz.json`. A finding would be anything but a record or a `FormatError`,",
             "more than 5 s, or more than 1 GiB.\n",
-            table(["format", "files", "read", "refused", "findings", "slowest (s)"],
+            table(["format", "files", "read", "refused", "findings"],
                   [fuzz_row(name, counts) for name in SAMPLES if name in counts]),
         ]
     )  # fmt: skip
