@@ -133,6 +133,8 @@ def read_damaged(name: str, path: Path) -> str:
 def run(name: str, folder: Path, numbers: Iterator[int] | range) -> Outcome:
     """Read damaged files in this process."""
     samples = [write(folder) for write in SAMPLES[name].values()]
+    if len({sample.path for sample in samples}) < len(samples):
+        raise ValueError(f"{name}: two samples of one name")
     intact = [sample.path.read_bytes() for sample in samples]
     outcome = Outcome()
     before = _peak()

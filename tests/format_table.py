@@ -51,6 +51,8 @@ def at_most(error: float) -> str:
 
 def read_row(name: str, folder: Path) -> list[str]:
     """One row of the table of readers; yes means that every variant of the sample agrees."""
+    folder = folder / name  # of its own, so that no side-car speaks for another format
+    folder.mkdir()
     samples = [write(folder) for write in SAMPLES[name].values()]
     records = [formats.READERS[name].read(sample.path) for sample in samples]
     pairs = list(zip(records, samples, strict=True))
@@ -107,9 +109,9 @@ def page() -> str:
         [
             INTRODUCTION,
             "## Read\n",
-            "Sample files written by other code (wfdb, edfio, pydicom, scipy, h5py, pyarrow, NumPy,",
-            "or writers from the specification in `tests/format_samples`), read back. The error is",
-            "the largest difference in mV, up to the next power of ten.\n",
+            "Sample files written by other code (wfdb, edfio, pydicom, scipy, h5py, pyarrow,",
+            "NumPy, or writers from the specification in `tests/format_samples`), read back. The",
+            "error is the largest difference in mV, up to the next power of ten.\n",
             table(["format", "variants", "error", "leads", "rate", *facts], rows),
             "## Written\n",
             "`anylead convert-ecg IN OUT` writes " + ", ".join(sorted(convert_ecg.WRITERS)) + ".",

@@ -1,4 +1,4 @@
-"""`python -m anylead`, which is also what `torchrun -m anylead` starts."""
+"""`python -m anylead`: the same as the command `anylead`."""
 
 import sys
 

@@ -6,8 +6,8 @@ losses summed over ranks and divided once by the sum of their terms, as the loop
 gradient of one process with the whole batch.
 
 Micro-batches are what ranks are, one after another: a first pass without gradients keeps what each
-of them gathers, and in the second each sees the rows of all, with gradients into its own (GradCache,
-Gao et al. 2021, arXiv:2101.06983).
+of them gathers, and in the second each sees the rows of all, with gradients into its own
+(GradCache, Gao et al. 2021, arXiv:2101.06983).
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
-
 
 _exchange: Callable[[Tensor], Tensor] | None = None
 
