@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         run_verb(name, rest)
     except AnyleadError as error:
         print(f"anylead {name}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_status
     except KeyboardInterrupt:
         print(f"anylead {name}: stopped", file=sys.stderr)
         return 130
