@@ -35,7 +35,7 @@ class Target:
 
     def __call__(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time) and (rows, 12) -> (rows,)."""
-        context = self.encoder(signal, None, has_lead).context
+        context: Tensor = self.encoder(signal, None, has_lead).context
         if self.index is not None:
             weight, bias = self.model.head["weight"], self.model.head["bias"]
             return context.mean(dim=1) @ weight[self.index] + bias[self.index]
