@@ -25,7 +25,7 @@ from anylead.checkpoint import load_checkpoint, write_atomically
 from anylead.errors import AnyleadError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge
-from anylead.training.resume import STATE
+from anylead.training.resume import remove_states
 
 DONE = "done.json"
 
@@ -144,7 +144,7 @@ def do_job(job: Job, device: str) -> Outcome:
 def _pretrain(job: Job, device: str, started: float) -> None:
     out = job.folder / "pretrain" / job.fit.key
     pretrain.run(build_recipe(pretrain.Recipe, _values(job, out, device)))
-    (out / STATE).unlink(missing_ok=True)
+    remove_states(out)
     _write(_done_file(job), {"recipe": job.fit.values, "seconds": perf_counter() - started})
 
 
@@ -182,7 +182,7 @@ def _finetune(job: Job, device: str, started: float) -> None:
         "seconds": perf_counter() - started,
     }
     _write(done, facts)
-    (out / STATE).unlink(missing_ok=True)
+    remove_states(out)
     if not job.keeps_runs:
         shutil.rmtree(out, ignore_errors=True)
 
