@@ -1,0 +1,91 @@
+"""`anylead explain FILE --model DIR -o page.svg`: what a prediction rests on, over the ECG."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.explanations import Explanation, deletion, explain, saliency_on
+from anylead.formats import read
+from anylead.inference import load
+from anylead.pictures import deletion_curve, ecg_page, save
+from anylead.pictures.output import picture_kind
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `anylead explain` needs.
+
+    Attributes:
+        file: a recording in any supported format.
+        model: a run of `anylead finetune`, "hf://owner/name", or any other model.
+        out: the picture, .svg, .pdf or .png.
+        label: which answer; null is the most probable.
+        method: "gradients" (integrated gradients), "occlusion" (by lead and time) or "attention"
+            (roll-out; time only, the same for every label).
+        leads: what the model may see; a named set or a list; null is all.
+        layout: of the page, see `anylead plot`.
+        seconds: length of the page; null is 10 s, or what there is.
+        start: of the page, seconds into the recording.
+        deletion: also draw the deletion curve into this file.
+        device: "cpu", "cuda"; null takes a GPU where there is one.
+    """
+
+    file: Path
+    model: str
+    out: Path = Path("explanation.svg")
+    label: str | None = None
+    method: str = "gradients"
+    leads: str | None = None
+    layout: str | None = None
+    seconds: float | None = None
+    start: float = 0.0
+    deletion: Path | None = None
+    device: str | None = None
+
+
+def run(recipe: Recipe) -> Path:
+    """Draw the page; prints what each lead does to the answer. Returns where the page is.
+
+    Raises:
+        FormatError, LeadError: the recording cannot be used.
+        RecipeError: an unknown method or label, or a page that does not fit.
+        CheckpointError: no such model.
+    """
+    for path in (recipe.out, recipe.deletion):
+        if path is not None:
+            picture_kind(path)  # before any work
+    record = read(recipe.file)
+    model = load(recipe.model, device=recipe.device)
+    explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
+    figure = ecg_page(
+        record,
+        layout=recipe.layout,
+        saliency=saliency_on(explanation, record),
+        header=headline(explanation),
+        seconds=recipe.seconds,
+        start=recipe.start,
+    )
+    save(figure, recipe.out)
+    if recipe.deletion is not None:
+        curves: dict[str, NDArray[np.floating]] = {
+            "most salient first": deletion(model, record, explanation),
+            "at random": deletion(model, record, explanation, seed=0),
+        }
+        save(deletion_curve(curves, f"probability of {explanation.label}"), recipe.deletion)
+    print(f"{recipe.out}: {headline(explanation)}")
+    score = "logit" if explanation.label is not None else "cosine"
+    print(f"fall of the {score} without a lead:")
+    for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -item[1]):
+        print(f"  {name:<4} {fall:+.3f}")
+    return recipe.out
+
+
+def headline(explanation: Explanation) -> str:
+    """One line: what is explained, and how."""
+    method = {"gradients": "integrated gradients", "attention": "attention roll-out"}
+    how = method.get(explanation.method, explanation.method)
+    if explanation.label is None:
+        return f"the recording's own vector  ·  {how}"
+    return f"{explanation.label} {explanation.probability:.0%}  ·  {how}"

@@ -1,0 +1,121 @@
+"""From a recording and a model to the attribution of every sample."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anylead.errors import RecipeError
+from anylead.explanations import attention, gradients, occlusion
+from anylead.explanations.target import Target
+from anylead.inference import Model
+from anylead.inputs import check
+from anylead.leads import LEADS
+from anylead.pictures.saliency import onto_record, smooth, to_unit_range
+from anylead.records import Record
+from anylead.windows import Windows, sigmoid
+
+METHODS: dict[str, Callable[[Target, Tensor, Tensor], Tensor]] = {
+    "gradients": gradients.attribute,
+    "occlusion": occlusion.attribute,
+    "attention": attention.attribute,
+}
+# A QRS complex is longer; single samples of a gradient are noise to the eye.
+_SMOOTH_SECONDS = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What one answer rests on.
+
+    Attributes:
+        method: a name in `METHODS`.
+        label: the answer that is explained; None for a model without labels.
+        probability: of the label; None without one.
+        attribution: (12, time) of the preprocessed recording, of either sign.
+        sample_rate: of `attribution`, Hz.
+        by_lead: name -> how the score (a logit, or a cosine) falls without this lead.
+    """
+
+    method: str
+    label: str | None
+    probability: float | None
+    attribution: NDArray[np.float32]
+    sample_rate: float
+    by_lead: dict[str, float]
+
+
+def explain(
+    model: Model,
+    record: Record,
+    method: str = "gradients",
+    label: str | None = None,
+    use_leads: str | Sequence[str] | None = None,
+) -> Explanation:
+    """Attribute one answer to the samples of a recording.
+
+    Args:
+        model: any model; without a classifier, the likeness to the recording's own vector is
+            explained.
+        record: the recording.
+        method: a name in `METHODS`.
+        label: what is explained; None is the most probable.
+        use_leads: what the model may see.
+
+    Raises:
+        RecipeError: an unknown method or label, or attention of an encoder without any.
+        FormatError, LeadError: a recording that cannot be used.
+        MissingPackageError: captum is not installed.
+    """
+    if method not in METHODS:
+        raise RecipeError(f"method {method!r}; known are {', '.join(METHODS)}")
+    check(record)
+    windows = model.windows([record], use_leads)[0]
+    target, label, probability = _target(model, windows, label)
+    signal = torch.from_numpy(windows.signal).to(model.device)
+    has_lead = torch.from_numpy(windows.has_lead).to(model.device)
+    pieces = [METHODS[method](target, window, has_lead).cpu().numpy() for window in signal]
+    fall = occlusion.by_lead(target, signal, has_lead).tolist()
+    names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    return Explanation(
+        method,
+        label,
+        probability,
+        _joined(windows, pieces),
+        model.preprocess_config.sample_rate,
+        {name: fall[LEADS.index(name)] for name in names},
+    )
+
+
+def saliency_on(explanation: Explanation, record: Record) -> NDArray[np.float32]:
+    """Strength in [0, 1] for every sample of the recording as it was read, (lead, time)."""
+    samples = max(1, round(_SMOOTH_SECONDS * explanation.sample_rate))
+    size = smooth(np.abs(explanation.attribution), samples)
+    seconds = size.shape[1] / explanation.sample_rate
+    return onto_record(to_unit_range(size), record, seconds=seconds)
+
+
+def _target(
+    model: Model, windows: Windows, label: str | None
+) -> tuple[Target, str | None, float | None]:
+    if model.kind != "classification":
+        own = torch.from_numpy(model.vectors([windows])[0]).to(model.device)
+        return Target(model, label, own), None, None
+    probability = sigmoid(model.logits([windows])[0])
+    label = label if label is not None else model.label_names[int(probability.argmax())]
+    target = Target(model, label)
+    return target, label, float(probability[model.label_names.index(label)])
+
+
+def _joined(windows: Windows, pieces: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Attributions of windows -> of the recording; where windows overlap, their mean."""
+    length = int(windows.start[-1]) + windows.signal.shape[2]
+    total = np.zeros((len(LEADS), length))
+    count = np.zeros(length)
+    for start, piece in zip(windows.start.tolist(), pieces, strict=True):
+        total[:, start : start + piece.shape[1]] += piece
+        count[start : start + piece.shape[1]] += 1
+    return (total / np.maximum(count, 1)).astype(np.float32)

@@ -1,0 +1,53 @@
+"""Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365), from flat leads to the ECG.
+
+The attributions of a window add up to its score minus the score of flat leads. Normalization makes
+an encoder nearly blind to the size of a signal, so along the way the score changes most while the
+ECG is still tiny; even steps would miss that, so the way is cut into decades.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from anylead.errors import MissingPackageError
+from anylead.explanations.target import Target, flat
+
+# Ends of the parts of the way, and points of the quadrature in each.
+DECADES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
+STEPS = 12
+_ROWS_AT_ONCE = 8
+
+
+def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
+    """Share of every sample in the score, of either sign.
+
+    Args:
+        target: the score.
+        signal: (12, time).
+        has_lead: (12,) bool.
+
+    Returns:
+        (12, time), zero for missing leads.
+
+    Raises:
+        MissingPackageError: captum is not installed.
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError:
+        raise MissingPackageError(
+            'captum is not installed; pip install "anylead[explain]"'
+        ) from None
+    rows = signal[None]
+    way = rows - flat(rows)
+    total = torch.zeros_like(rows)
+    for begin, end in pairwise(DECADES):
+        total += IntegratedGradients(target).attribute(
+            flat(rows) + end * way,
+            baselines=flat(rows) + begin * way,
+            additional_forward_args=(has_lead[None],),
+            n_steps=STEPS,
+            internal_batch_size=_ROWS_AT_ONCE,
+        )
+    return total[0].detach() * has_lead[:, None]

@@ -1,0 +1,64 @@
+"""The one number that is explained, as a function of what the encoder sees."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from anylead.errors import RecipeError
+from anylead.inference import Model
+from anylead.models import Encoder
+
+
+class Target:
+    """The logit of a label; for a model without labels, likeness to the recording's own vector.
+
+    Args:
+        model: any model.
+        label: one of its label names; None where it has no classifier.
+        own: (dim,) embedding of the whole recording, for models without a classifier.
+
+    Raises:
+        RecipeError: an unknown label.
+    """
+
+    def __init__(self, model: Model, label: str | None, own: Tensor | None = None):
+        if label is not None and label not in model.label_names:
+            raise RecipeError(f"label {label!r}; the model has {', '.join(model.label_names)}")
+        self.model = model
+        self.encoder: Any = _with_whole_gradients(model.encoder)
+        self.index = None if label is None else model.label_names.index(label)
+        self.own = own
+
+    def __call__(self, signal: Tensor, has_lead: Tensor) -> Tensor:
+        """(rows, 12, time) and (rows, 12) -> (rows,)."""
+        context: Tensor = self.encoder(signal, None, has_lead).context
+        if self.index is not None:
+            weight, bias = self.model.head["weight"], self.model.head["bias"]
+            return context.mean(dim=1) @ weight[self.index] + bias[self.index]
+        assert self.own is not None
+        return cosine_similarity(context.mean(dim=1), self.own[None].to(context), dim=1)
+
+    @torch.no_grad()
+    def value(self, signal: Tensor, has_lead: Tensor) -> Tensor:
+        """The same in small batches and without gradients."""
+        size = self.model.batch_size
+        parts = zip(torch.split(signal, size), torch.split(has_lead, size), strict=True)
+        return torch.cat([self(part, flags) for part, flags in parts])
+
+
+def flat(signal: Tensor) -> Tensor:
+    """What counts as "nothing there": every lead at its median, (..., lead, time)."""
+    return signal.median(dim=-1, keepdim=True).values.expand_as(signal)
+
+
+def _with_whole_gradients(encoder: Any) -> Any:
+    """The same weights without the factor that training puts on gradients of the convolutions."""
+    if not isinstance(encoder, Encoder):
+        return encoder
+    view = copy.copy(encoder)
+    view.config = replace(encoder.config, feature_grad_scale=1.0)
+    return view
