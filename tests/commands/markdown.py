@@ -42,7 +42,7 @@ def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page; `<!-- skip: reason -->` before one keeps it from running."""
     pattern = (
         r"(?:<!-- skip: ([^\n]+?) -->\n+)?"
-        r'^```(\w+)(?: title="([^\n]+?)")?\n(.*?)^```$'
+        r'^```(\w*)(?: title="([^\n]+?)")?\n(.*?)^```$'
     )
     found = re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [Block(language, title, text, skip) for skip, language, title, text in found]

@@ -1,4 +1,4 @@
-"""Wheel and source archive: what is inside, and that the wheel installs into an empty environment."""
+"""Wheel and source archive: what is inside, and that it installs into an empty environment."""
 
 import subprocess
 import sys
