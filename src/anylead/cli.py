@@ -32,7 +32,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
-    "inspect": Verb("inspect_folder", "what is in a folder of ECGs", ("folder",)),
+    "inspect": Verb("inspect_folder", "what is in a folder of ECGs", ("root",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
