@@ -11,7 +11,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -22,10 +22,10 @@ import torch
 
 from anylead import finetune, pretrain
 from anylead.checkpoint import load_checkpoint, write_atomically
-from anylead.errors import AnyleadError
+from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge
-from anylead.training.resume import STATE
+from anylead.training.resume import states
 
 DONE = "done.json"
 
@@ -84,7 +84,14 @@ def run_all(
         Job("pretrain", folder, fit, (), settings, keeps_runs) for fit in plan.pretrainings.values()
     ]
     finetunings = [
-        Job("finetune", folder, fit, tuple(plan.lead_sets_of(key)), settings, keeps_runs)
+        Job(
+            "finetune",
+            folder,
+            fit,
+            tuple(plan.lead_sets_of(key)),
+            replace(settings, **fit.evaluate),
+            keeps_runs,
+        )
         for key, fit in plan.finetunings.items()
     ]
     clock = _Clock(pretrainings, finetunings, len(devices))
@@ -133,6 +140,8 @@ def do_job(job: Job, device: str) -> Outcome:
             _pretrain(job, device, started)
         else:
             _finetune(job, device, started)
+    except StoppedError:
+        raise
     except (AnyleadError, torch.OutOfMemoryError) as error:
         return Outcome(job, perf_counter() - started, f"{error}")
     except Exception as error:  # one odd run must not end the others
@@ -144,7 +153,7 @@ def do_job(job: Job, device: str) -> Outcome:
 def _pretrain(job: Job, device: str, started: float) -> None:
     out = job.folder / "pretrain" / job.fit.key
     pretrain.run(build_recipe(pretrain.Recipe, _values(job, out, device)))
-    (out / STATE).unlink(missing_ok=True)
+    _forget_states(out)
     _write(_done_file(job), {"recipe": job.fit.values, "seconds": perf_counter() - started})
 
 
@@ -182,9 +191,15 @@ def _finetune(job: Job, device: str, started: float) -> None:
         "seconds": perf_counter() - started,
     }
     _write(done, facts)
-    (out / STATE).unlink(missing_ok=True)
+    _forget_states(out)
     if not job.keeps_runs:
         shutil.rmtree(out, ignore_errors=True)
+
+
+def _forget_states(out: Path) -> None:
+    """A finished run needs none, and they are three times its size."""
+    for state in states(out):
+        state.unlink()
 
 
 def _values(job: Job, out: Path, device: str) -> dict[str, Any]:
