@@ -102,7 +102,7 @@ def run(recipe: Recipe) -> Path:
         setup.labels,
     )
     choice = _Choice(recipe, store, setup, folder, machine)
-    fit(
+    progress = fit(
         setup.module,
         loader,
         recipe.train,
@@ -112,6 +112,8 @@ def run(recipe: Recipe) -> Path:
         machine,
         choice.after_epoch,
     )
+    if "best_step" not in progress.facts:  # fewer steps than one epoch has
+        choice.after_epoch(progress)
     return folder
 
 
