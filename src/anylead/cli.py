@@ -49,6 +49,7 @@ VERBS: dict[str, Verb] = {
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "explain": Verb("explain", "what a prediction rests on, drawn over the ECG", ("file",)),
+    "serve": Verb("serve", "HTTP API and web page of a model", ("model",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
     "doctor": Verb("doctor", "what is installed, what is missing and what brings it"),
     "completion": Verb("completion", "Tab completion for bash or zsh", ("shell",)),

@@ -27,6 +27,8 @@ class Recipe:
             doubt.
         num_heads: attention heads, where no file says.
         conv_strides: strides of the convolutions, where no file says.
+        norm_first: whether layers normalize before their parts, where the settings in the file are
+            not those of its tensors.
         label_names: names of the outputs in order, or one text file with a name per line.
         preprocess: the preprocessing that the model expects, where the file does not say.
     """
@@ -38,6 +40,7 @@ class Recipe:
     pretrained: Path | None = None
     num_heads: int | None = None
     conv_strides: list[int] | None = None
+    norm_first: bool | None = None
     label_names: list[str] | None = None
     preprocess: PreprocessConfig | None = None
 
@@ -75,6 +78,7 @@ def _hints(recipe: Recipe) -> Hints:
     return Hints(
         num_heads=recipe.num_heads,
         conv_strides=tuple(recipe.conv_strides) if recipe.conv_strides else None,
+        norm_first=recipe.norm_first,
         pretrained=recipe.pretrained,
         preset=recipe.preset,
         preprocess=recipe.preprocess,

@@ -62,7 +62,8 @@ def run(recipe: Recipe) -> Gallery:
         person = recipe.person or record.patient_id or path.resolve().parent.name
         if not person:
             raise FormatError(f"{path}: does not say whose it is; give --person")
-        entries.append(Entry(person, str(path.resolve()), record.leads))
+        labels = tuple(label for task in record.labels.values() for label in task)
+        entries.append(Entry(person, str(path.resolve()), record.leads, labels))
     vectors = np.asarray(model.embed([record for _, record in records]), dtype=np.float32)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 

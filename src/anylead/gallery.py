@@ -35,11 +35,13 @@ class Entry:
         person: who it is.
         file: where it came from.
         leads: that it holds.
+        labels: that it had, of all label tasks.
     """
 
     person: str
     file: str
     leads: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,13 @@ def load_gallery(folder: Path) -> Gallery:
     if facts["format"] != FORMAT:
         raise CheckpointError(f"{path}: format {facts['format']}, this anylead reads {FORMAT}")
     entries = tuple(
-        Entry(each["person"], each["file"], tuple(each["leads"])) for each in facts["entries"]
+        Entry(
+            each["person"],
+            each["file"],
+            tuple(each["leads"]),
+            tuple(each.get("labels", ())),  # galleries of before had none
+        )
+        for each in facts["entries"]
     )
     return Gallery(facts["model"], facts["model_hash"], entries, vectors)
 

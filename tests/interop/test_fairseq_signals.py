@@ -246,7 +246,7 @@ def test_what_theirs_cannot_hold_is_refused(tmp_path):
 
 def test_the_optimizer_state_is_never_held_in_memory(tmp_path):
     theirs = peer.content()
-    theirs["last_optimizer_state"] = {"exp_avg": torch.zeros(60_000_000)}  # 240 MB
+    theirs["last_optimizer_state"] = {"exp_avg": torch.zeros(30_000_000)}  # 120 MB
     torch.save(theirs, tmp_path / "big.pt")
     code = (
         "import resource, sys; from pathlib import Path;"

@@ -136,7 +136,7 @@ def _is_clipped(
     is_clipped = np.zeros(len(signal), dtype=bool)
     for rail in (high, low):
         at_rail = signal == rail[:, None]
-        count = np.count_nonzero(at_rail, axis=1)
+        count = np.add.reduce(at_rail.view(np.int8), axis=1, dtype=np.int32)
         for lead in np.flatnonzero((count >= _CLIPPED_RUNS * _CLIPPED_SAMPLES) & (high > low)):
             edges = np.flatnonzero(np.diff(at_rail[lead].astype(np.int8), prepend=0, append=0))
             runs = edges[1::2] - edges[::2]
@@ -155,7 +155,11 @@ def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bo
     waves = _waves(window, sample_rate)
     cosine, sine = (pieces @ waves).reshape(len(signal), num_windows, 2, -1).swapaxes(0, 2)
     # (window, lead, frequency) -> mean amplitude (lead, mains, 1 + neighbours)
-    size = np.hypot(cosine, sine).mean(axis=0).reshape(len(signal), -1, 1 + len(_NEIGHBOURS_HZ))
+    size = (
+        np.sqrt(cosine * cosine + sine * sine)
+        .mean(axis=0)
+        .reshape(len(signal), -1, 1 + len(_NEIGHBOURS_HZ))
+    )
     line, beside = size[:, :, 0], size[:, :, 1:].mean(axis=2)
     found: NDArray[np.bool_] = ((line > _LARGEST_MAINS) & (line > 3 * beside)).any(axis=1)
     return found

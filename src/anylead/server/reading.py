@@ -1,0 +1,191 @@
+"""A request's body -> Records.
+
+A body is JSON (`schema.RecordingsIn`) or multipart with files of any format. Files lie in a folder
+of their own while they are read and are gone afterwards; no name can point out of that folder.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from anylead import formats
+from anylead.errors import FormatError, LeadError
+from anylead.formats.guard import guarded
+from anylead.formats.sidecar import FOLDER_FILE
+from anylead.inputs import as_records
+from anylead.records import Record
+from anylead.server.limits import Limits, RefusalError
+from anylead.server.schema import RecordingIn, RecordingsIn
+
+FACTS = ("sample_rate", "leads", "unit")
+_PICKLE_NAMES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
+_SAFE_NAME = re.compile(r"[^\x00-\x1f/\\:]{1,150}")
+
+
+class Upload(NamedTuple):
+    """A file of a request."""
+
+    name: str
+    content: bytes
+
+
+def from_json(body: bytes, limits: Limits) -> list[Record]:
+    """Recordings as numbers.
+
+    Raises:
+        RefusalError: no JSON, or not of the right form.
+        FormatError, LeadError: a recording that cannot be used.
+    """
+    try:
+        request = RecordingsIn.model_validate_json(body)
+    except ValidationError as error:
+        raise RefusalError(*_complaint(error)) from None
+    if len(request.recordings) > limits.recordings:
+        raise _too_many(len(request.recordings), limits)
+    return [_record(each, i) for i, each in enumerate(request.recordings)]
+
+
+def from_files(uploads: Sequence[Upload], facts: Mapping[str, str], limits: Limits) -> list[Record]:
+    """Files of any format; a header and its samples, or an array and its JSON, count as one.
+
+    Args:
+        uploads: all files of the request.
+        facts: sample_rate (Hz), leads ("I,II") and unit of array files that do not tell.
+        limits: number of recordings.
+
+    Raises:
+        RefusalError: no file, too many, a name that is a path, or a pickle.
+        FormatError: a file that cannot be read.
+    """
+    _check_names(uploads)
+    heads = [upload.name for upload in _without_companions(uploads)]
+    if not heads:
+        raise RefusalError(422, "no recording among the files; send ECG files in the field 'file'")
+    if len(heads) > limits.recordings:
+        raise _too_many(len(heads), limits)
+    with TemporaryDirectory(prefix="anylead-") as folder:
+        for upload in uploads:
+            (Path(folder) / upload.name).write_bytes(upload.content)
+        _write_facts(Path(folder), facts)
+        return [_read(Path(folder) / name) for name in heads]
+
+
+def check_amount(records: Sequence[Record], limits: Limits) -> None:
+    """Refuse more ECG than a request may hold.
+
+    Raises:
+        RefusalError: too long, together.
+    """
+    seconds = sum(record.seconds for record in records)
+    if seconds > limits.ecg_seconds:
+        raise RefusalError(
+            413, f"{seconds:.0f} s of ECG; a request may hold {limits.ecg_seconds:.0f} s, split it"
+        )
+
+
+def _record(given: RecordingIn, number: int) -> Record:
+    name = given.name or f"recording {number + 1}"
+    lengths = {len(row) for row in given.signal}
+    if len(lengths) != 1 or lengths == {0}:
+        raise FormatError(f"{name}: rows of {sorted(lengths)} samples; want (lead, time)")
+    array = np.array(given.signal, dtype=np.float64)
+    if np.isinf(array).any():
+        raise FormatError(f"{name}: infinite values; write null where a sample is missing")
+    try:
+        (record,) = as_records([array], given.sample_rate, given.leads, given.unit)
+    except (FormatError, LeadError) as error:
+        raise type(error)(str(error).replace("array 0", name)) from None
+    if len(set(record.leads)) < len(record.leads):
+        raise LeadError(f"{name}: a lead stands twice among {', '.join(record.leads)}")
+    if not np.isfinite(record.signal[~np.isnan(record.signal)]).all():
+        raise FormatError(f"{name}: values too large for a signal; check the unit")
+    return Record(record.signal, record.leads, record.sample_rate, name, unit=record.unit)
+
+
+def _read(path: Path) -> Record:
+    """One file; messages name it without the folder it lies in for the moment."""
+    try:
+        with guarded(path, "ECG"):
+            return formats.read(path)
+    except FormatError as error:
+        message = str(error).replace(f"{path.parent}/", "")
+        if formats.find_format(path) is None and _looks_pickled(path):
+            raise _pickled(path.name) from None
+        raise FormatError(message) from None
+
+
+def _check_names(uploads: Sequence[Upload]) -> None:
+    names = [upload.name for upload in uploads]
+    for name in names:
+        if not _SAFE_NAME.fullmatch(name) or name.startswith(".") or len(name.encode()) > 240:
+            raise RefusalError(422, f"file name {name[:60]!r}: want a plain name without a path")
+        if name.lower().endswith(_PICKLE_NAMES):
+            raise _pickled(name)
+    if len(set(names)) < len(names):
+        raise RefusalError(422, "two files of one name; rename one")
+
+
+def _without_companions(uploads: Sequence[Upload]) -> list[Upload]:
+    """Files that stand for a recording: no samples of a WFDB header, no JSON beside an array."""
+    named: set[str] = set()
+    for upload in uploads:
+        if upload.name.lower().endswith(".hea"):
+            named |= _named_by(upload)
+    return [
+        upload
+        for upload in uploads
+        if upload.name not in named
+        and upload.name.removesuffix(".hea") not in named
+        and not upload.name.lower().endswith(".json")
+    ]
+
+
+def _named_by(header: Upload) -> set[str]:
+    """First words of a header's lines after the first: files of samples, or segments."""
+    lines = header.content.decode("utf-8", errors="replace").splitlines()
+    words = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    return {line[0] for line in words[1:]}
+
+
+def _write_facts(folder: Path, facts: Mapping[str, str]) -> None:
+    known: dict[str, object] = {name: facts[name] for name in FACTS if facts.get(name)}
+    if not known or (folder / FOLDER_FILE).exists():
+        return
+    if "sample_rate" in known:
+        try:
+            known["sample_rate"] = float(facts["sample_rate"])
+        except ValueError:
+            raise RefusalError(
+                422, f"sample_rate {facts['sample_rate'][:30]!r}: want a number of Hz"
+            ) from None
+    if "leads" in known:
+        known["leads"] = [part.strip() for part in facts["leads"].split(",")]
+    (folder / FOLDER_FILE).write_text(json.dumps(known), encoding="utf-8")
+
+
+def _looks_pickled(path: Path) -> bool:
+    content = path.read_bytes()
+    is_stream = content[:1] == b"\x80" and content[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    return (is_stream and content.endswith(b".")) or b"data.pkl" in content[:200]
+
+
+def _pickled(name: str) -> RefusalError:
+    return RefusalError(415, f"{name}: pickles can run code and are refused; send an ECG file")
+
+
+def _too_many(number: int, limits: Limits) -> RefusalError:
+    return RefusalError(413, f"{number} recordings; a request may hold {limits.recordings}")
+
+
+def _complaint(error: ValidationError) -> tuple[int, str]:
+    """Status and one line out of pydantic's list; values of the request are not repeated."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "body"
+    status = 400 if first["type"] == "json_invalid" else 422
+    return status, f"{place}: {first['msg']}"

@@ -1,0 +1,170 @@
+"""What a server holds: the model, its batchers, a gallery, and threads to read and draw in."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.explanations import Explanation, explain
+from anylead.gallery import (
+    Candidate,
+    Entry,
+    Gallery,
+    check_model,
+    load_gallery,
+    search,
+    threshold_for,
+    weights_hash,
+)
+from anylead.inference import Model
+from anylead.inputs import restrict
+from anylead.leads import LEADS
+from anylead.records import Record
+from anylead.server.batching import Batcher
+from anylead.server.limits import Limits, RefusalError
+from anylead.server.metrics import Metrics
+from anylead.windows import Windows, sigmoid
+
+Result = TypeVar("Result")
+UNKNOWN = "unknown"
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Who a recording may be of.
+
+    Attributes:
+        person: the nearest, or "unknown".
+        persons: nearest first.
+        nearest: enrolled recordings and their cosines, nearest first.
+    """
+
+    person: str
+    persons: list[Candidate]
+    nearest: list[tuple[Entry, float]]
+
+
+class Service:
+    """A model at work.
+
+    Args:
+        model: any model.
+        limits: bounds of requests and batches.
+        gallery: known persons, enrolled with this model; None leaves out /identify.
+        threshold: cosine below which a person is unknown; None lets one pair in a hundred of two
+            persons of the gallery pass.
+
+    Raises:
+        CheckpointError: the gallery was made by another model.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits | None = None,
+        gallery: Path | None = None,
+        threshold: float | None = None,
+    ):
+        self.model = model
+        self.limits = limits or Limits()
+        self.metrics = Metrics()
+        self.gallery: Gallery | None = None
+        self.threshold = threshold or 0.0
+        if gallery is not None:
+            self.gallery = load_gallery(gallery)
+            check_model(self.gallery, weights_hash(model), str(gallery))
+            if threshold is None:
+                self.threshold = threshold_for(self.gallery, 0.01)
+        model.batch_size = self.limits.batch_windows
+        # One thread: passes one after another are faster than side by side on the same cores.
+        self._model_thread = ThreadPoolExecutor(1, "anylead-model")
+        self._readers = ThreadPoolExecutor(_READERS, "anylead-reader")
+        self._explainer = ThreadPoolExecutor(1, "anylead-explainer")
+        observe = self.metrics.batches.observe
+        self._logits = Batcher(model.logits, self._model_thread, self.limits, observe)
+        self._vectors = Batcher(model.vectors, self._model_thread, self.limits, observe)
+        self.metrics.waiting.set_function(lambda: self._logits.waiting + self._vectors.waiting)
+
+    async def stop(self) -> None:
+        """Let go of threads; what is running is waited for."""
+        await self._logits.stop()
+        await self._vectors.stop()
+        for executor in (self._model_thread, self._readers, self._explainer):
+            executor.shutdown(cancel_futures=True)
+
+    async def aside(self, work: Callable[[], Result]) -> Result:
+        """Run what takes long beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def prepare(
+        self, records: Sequence[Record], use_leads: str | None
+    ) -> tuple[list[Windows], list[list[str]]]:
+        """Windows of recordings, and which of their leads the model sees."""
+        windows = await self.aside(lambda: self.model.windows(records, use_leads))
+        seen = [
+            [name for name, is_there in zip(LEADS, each.has_lead, strict=True) if is_there]
+            for each in windows
+        ]
+        return windows, seen
+
+    async def probabilities(self, windows: Sequence[Windows]) -> list[dict[str, float]]:
+        """By label, of every recording."""
+        if self.model.kind != "classification":
+            raise RefusalError(409, f"a model of kind {self.model.kind!r} predicts no labels")
+        rows = sigmoid(np.asarray(await self._logits(windows), dtype=np.float64))
+        return [dict(zip(self.model.label_names, row, strict=True)) for row in rows.tolist()]
+
+    async def vectors(self, windows: Sequence[Windows]) -> NDArray[np.float32]:
+        """(recording, dim)."""
+        return np.asarray(await self._vectors(windows), dtype=np.float32)
+
+    async def identify(self, windows: Sequence[Windows], top: int) -> list[Identified]:
+        """The nearest persons and recordings of the gallery."""
+        if self.gallery is None:
+            raise RefusalError(404, "no gallery; start with --gallery to identify persons")
+        vectors = await self.vectors(windows)
+        gallery = self.gallery
+        return await self.aside(lambda: self._search(gallery, vectors, top))
+
+    async def explain(
+        self, record: Record, method: str, label: str | None, use_leads: str | None
+    ) -> Explanation:
+        """One at a time; recordings that are too long are refused."""
+        if record.seconds > self.limits.explained_seconds:
+            raise RefusalError(
+                413,
+                f"{record.seconds:.0f} s; at most {self.limits.explained_seconds:.0f} s can be"
+                " explained at once, cut the recording",
+            )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._explainer, lambda: explain(self.model, record, method, label, use_leads)
+        )
+
+    def warm_up(self) -> None:
+        """A first pass, so that the first request does not wait for it."""
+        signal = np.zeros((1, len(LEADS), self.model.segment_samples), dtype=np.float32)
+        signal[0, 0, 0] = 1.0
+        has_lead = np.ones(len(LEADS), dtype=bool)
+        self.model.vectors([Windows(signal, has_lead, np.zeros(1, dtype=np.int64))])
+
+    def _search(self, gallery: Gallery, vectors: NDArray[np.float32], top: int) -> list[Identified]:
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        found = []
+        for vector, persons in zip(vectors, search(gallery, vectors, top, "exact"), strict=True):
+            cosine = gallery.vectors @ vector
+            nearest = [(gallery.entries[i], float(cosine[i])) for i in np.argsort(-cosine)[:top]]
+            is_known = persons[0].cosine >= self.threshold
+            found.append(Identified(persons[0].person if is_known else UNKNOWN, persons, nearest))
+        return found
+
+
+def visible(record: Record, use_leads: str | None) -> Record:
+    """The recording with the leads that the model may see."""
+    return record if use_leads is None else replace(restrict(record, use_leads), labels={})
