@@ -14,6 +14,7 @@ import measure
 import numpy as np
 import scipy.io
 import wfdb
+from threadpoolctl import threadpool_limits
 
 from anylead import datasets, formats
 from anylead.leads import LEADS
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=50)
     parser.add_argument("--sample-rate", type=float, default=500.0)
     arguments = parser.parse_args()
-    measure.set_threads(1)
+    threadpool_limits(1, user_api="blas")  # as `anylead prepare` does for each worker
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, arguments.recordings)
