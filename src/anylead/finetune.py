@@ -87,7 +87,7 @@ class Recipe:
 
 
 def run(recipe: Recipe) -> Path:
-    """Train to the end and keep the best (or last) epoch; returns the run folder for `anylead evaluate`."""
+    """Train to the end, keep the best (or last) epoch; returns the folder for `evaluate`."""
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     rows, setup = build(recipe, store)
