@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from rich.console import Console
+
 from anylead import prepare
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
@@ -20,7 +22,8 @@ def store_folder(num_patients: int = 20, sample_rate: float = 100.0) -> Path:
             options={"num_patients": num_patients},
             preprocess=PreprocessConfig(sample_rate=sample_rate),
             num_workers=1,
-        )
+        ),
+        Console(quiet=True),
     )
     return folder
 

@@ -1,7 +1,9 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from anylead import convert_ecg, formats
+from anylead import cli, convert_ecg, formats
 from anylead.errors import FormatError
 from anylead.formats import csv
 from anylead.records import Record
@@ -60,3 +62,30 @@ def test_an_unknown_ending_names_the_known_ones(source, tmp_path):
 def test_a_folder_that_is_not_there_is_one_clear_line(source, tmp_path):
     with pytest.raises(FormatError, match="cannot be written: No such file"):
         convert_ecg.run(convert_ecg.Recipe(source, tmp_path / "absent" / "out.csv"))
+
+
+def test_the_command_converts_and_says_where(source, tmp_path, capsys):
+    target = tmp_path / "out.tsv"
+    assert cli.main(["convert-ecg", str(source), str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    assert np.isnan(formats.read(target).signal).all()
+
+
+def test_the_command_fails_with_one_line_and_status_2(tmp_path, capsys):
+    arguments = ["convert-ecg", str(tmp_path / "absent.scp"), str(tmp_path / "out.csv")]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"anylead convert-ecg: {tmp_path / 'absent.scp'}: ")
+    assert error.count("\n") == 1
+
+
+def test_integers_pass_through_three_formats_unchanged(tmp_path):
+    first = SAMPLES["scp"]["huffman 2"](tmp_path).path
+    names = ("b.edf", "c.dcm", "d.hea")
+    paths = [first, *(tmp_path / name for name in names)]
+    for source, target in pairwise(paths):
+        convert_ecg.run(convert_ecg.Recipe(source, target))
+    before, after = formats.read(first), formats.read(paths[-1])
+    steps = [np.rint(record.signal / 0.005) for record in (before, after)]
+    np.testing.assert_array_equal(*steps)
+    assert after.resolution == pytest.approx(before.resolution)

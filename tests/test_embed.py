@@ -198,15 +198,50 @@ def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
         run(tmp_path / "bad", model, tmp_path / "a.parquet")
 
 
-@pytest.mark.slow
-def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of this machine."""
     ray = pytest.importorskip("ray")
     path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    try:
-        by_ray = run(folder, model, tmp_path / "ray.parquet", engine="ray")
-    finally:
-        ray.shutdown()
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):
+    by_ray = run(folder, model, tmp_path / "ray.parquet", engine="ray")
     alone = run(folder, model, tmp_path / "one.parquet")
     assert by_ray.column("record_id").equals(alone.column("record_id"))
     np.testing.assert_allclose(vectors(by_ray), vectors(alone), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_store_prepared_on_a_ray_cluster_is_the_same_store(folder, tmp_path):
+    made = [
+        prepare.run(
+            prepare.Recipe(
+                "folder",
+                tmp_path / engine,
+                folder,
+                records_per_shard=4,
+                num_workers=1,
+                engine=engine,
+            ),
+            QUIET,
+        )
+        for engine in ("ray", "processes")
+    ]
+    assert made[0] == made[1]
+    assert made[0].num_records == 10
+    assert made[0].num_rejected == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_mistake_found_by_a_worker_of_the_cluster_is_the_users_error(folder, model, tmp_path):
+    recipe = embed.Recipe(str(folder), model, tmp_path / "a.parquet", layer=9, engine="ray")
+    with pytest.raises(RecipeError, match="layer 9"):
+        embed.run(recipe, QUIET)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import anylead
-from anylead import datasets
+from anylead import datasets, prepare
 from anylead.checkpoint import load_checkpoint
+from anylead.embedding_parts import StoreSource
 from anylead.errors import (
     AnyleadError,
     CheckpointError,
@@ -18,7 +19,12 @@ from anylead.errors import (
 )
 from anylead.inference import Model
 from anylead.leads import LEADS
+from anylead.loading import evaluation_batches
 from anylead.records import Record
+from anylead.signals import PreprocessConfig
+from anylead.store import Store
+from anylead.tasks.classification import Classification
+from anylead.tasks.prediction import predict
 from interop import small_models
 
 
@@ -289,3 +295,28 @@ def test_files_of_fairseq_signals_load_directly(golden, records):
 def test_a_checkpoint_folder_of_ours_can_be_read_alone(tmp_path):
     folder = small_models.folder(tmp_path / "m")
     assert load_checkpoint(folder).description["label_names"] == list(small_models.LABELS)
+
+
+def test_predictions_are_those_that_evaluate_scores(model, tmp_path):
+    """The same store through the loop's own evaluation and through `anylead.load`."""
+    store_folder = tmp_path / "store"
+    options = {"num_patients": 3, "seconds": 5.0}
+    config = PreprocessConfig(sample_rate=250.0)
+    prepare.run(prepare.Recipe("synthetic", store_folder, None, options, config, 1))
+    store = Store.open(store_folder)
+    task = Classification(model.encoder, 3, lambda batch: batch)
+    task.head.load_state_dict(model.head)
+    rows = np.arange(store.num_records)
+    batches = evaluation_batches(store, rows, 2.0, 4)
+    scored = predict(task, batches, torch.device("cpu"))
+    source = StoreSource(store)
+    windows = [source.read(int(row), model, None)[0] for row in scored.row]
+    np.testing.assert_allclose(model.logits(windows), scored.logits, atol=1e-4)
+
+
+def test_a_model_trained_on_some_leads_looks_at_no_others(records):
+    made = small_models.checkpoint()
+    made.description["leads"] = "2"
+    restricted, free = Model(made, "cpu"), Model(small_models.checkpoint(), "cpu")
+    expected = free.embed(records[0], use_leads="I,II")
+    np.testing.assert_allclose(restricted.embed(records[0]), expected, atol=1e-6)

@@ -43,11 +43,16 @@ VERBS: dict[str, Verb] = {
     "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
     "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
     "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
+    "convert-ecg": Verb(
+        "convert_ecg", "an ECG file -> WFDB, CSV, EDF or DICOM", ("input", "output")
+    ),
     "convert": Verb("convert", "weights of fairseq-signals (ECG-FM) <-> ours", ("checkpoint",)),
     "plot": Verb("plot", "a recording as printed in a clinic", ("file",)),
     "explain": Verb("explain", "what a prediction rests on, drawn over the ECG", ("file",)),
     "serve": Verb("serve", "HTTP API and web page of a model", ("model",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
+    "doctor": Verb("doctor", "what is installed, what is missing and what brings it"),
+    "completion": Verb("completion", "Tab completion for bash or zsh", ("shell",)),
 }
 
 # Short spellings of fields, the same for every verb.
@@ -71,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         run_verb(name, rest)
     except AnyleadError as error:
         print(f"anylead {name}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_status
     except KeyboardInterrupt:
         print(f"anylead {name}: stopped", file=sys.stderr)
         return 130
@@ -107,6 +112,14 @@ def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
     Raises:
         AnyleadError: an unknown option or a value of the wrong type.
     """
+    parser = build_parser(name, recipe_type)
+    options = parser.parse_args(spell_out(VERBS[name], arguments))
+    options.pop("config", None)
+    return recipe_type(**vars(parser.instantiate(options)))
+
+
+def build_parser(name: str, recipe_type: type[Any]) -> Any:
+    """The jsonargparse parser of a verb: an option for every field of its recipe."""
     from jsonargparse import ArgumentParser, set_parsing_settings
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -120,9 +133,7 @@ def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
     )
     parser.add_argument("--config", action="config", help="a recipe; several may follow each other")
     parser.add_class_arguments(recipe_type, as_group=False)
-    options = parser.parse_args(spell_out(VERBS[name], arguments))
-    options.pop("config", None)
-    return recipe_type(**vars(parser.instantiate_classes(options)))
+    return parser
 
 
 def spell_out(verb: Verb, arguments: list[str]) -> list[str]:

@@ -27,6 +27,8 @@ class Recipe:
             doubt.
         num_heads: attention heads, where no file says.
         conv_strides: strides of the convolutions, where no file says.
+        norm_first: whether layers normalize before their parts, where the settings in the file are
+            not those of its tensors.
         label_names: names of the outputs in order, or one text file with a name per line.
         preprocess: the preprocessing that the model expects, where the file does not say.
     """
@@ -38,6 +40,7 @@ class Recipe:
     pretrained: Path | None = None
     num_heads: int | None = None
     conv_strides: list[int] | None = None
+    norm_first: bool | None = None
     label_names: list[str] | None = None
     preprocess: PreprocessConfig | None = None
 
@@ -55,7 +58,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         if recipe.out.suffix != ".pt":
             raise CheckpointError(f"{recipe.out}: name a .pt file to write")
         write_fairseq_signals(load_checkpoint(source), recipe.out)
-        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False)
+        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False, soft_wrap=True)
         return recipe.out
     checkpoint = read_fairseq_signals(source, _hints(recipe))
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
@@ -67,7 +70,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         highlight=False,
     )
     for text in checkpoint.description["provenance"]["assumed"]:
-        console.print(f"assumed, the file does not say: {text}", highlight=False)
+        console.print(f"assumed, the file does not say: {text}", highlight=False, soft_wrap=True)
     return recipe.out
 
 
@@ -75,6 +78,7 @@ def _hints(recipe: Recipe) -> Hints:
     return Hints(
         num_heads=recipe.num_heads,
         conv_strides=tuple(recipe.conv_strides) if recipe.conv_strides else None,
+        norm_first=recipe.norm_first,
         pretrained=recipe.pretrained,
         preset=recipe.preset,
         preprocess=recipe.preprocess,

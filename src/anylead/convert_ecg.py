@@ -59,4 +59,5 @@ def run(recipe: Recipe) -> Path:
                 os.replace(part, target.parent / part.name)
     except OSError as error:
         raise FormatError(f"{target}: cannot be written: {error.strerror or error}") from error
+    print(target)
     return target

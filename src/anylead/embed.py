@@ -115,9 +115,10 @@ def make_job(recipe: Recipe) -> Job:
         },
     )
     return Job(
-        out=recipe.out,
+        # Absolute, since the workers of a cluster start in folders of their own.
+        out=recipe.out.absolute(),
         kind=source,
-        source=recipe.source,
+        source=recipe.source if "://" in recipe.source else str(Path(recipe.source).absolute()),
         options=recipe.options,
         model=str(location.resolve()),
         preset=recipe.preset,

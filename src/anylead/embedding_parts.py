@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,6 +83,9 @@ class Job:
     preset: str | None
     plan: Plan
     num_threads: int
+
+    def __hash__(self) -> int:
+        return hash((self.out, self.plan.model_sha256, self.plan.records_sha256))
 
     @property
     def folder(self) -> Path:
@@ -245,14 +248,7 @@ def unfinished(job: Job) -> list[int]:
 
 def embed_part(job: Job, number: int) -> int:
     """Make one part; returns its number. A bad recording is listed, it does not end the run."""
-    source, model = _opened(
-        job.kind,
-        job.source,
-        json.dumps(dict(job.options), default=str),
-        job.model,
-        job.preset,
-        job.num_threads,
-    )
+    source, model = _opened(job)
     settings = job.plan.settings
     rows: list[tuple[str, str | None]] = []
     vectors: list[Any] = []
@@ -309,16 +305,15 @@ def finish(job: Job) -> None:
     shutil.rmtree(job.folder, ignore_errors=True)
 
 
-@cache
-def _opened(
-    kind: str, source: str, options: str, model: str, preset: str | None, num_threads: int
-) -> tuple[Source, Model]:
+@lru_cache(maxsize=1)
+def _opened(job: Job) -> tuple[Source, Model]:
     """Source and model, opened once by each worker."""
-    torch.set_num_threads(num_threads)
-    device = "cpu"
-    if torch.cuda.is_available():
-        device = f"cuda:{worker_rank() % torch.cuda.device_count()}"
-    return open_source(kind, source, json.loads(options)), load(model, preset=preset, device=device)
+    rank, num_gpus = worker_rank(), torch.cuda.device_count()
+    if rank is not None:
+        torch.set_num_threads(job.num_threads)
+    device = f"cuda:{(rank or 0) % num_gpus}" if num_gpus else "cpu"
+    source = open_source(job.kind, job.source, job.options)
+    return source, load(job.model, preset=job.preset, device=device)
 
 
 def _write_part(

@@ -4,6 +4,8 @@
 class AnyleadError(Exception):
     """A user's mistake or a bad input; the command line prints it as one line and exits with 2."""
 
+    exit_status = 2
+
 
 class LeadError(AnyleadError):
     """A lead name, or a set of leads, that cannot be used."""
@@ -35,3 +37,9 @@ class TrainingError(AnyleadError):
 
 class MissingPackageError(AnyleadError):
     """An optional package is not installed; the message holds the pip command."""
+
+
+class StoppedError(AnyleadError):
+    """A run that was asked to end (SIGTERM), has kept its state, and is to be started again."""
+
+    exit_status = 75  # EX_TEMPFAIL: try again

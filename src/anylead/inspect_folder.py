@@ -25,7 +25,7 @@ class Recipe:
     """What to look at.
 
     Attributes:
-        folder: of ECG files.
+        root: folder of ECG files.
         labels: CSV or Parquet table about them.
         record_column: of the table; None guesses.
         patient_column: of the table; None guesses.
@@ -33,7 +33,7 @@ class Recipe:
         max_files: look into this many, evenly spread; 0 looks into all.
     """
 
-    folder: Path
+    root: Path
     labels: Path | None = None
     record_column: str | None = None
     patient_column: str | None = None
@@ -85,7 +85,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
     console = console or Console()
     corpus = datasets.corpus(
         "folder",
-        recipe.folder,
+        recipe.root,
         labels=None if recipe.labels is None else str(recipe.labels),
         record_column=recipe.record_column,
         patient_column=recipe.patient_column,

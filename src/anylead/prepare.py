@@ -23,6 +23,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from threadpoolctl import threadpool_limits
 
 from anylead import datasets
 from anylead.datasets import Item
@@ -31,6 +32,7 @@ from anylead.records import Record
 from anylead.signals import Prepared, PreprocessConfig, Quality, preprocess, without_leads
 from anylead.store import Manifest, Plan, Rejected, build
 from anylead.store.manifest import REJECTED_FILE
+from anylead.workers import Engine, run_pieces
 
 _LARGEST_SHARD = 4096
 
@@ -49,6 +51,7 @@ class Recipe:
         records_per_shard: 0 chooses by the size of the dataset.
         no_identifiers: replace ids of patients and recordings by salted hashes.
         drop_leads_with: names of `anylead.signals.Quality`; a lead that has one counts as missing.
+        engine: "processes" on this machine, or "ray" on a cluster that shares the folders.
     """
 
     dataset: str
@@ -60,6 +63,7 @@ class Recipe:
     records_per_shard: int = 0
     no_identifiers: bool = False
     drop_leads_with: tuple[str, ...] = ()
+    engine: Engine = "processes"
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,15 @@ class Job:
     salt: str | None
 
 
-def run(recipe: Recipe, console: Console | None = None) -> Manifest:
+def run(
+    recipe: Recipe, console: Console | None = None, corpus: datasets.Corpus | None = None
+) -> Manifest:
     """Prepare a dataset, or go on with it where a run was stopped.
 
     Args:
         recipe: what to do.
         console: where progress and counts go; None takes the terminal (standard error).
+        corpus: recordings from elsewhere; None takes those of the recipe's dataset.
 
     Returns:
         The manifest of the finished store.
@@ -90,7 +97,11 @@ def run(recipe: Recipe, console: Console | None = None) -> Manifest:
     """
     console = console or Console(stderr=True)
     flags = _flags(recipe.drop_leads_with)
-    corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
+    if recipe.engine == "ray":  # workers start in folders of their own
+        root = None if recipe.root is None else recipe.root.absolute()
+        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if corpus is None:
+        corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     plan = _plan(recipe, corpus.items)
     manifest = build.finished_manifest(recipe.out, plan)
     if manifest is None:
@@ -109,7 +120,10 @@ def run(recipe: Recipe, console: Console | None = None) -> Manifest:
                 for number in build.unfinished_shards(recipe.out, plan)
             )
             with _progress(console, plan.num_items, build.num_done(recipe.out, plan)) as advance:
-                _run_jobs(jobs, _num_workers(recipe, plan), advance)
+                if recipe.engine == "ray":
+                    _run_on_cluster(jobs, recipe.num_workers, advance)
+                else:
+                    _run_jobs(jobs, _num_workers(recipe, plan), advance)
             manifest = build.finish(recipe.out, plan, corpus.label_names, corpus.note)
     build.clean_up(recipe.out)
     _tell(console, recipe.out, manifest)
@@ -183,6 +197,18 @@ def _progress(console: Console, total: int, done: int) -> Iterator[Callable[[int
             bar.update(task, completed=done + finished, speed=f"{speed:,.0f} records/s")
 
         yield advance
+
+
+def _run_on_cluster(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], None]) -> None:
+    done = 0
+    for count in run_pieces(_whole_job, jobs, num_workers, "ray"):
+        done += count
+        advance(done)
+
+
+def _whole_job(job: Job) -> int:
+    _do_job(job, _Counter(), lambda: None)
+    return len(job.items)
 
 
 def _run_jobs(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], None]) -> None:
@@ -263,7 +289,9 @@ def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
             counter.value += 1
             tell()
 
-    build.write_shard(job.folder, job.number, results())
+    # Small products: more BLAS threads than workers only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        build.write_shard(job.folder, job.number, results())
 
 
 def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:

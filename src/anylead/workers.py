@@ -45,9 +45,9 @@ def run_pieces(
         yield from _in_processes(work, pieces, num_workers)
 
 
-def worker_rank() -> int:
-    """Number of this worker process on its machine, 0 where there is only one."""
-    return _rank or 0
+def worker_rank() -> int | None:
+    """Number of this worker process on its machine; None where this is the user's own process."""
+    return _rank
 
 
 def usable_cores() -> int:

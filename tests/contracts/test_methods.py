@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anylead.augment import compose, make
+from anylead.augment import AUGMENTATIONS, compose
 from anylead.leads import LEAD_SETS, lead_mask
 from anylead.methods import METHODS, Pretraining, find_method
 from anylead.models import Encoder, EncoderConfig, MaskedPredictionConfig
@@ -41,7 +41,7 @@ def objective(name, local=LOCAL, dropout=0.0, temperature=0.1):
         feature_grad_scale=1.0,
     )
     method = find_method(name)
-    augment = compose([make(key, **fields) for key, fields in method.augment.items()])
+    augment = compose([AUGMENTATIONS[key](**fields) for key, fields in method.augment.items()])
     return Pretraining(Encoder(config), method, augment, local, temperature)
 
 

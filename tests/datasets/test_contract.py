@@ -9,7 +9,7 @@ from anylead import datasets
 from anylead.datasets import DATASETS
 from anylead.errors import AnyleadError, DatasetError
 from anylead.leads import LEADS, OTHER_LEADS
-from datasets.corpora import LAYOUTS
+from corpora import LAYOUTS
 
 
 @pytest.fixture(scope="module")

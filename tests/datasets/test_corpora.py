@@ -10,7 +10,7 @@ from anylead.datasets import code15, mimic_iv_ecg, physionet2021
 from anylead.datasets.scp import CLASSES
 from anylead.errors import DatasetError, FormatError
 from anylead.leads import EINTHOVEN, LEADS
-from datasets.corpora import LAYOUTS, RECORDS, write_csv, write_wfdb
+from corpora import LAYOUTS, RECORDS, write_csv, write_wfdb
 
 
 @pytest.fixture

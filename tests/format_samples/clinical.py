@@ -3,6 +3,7 @@
 import base64
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -127,38 +128,45 @@ def bdf(folder: Path) -> Sample:
 # DICOM -------------------------------------------------------------------------------------------
 
 
+DICOM_CODES = {"I": 1, "II": 2, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64}
+DICOM_CODES |= {f"V{n}": n + 2 for n in range(1, 7)}
+
+
+def _code(value: str, scheme: str, meaning: str) -> Any:
+    import pydicom
+
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def _dicom_group(leads: tuple[str, ...], rows: np.ndarray, originality: str) -> Any:
+    import pydicom
+
+    item = pydicom.Dataset()
+    item.WaveformOriginality = originality
+    item.NumberOfWaveformChannels, item.NumberOfWaveformSamples = rows.shape
+    item.SamplingFrequency = RATE
+    item.ChannelDefinitionSequence = []
+    for lead in leads:
+        channel = pydicom.Dataset()
+        channel.ChannelSourceSequence = [_code(f"2:{DICOM_CODES[lead]}", "MDC", f"Lead {lead}")]
+        channel.ChannelSensitivity = STEP_UV / 2
+        channel.ChannelSensitivityUnitsSequence = [_code("uV", "UCUM", "microvolt")]
+        channel.ChannelSensitivityCorrectionFactor = 2
+        channel.ChannelBaseline = 100
+        item.ChannelDefinitionSequence.append(channel)
+    item.WaveformBitsAllocated = 16
+    item.WaveformSampleInterpretation = "SS"
+    item.add_new("WaveformPaddingValue", "OW", b"\x00\x80")
+    item.add_new("WaveformData", "OW", rows.T.astype("<i2").tobytes())
+    return item
+
+
 def dicom(folder: Path, leads: tuple[str, ...] = LEADS) -> Sample:
     """General ECG with MDC codes, a correction factor, a baseline, padding, and a median beat."""
     import pydicom
     from pydicom.dataset import Dataset, FileMetaDataset
-
-    codes = {"I": 1, "II": 2, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64}
-    codes |= {f"V{n}": n + 2 for n in range(1, 7)}
-
-    def code(value: str, scheme: str, meaning: str) -> Dataset:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-        return item
-
-    def group(rows: np.ndarray, originality: str) -> Dataset:
-        item = Dataset()
-        item.WaveformOriginality = originality
-        item.NumberOfWaveformChannels, item.NumberOfWaveformSamples = rows.shape
-        item.SamplingFrequency = RATE
-        item.ChannelDefinitionSequence = []
-        for lead in leads:
-            channel = Dataset()
-            channel.ChannelSourceSequence = [code(f"2:{codes[lead]}", "MDC", f"Lead {lead}")]
-            channel.ChannelSensitivity = STEP_UV / 2
-            channel.ChannelSensitivityUnitsSequence = [code("uV", "UCUM", "microvolt")]
-            channel.ChannelSensitivityCorrectionFactor = 2
-            channel.ChannelBaseline = 100
-            item.ChannelDefinitionSequence.append(channel)
-        item.WaveformBitsAllocated = 16
-        item.WaveformSampleInterpretation = "SS"
-        item.add_new("WaveformPaddingValue", "OW", b"\x00\x80")
-        item.add_new("WaveformData", "OW", rows.T.astype("<i2").tobytes())
-        return item
 
     rows = steps()[[LEADS.index(lead) for lead in leads]]
     raw = rows - 20  # the baseline adds 100 uV again
@@ -171,7 +179,10 @@ def dicom(folder: Path, leads: tuple[str, ...] = LEADS) -> Sample:
     dataset.Modality = "ECG"
     dataset.PatientID, dataset.PatientAge, dataset.PatientSex = "P-17", "063Y", "F"
     dataset.AcquisitionDateTime = "20130125105919"
-    dataset.WaveformSequence = [group(np.tile(raw[:, :1], 3), "DERIVED"), group(raw, "ORIGINAL")]
+    dataset.WaveformSequence = [
+        _dicom_group(leads, np.tile(raw[:, :1], 3), "DERIVED"),
+        _dicom_group(leads, raw, "ORIGINAL"),
+    ]
     notes = []
     for text in ABOUT["diagnosis"].splitlines():
         note = Dataset()
@@ -180,7 +191,7 @@ def dicom(folder: Path, leads: tuple[str, ...] = LEADS) -> Sample:
     dataset.WaveformAnnotationSequence = notes
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-    path = folder / "ecg.dcm"
+    path = folder / f"ecg{len(leads)}.dcm"
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
     return Sample(path, leads, signal, facts=ABOUT)
 
@@ -259,7 +270,7 @@ def _muse(rows: np.ndarray, with_crc: bool) -> str:
 def muse_xml(folder: Path, with_crc: bool = True) -> Sample:
     """Eight leads with checksums; the reader must find twelve."""
     rows = steps()[[LEADS.index(lead) for lead in EIGHT]]
-    path = folder / "muse.xml"
+    path = folder / ("checked.xml" if with_crc else "muse.xml")
     path.write_text(_muse(rows, with_crc), encoding="latin-1")
     return Sample(path, LEADS, recording(), 1e-5, ABOUT)
 

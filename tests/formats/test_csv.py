@@ -80,3 +80,13 @@ def test_a_long_first_line_takes_no_quadratic_time(tmp_path):
 def test_stated_names_replace_those_of_the_header(tmp_path):
     text = "left (mV),right (mV)\n1,2\n"
     assert read(tmp_path, text, sample_rate=250, leads=["II", "V5"]).leads == ("II", "V5")
+
+
+def test_what_the_caller_states_goes_before_the_header(tmp_path):
+    record = read(tmp_path, TABLE, sample_rate=250, unit="uV")
+    np.testing.assert_allclose(record.signal[0], 1e-4, rtol=1e-6)
+
+
+def test_decimal_commas_are_seen_behind_a_first_row_of_zeros(tmp_path):
+    record = read(tmp_path, "I (mV);II (mV)\n0;0\n0,5;-1,25\n", sample_rate=250)
+    np.testing.assert_array_equal(record.signal, [[0, 0.5], [0, -1.25]])

@@ -197,6 +197,18 @@ def test_the_same_recording_gets_the_same_dicom(tmp_path):
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
 
 
+def test_different_recordings_get_different_identifiers(tmp_path):
+    import pydicom
+
+    signal = np.zeros((1, 5000), dtype=np.float32)
+    other = signal.copy()
+    other[0, -1] = 1
+    for name, values in (("a.dcm", signal), ("b.dcm", other)):
+        dicom_write.write(Record(values, ("I",), 500.0), tmp_path / name)
+    first, second = (pydicom.dcmread(tmp_path / name) for name in ("a.dcm", "b.dcm"))
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+
+
 def ecg(**fields):
     signal = np.ones((1, 9), dtype=np.float32)
     return Record(**{"signal": signal, "leads": ("I",), "sample_rate": 500.0, **fields})

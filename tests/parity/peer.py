@@ -66,11 +66,15 @@ def base(golden: Path) -> Pretrained:
         theirs[name] = torch.from_numpy(
             np.ascontiguousarray(det_init.det_tensor(name, dims), dtype=np.float32)
         )
-    model = Pretrained(
-        Encoder(EncoderConfig()), MaskedPrediction(256, 768, MaskedPredictionConfig())
-    )
+    with torch.device("meta"):  # 91 million weights are not drawn only to be overwritten
+        config = MaskedPredictionConfig()
+        model = Pretrained(Encoder(EncoderConfig()), MaskedPrediction(256, 768, config))
     ours = Checkpoint(to_ours(theirs), {})
-    return fill(model, ours)
+    model.encoder.load_state_dict(ours.part("encoder"), assign=True)
+    model.local.load_state_dict(ours.part("local"), assign=True)
+    model.encoder.eval()
+    model.local.eval()
+    return model
 
 
 def pretrained(checkpoint: Checkpoint) -> Pretrained:

@@ -12,7 +12,7 @@ from anylead.datasets import synthetic
 from anylead.errors import AnyleadError, RecipeError, StoreError
 from anylead.signals import Quality
 from anylead.store import Store
-from datasets.corpora import RECORDS, write_csv, write_wfdb
+from corpora import RECORDS, write_csv, write_wfdb
 
 
 def run(out, root, dataset="folder", **changes):

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from anylead import inspect_folder
 from anylead.errors import DatasetError
-from datasets.corpora import RECORDS, write_csv, write_wfdb
+from corpora import RECORDS, write_csv, write_wfdb
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def inspect(**values):
 
 def test_counts_what_is_there_and_writes_nothing(folder):
     before = sorted(folder.rglob("*"))
-    summary, text = inspect(folder=folder)
+    summary, text = inspect(root=folder)
     assert (summary.num_files, summary.num_read) == (9, 8)
     assert summary.formats == {"wfdb": 8}
     assert summary.leads == {"12 standard leads": 7, "II": 1}
@@ -49,7 +49,7 @@ def test_counts_labels_and_patients_of_a_table(folder, tmp_path):
     rows = [{"record": f"x{n}", "patient": f"p{n // 2}", "dx": ["SR", "AF;SR"][n % 2]}
             for n in range(6)]  # fmt: skip
     write_csv(tmp_path / "about.csv", rows)
-    summary, text = inspect(folder=folder, labels=tmp_path / "about.csv")
+    summary, text = inspect(root=folder, labels=tmp_path / "about.csv")
     assert summary.labels == {"dx": {"SR": 6, "AF": 3}}
     assert summary.patients == {"p0": 2, "p1": 2, "p2": 2}
     assert "3 patients, 3 with several recordings" in text
@@ -57,11 +57,11 @@ def test_counts_labels_and_patients_of_a_table(folder, tmp_path):
 
 
 def test_looks_into_a_part_when_asked(folder):
-    summary, text = inspect(folder=folder, max_files=3)
+    summary, text = inspect(root=folder, max_files=3)
     assert summary.num_read + len(summary.problems) == 3
     assert "9 files, 3 looked into" in text
 
 
 def test_a_folder_without_ecgs_is_told(tmp_path):
     with pytest.raises(DatasetError, match="no file of a known ECG format"):
-        inspect(folder=tmp_path)
+        inspect(root=tmp_path)

@@ -23,6 +23,8 @@ class KeepLeads:
     prob: float = 1.0
 
     def __post_init__(self) -> None:
+        # A recipe in YAML may say 2 for "2".
+        object.__setattr__(self, "leads", str(self.leads))
         lead_mask(self.leads)
 
     def __call__(self, batch: Batch) -> Batch:

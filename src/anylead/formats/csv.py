@@ -84,7 +84,7 @@ def read(
             raise FormatError(f"{path}: no lead among the columns {header[:200]!r}; name them so")
         if known.get("sample_rate") is None and times is not None:
             known["sample_rate"] = rate_of(path, times)
-        if all(units):
+        if known.get("unit") is None and all(units):
             known["unit"] = units
         known = complete(path, {**known, "leads": [name for name, _ in channels]})
         rows = [
@@ -152,8 +152,8 @@ def _table(
 ) -> list[NDArray[np.float64]]:
     csv, arrow = optional("pyarrow", "pyarrow.csv"), optional("pyarrow")
     separator = _separator(header)
-    second = data.split(b"\n", 2)[1 if has_header else 0 :][:1]
-    decimal = "," if separator != "," and second and b"," in second[0] else "."
+    body = data.find(b"\n") + 1 if has_header else 0
+    decimal = "," if separator != "," and data.find(b",", body) >= 0 else "."
     names = [f"c{i}" for i in range(num_columns)]
     try:
         table = csv.read_csv(

@@ -1,5 +1,6 @@
 """DICOM 12-lead or general ECG waveform objects, written (PS3.3 sections A.34.3 and A.34.4)."""
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def write(record: Record, path: Path) -> None:
     dataset = _patient(pydicom, record)
     dataset.SOPClassUID = sop_class
     # The same recording gets the same identifiers each time it is written.
-    seeds = [record.record_id, record.signal.tobytes().hex()[:4096], str(record.sample_rate)]
+    content = hashlib.sha256(record.signal.tobytes()).hexdigest()
+    seeds = [record.record_id, content, str(record.sample_rate), *record.leads]
     for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         setattr(dataset, name, pydicom.uid.generate_uid(entropy_srcs=[name, *seeds]))
     dataset.WaveformSequence = [_group(pydicom, record)]

@@ -56,6 +56,7 @@ class Hints:
     Attributes:
         num_heads: attention heads, where the settings in the file are not those of its tensors.
         conv_strides: strides of the convolutions, likewise.
+        norm_first: whether layers normalize before their parts, where the settings are not its own.
         pretrained: the file it was fine-tuned from, which has the right settings.
         preset: a name in `presets.PRESETS`: preprocessing and labels of published weights.
         preprocess: what the training data went through; overrules the preset.
@@ -64,6 +65,7 @@ class Hints:
 
     num_heads: int | None = None
     conv_strides: tuple[int, ...] | None = None
+    norm_first: bool | None = None
     pretrained: Path | None = None
     preset: str | None = None
     preprocess: PreprocessConfig | None = None
@@ -92,6 +94,8 @@ def read_fairseq_signals(path: Path, hints: Hints | None = None) -> Checkpoint:
         own = {name: model[name] for name in _DROPOUTS if name in model}
         model = {**settings_of(pretrained, str(hints.pretrained))["model"], **own}
     shape = read_shape(encoder_part(theirs), f"{path} ({model.get('_name', 'unnamed model')})")
+    if hints.norm_first is not None:
+        model = {**model, "layer_norm_first": hints.norm_first}
     config = encoder_config(shape, model, str(path), hints.num_heads, hints.conv_strides)
     local = None
     if kind == "pretraining":
@@ -99,7 +103,9 @@ def read_fairseq_signals(path: Path, hints: Hints | None = None) -> Checkpoint:
             theirs, settings["model"], settings["criterion"], str(path)
         )
     absent = _check_tensors(theirs, kind, config, local, str(path))
-    tensors = to_ours(theirs, local.num_groups if local else 2)
+    named = to_ours(theirs, local.num_groups if local else 2)
+    # Off the mapped file, which somebody may overwrite; joined projections are copies already.
+    tensors = {n: t if ".in_projection." in n else t.clone() for n, t in named.items()}
     if absent:
         tensors[MASK_VECTOR] = torch.zeros(config.dim)
     description = _describe(path, kind, config, local, settings, theirs, hints)

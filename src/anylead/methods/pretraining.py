@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
 from anylead.losses.cmsc import view_pair_loss
-from anylead.losses.diversity import diversity_loss
+from anylead.losses.diversity import diversity_loss, perplexity_of_all
 from anylead.losses.info_nce import info_nce
 from anylead.losses.nt_xent import nt_xent
 from anylead.methods.views import Views
@@ -178,7 +178,8 @@ class Pretraining(nn.Module):
         contrast, num_first = info_nce(
             prediction, target, quantized.codes, counts, masked.is_valid, config.temperature
         )
-        diversity = diversity_loss(quantized.prob_perplexity, config.num_groups * config.num_codes)
+        perplexity = perplexity_of_all(quantized.mean_probability, masked.is_valid.sum())
+        diversity = diversity_loss(perplexity, config.num_groups * config.num_codes)
         penalty = features.float().square().mean()
 
         terms = masked.is_valid.sum()

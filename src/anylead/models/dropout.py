@@ -47,7 +47,7 @@ class _Dropout(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, prob: float) -> Tensor:
         level = round(prob * _LEVELS)
         num = x.numel()
-        bits = torch.empty(-(-num // 4), dtype=torch.int64).random_(-(2**63), None)  # type: ignore[arg-type]
+        bits = torch.empty(-(-num // 4), dtype=torch.int64).random_(-(2**63), None)
         is_kept = (bits.view(torch.int16)[:num] >= level - _LEVELS // 2).view(x.shape)
         ctx.save_for_backward(is_kept)
         ctx.scale = _LEVELS / (_LEVELS - level) if level < _LEVELS else 0.0

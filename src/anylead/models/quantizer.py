@@ -18,12 +18,14 @@ class Quantized(NamedTuple):
     prob_perplexity: (), exp of the entropy of the mean softmax, summed over groups; the
         diversity loss is 1 - prob_perplexity / num_codes.
     code_perplexity: (), the same of the chosen codes.
+    mean_probability: (group, code), the mean softmax.
     """
 
     vectors: Tensor
     codes: Tensor
     prob_perplexity: Tensor
     code_perplexity: Tensor
+    mean_probability: Tensor
 
 
 class GumbelQuantizer(nn.Module):
@@ -77,7 +79,13 @@ class GumbelQuantizer(nn.Module):
             codes = soft.argmax(dim=-1)
             expected = torch.einsum("rfgc,gcd->rfgd", soft, self.codebooks.detach().float())
             vectors = self._look_up(codes) + (expected - expected.detach()).flatten(2)
-        return Quantized(vectors, codes, _perplexity(mean_probability), self._used(codes, is_valid))
+        return Quantized(
+            vectors,
+            codes,
+            _perplexity(mean_probability),
+            self._used(codes, is_valid),
+            mean_probability,
+        )
 
     def gumbel_noise(self, seed: Tensor, num_frames: int) -> Tensor:
         """(rows, frame, group, code) noise, a function of the seeds (rows,) alone."""

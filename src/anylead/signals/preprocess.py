@@ -82,8 +82,12 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
     else:
         signal, in_file = record.canonical()
-    signal, some, long, lost = fill_missing(signal, record.sample_rate)
-    is_flat = in_file & ~lost & (np.ptp(signal, axis=1) <= _CONSTANT)
+    low, high = signal.min(axis=1), signal.max(axis=1)
+    some = long = lost = np.zeros(len(LEADS), dtype=bool)
+    if not np.isfinite([low, high]).all():
+        signal, some, long, lost = fill_missing(signal, record.sample_rate)
+        low, high = signal.min(axis=1), signal.max(axis=1)
+    is_flat = in_file & ~lost & (high - low <= _CONSTANT)
     has_lead = in_file & ~lost & ~is_flat
     if not has_lead.all():
         signal = np.where(has_lead[:, None], signal, np.float32(0))
@@ -93,7 +97,7 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         | lost * Quality.LOST
         | is_flat * Quality.FLAT
     ).astype(np.uint16)
-    quality |= assess(signal, has_lead, record.sample_rate, record.unit)
+    quality |= assess(signal, has_lead, record.sample_rate, record.unit, (low, high))
     resolution = _resolution(record, has_lead)
 
     processed = resample(signal, record.sample_rate, config.sample_rate)

@@ -175,7 +175,7 @@ class Store:
         is_wanted = np.ones(self.num_records, dtype=bool)
         if task is not None:
             is_wanted = self.labels(task)[1]
-        return split_rows(self.split, self.split_draw, is_wanted, scheme)
+        return split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
 
     def read(
         self, rows: NDArray[np.int64], starts: NDArray[np.int64], num_samples: int

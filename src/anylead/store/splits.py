@@ -15,26 +15,40 @@ _EDGES = (int(0.8 * 2**32), int(0.9 * 2**32))
 
 
 def split_rows(
-    split: NDArray[np.str_], draw: NDArray[np.uint32], is_wanted: NDArray[np.bool_], scheme: str
+    split: NDArray[np.str_],
+    draw: NDArray[np.uint32],
+    fold: NDArray[np.int64],
+    is_wanted: NDArray[np.bool_],
+    scheme: str,
 ) -> dict[str, NDArray[np.int64]]:
     """Rows of each split, ascending.
 
     Args:
         split: (record,) the corpus's own split, "" where it has none.
         draw: (record,) uniform over 32 bits, equal for the recordings of one patient.
+        fold: (record,) the corpus's own, -1 where it has none.
         is_wanted: (record,) rows to choose from.
         scheme: "official" takes the corpus's own; "hash" 8:1:1 by `draw`; "auto" the first where
-            the corpus has one.
+            the corpus has one; "folds:9:10" validates on fold 9, tests on fold 10 and trains on
+            all other folds.
 
     Raises:
         StoreError: no such scheme, or no official split.
     """
-    if scheme not in ("auto", "official", "hash"):
-        raise StoreError(f"split scheme {scheme!r}: want auto, official or hash")
+    chosen_folds = _folds(scheme)
+    if chosen_folds is None and scheme not in ("auto", "official", "hash"):
+        raise StoreError(f"split scheme {scheme!r}: want auto, official, hash or folds:9:10")
     has_official = bool((split != "").any())
     if scheme == "official" and not has_official:
         raise StoreError("this corpus has no official split; use the scheme hash")
-    if scheme == "hash" or not has_official:
+    if chosen_folds is not None:
+        valid, test = chosen_folds
+        if not (fold == valid).any() or not (fold == test).any():
+            known = sorted(set(fold[fold >= 0].tolist()))
+            raise StoreError(f"split scheme {scheme!r}: this corpus has the folds {known}")
+        is_train = (fold >= 0) & (fold != valid) & (fold != test)
+        chosen = [is_train, fold == valid, fold == test]
+    elif scheme == "hash" or not has_official:
         part = np.digitize(draw.astype(np.int64), _EDGES)
         chosen = [part == number for number in range(len(SPLITS))]
     else:
@@ -43,3 +57,11 @@ def split_rows(
         name: np.flatnonzero(is_chosen & is_wanted)
         for name, is_chosen in zip(SPLITS, chosen, strict=True)
     }
+
+
+def _folds(scheme: str) -> tuple[int, int] | None:
+    """The folds of "folds:9:10", or None for any other scheme."""
+    parts = scheme.split(":")
+    if parts[0] != "folds" or len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
+        return None
+    return int(parts[1]), int(parts[2])

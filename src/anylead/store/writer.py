@@ -37,7 +37,8 @@ class ShardWriter:
     def add(self, record: Record, prepared: Prepared) -> None:
         """Append one recording; `record` tells all but the signal."""
         present = prepared.has_lead
-        steps, present_scale = quantize(prepared.signal[present], prepared.resolution[present])
+        signal = prepared.signal if present.all() else prepared.signal[present]
+        steps, present_scale = quantize(signal, prepared.resolution[present])
         scale = np.zeros(NUM_LEADS, dtype=np.float32)
         scale[present] = present_scale
         for task, labels in record.labels.items():

@@ -1,12 +1,16 @@
 """The ranks of a run: one process per device, started by torchrun; alone without it."""
 
+import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from anylead.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,39 @@ class World:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def barrier(self) -> None:
-        """Wait for all ranks."""
-        if self.size > 1:
-            dist.barrier()
+    def agree(self, number: int, what: str) -> None:
+        """Make sure that all ranks have the same number.
+
+        Raises:
+            TrainingError: they do not.
+        """
+        if self.size == 1:
+            return
+        numbers: list[int] = [0] * self.size
+        dist.all_gather_object(numbers, number)
+        if len(set(numbers)) > 1:
+            raise TrainingError(
+                f"{what} differs between ranks: {numbers}; the run folder must be on storage that"
+                " all nodes share"
+            )
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turn the loss of another rank into one clear line.
+
+        Raises:
+            TrainingError: another rank is gone, or did not answer in time.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.size == 1 or not _is_lost_contact(error):
+                raise
+            reason = str(error).splitlines()[0]
+            raise TrainingError(
+                f"rank {self.rank} of {self.size}: another rank is gone; its own message tells why;"
+                f" go on with --train.resume true ({reason})"
+            ) from error
 
 
 def join_world(device: torch.device) -> World:
@@ -54,7 +87,12 @@ def join_world(device: torch.device) -> World:
     if size == 1:
         return World()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+            dist.init_process_group("nccl", device_id=device)
+        else:
+            dist.init_process_group("gloo")
+        atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), size)
 
 
@@ -78,3 +116,9 @@ def _has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _is_lost_contact(error: RuntimeError) -> bool:
+    if isinstance(error, dist.DistError):
+        return True
+    return any(word in str(error) for word in ("gloo", "NCCL", "Connection closed by peer"))

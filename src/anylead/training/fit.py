@@ -10,14 +10,15 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, StoppedError
 from anylead.loading import Prefetch, TrainingLoader
 from anylead.objective import Batch
 from anylead.training.distributed import World, choose_device, choose_precision, join_world
 from anylead.training.loop import Taken, train
 from anylead.training.optimizer import OptimizerConfig, build_optimizer
-from anylead.training.resume import STATE, load_state, save_state
+from anylead.training.resume import StateWriter, load_state, states
 from anylead.training.schedule import ScheduleConfig, learning_rate
+from anylead.training.stopping import stop_on_sigterm
 from anylead.training.tracking import Tracker
 
 
@@ -36,7 +37,8 @@ class TrainConfig:
         compile: torch.compile the forward pass.
         log_every: steps between rows of the log.
         save_every: steps between resumable states; one more is written at the end.
-        resume: go on where the run folder stopped.
+        keep_last: how many of these states stay.
+        resume: go on where the run folder stopped, with any number of ranks.
         is_quiet: no progress bar.
     """
 
@@ -50,15 +52,17 @@ class TrainConfig:
     compile: bool = False
     log_every: int = 10
     save_every: int = 500
+    keep_last: int = 1
     resume: bool = False
     is_quiet: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.accumulate < 1 or self.epochs < 1 or self.steps < 0:
-            raise RecipeError(
-                f"epochs {self.epochs}, steps {self.steps}, batch_size {self.batch_size},"
-                f" accumulate {self.accumulate}: want positive numbers"
-            )
+        names = ("epochs", "batch_size", "accumulate", "log_every", "save_every", "keep_last")
+        for name in names:
+            if getattr(self, name) < 1:
+                raise RecipeError(f"train.{name} is {getattr(self, name)}; want at least 1")
+        if self.steps < 0:
+            raise RecipeError(f"train.steps is {self.steps}; want 0 or more")
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,20 @@ def fit(
 
     Raises:
         TrainingError: a loss that is not finite.
-        CheckpointError: the state cannot be read or written.
+        CheckpointError: the state cannot be read, or not be written at the end.
+        StoppedError: SIGTERM came; the state is kept.
     """
     objective.to(machine.device).train()
     optimizer = build_optimizer(objective, optimizer_config)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
     progress = Progress()
-    if config.resume and (folder / STATE).is_file():
+    if config.resume and states(folder):
         progress.facts = load_state(folder, objective, optimizer)
         progress.step = progress.facts.pop("step")
-    if progress.step == 0:
-        torch.manual_seed(config.seed + machine.world.rank)  # dropout differs between ranks
+    machine.world.agree(progress.step, "the step to go on from")
     with ExitStack() as stack:
+        should_stop = stack.enter_context(stop_on_sigterm())
+        stack.enter_context(machine.world.watched())
         tracker = stack.enter_context(
             Tracker(
                 folder if machine.world.is_main else None,
@@ -142,6 +148,7 @@ def fit(
         watcher = _Watcher(
             objective, optimizer, config, folder, machine, tracker, progress, loader, after_epoch
         )
+        stack.callback(watcher.writer.wait)
         train(
             torch.compile(objective) if config.compile else objective,
             _numbered(steps, batches),
@@ -152,6 +159,7 @@ def fit(
             precision=machine.precision,
             world=machine.world,
             on_step=watcher.on_step,
+            should_stop=should_stop,
         )
         watcher.finish()
     return progress
@@ -171,6 +179,11 @@ def _micro_batches(
         raise RecipeError(
             f"{loader.sampler.batch_size} recordings a step cannot be shared by {parts}"
             " micro-batches of all ranks; lower accumulate"
+        )
+    if world.size > 1 and loader.sampler.batch_size % parts:
+        raise RecipeError(
+            f"{loader.sampler.batch_size} recordings a step cannot be shared equally by {parts}"
+            f" micro-batches of {world.size} ranks; choose train.batch_size a multiple of {parts}"
         )
 
     def make(step: int) -> list[Batch]:
@@ -198,6 +211,9 @@ class _Watcher:
     started: float = field(default_factory=perf_counter)
     num_since: int = 0
 
+    def __post_init__(self) -> None:
+        self.writer = StateWriter(self.folder, self.config.keep_last)
+
     def on_step(self, taken: Taken) -> None:
         self.unchecked.append(taken)
         self.progress.step = done = taken.step + 1
@@ -206,23 +222,33 @@ class _Watcher:
         is_log = done % self.config.log_every == 0
         is_epoch = self.after_epoch and done % self.loader.sampler.steps_per_epoch == 0
         # On a GPU a look at the loss waits for the step, so it is done only now and then.
+        is_stopping = False
         if self.machine.device.type == "cpu" or is_save or is_log or is_epoch:
-            self._check()
+            is_stopping = self._check()
         if is_log or done == 1:
             self._log(taken)
         if is_epoch:
             self._end_epoch()
-        if is_save:
+        if is_save or is_stopping:
             self._save()
+        if is_stopping:
+            self._finish_writing()
+            raise StoppedError(
+                f"stopped by SIGTERM after step {done}; --train.resume true goes on from there"
+            )
 
     def finish(self) -> None:
         self._check()
         self._save()
+        self._finish_writing()
 
-    def _check(self) -> None:
+    def _check(self) -> bool:
+        """Whether a rank was asked to stop; all ranks find out at the same step."""
         for taken in self.unchecked:
             taken.check()
+        is_stopping = any(bool(taken.num_stopping > 0) for taken in self.unchecked)
         self.unchecked.clear()
+        return is_stopping
 
     def _log(self, taken: Taken) -> None:
         rate = self.num_since / max(perf_counter() - self.started, 1e-9)
@@ -247,6 +273,9 @@ class _Watcher:
     def _save(self) -> None:
         if self.machine.world.is_main:
             facts = {"step": self.progress.step, **self.progress.facts}
-            save_state(self.folder, self.objective, self.optimizer, facts)
+            self.writer.save(self.objective, self.optimizer, facts)
             self.tracker.flush()
-        self.machine.world.barrier()
+
+    def _finish_writing(self) -> None:
+        if self.machine.world.is_main:
+            self.writer.finish()

@@ -1,7 +1,8 @@
 """The one training loop, for every method and task.
 
 Per step: forward and backward of each micro-batch, gradients divided once by the number of terms
-of all micro-batches and ranks, clipped, one optimizer step.
+of all micro-batches and ranks, clipped, one optimizer step. Where micro-batches see each other, as
+a contrast over the whole batch needs it, a first forward pass without gradients comes before.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from anylead.errors import TrainingError
-from anylead.objective import Batch, Objective
+from anylead.losses.gather import MicroBatches
+from anylead.objective import Batch, Objective, Step
 from anylead.training.distributed import World
 
 
@@ -27,6 +29,7 @@ class Taken:
     learning_rate: float
     logs: dict[str, Tensor]
     records: list[Tensor]
+    num_stopping: Tensor
 
     def check(self) -> None:
         """Stop the run if the loss or the gradient is not finite.
@@ -55,6 +58,7 @@ def train(
     precision: torch.dtype,
     world: World,
     on_step: Callable[[Taken], None],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Take one optimizer step per group of micro-batches until `steps` ends.
 
@@ -71,26 +75,53 @@ def train(
         precision: of the forward pass; float32 or bfloat16.
         world: the ranks that share a step.
         on_step: called after each step, in order.
+        should_stop: whether this rank was asked to end; `Taken.num_stopping` counts the ranks.
     """
     parameters = [item for group in optimizer.param_groups for item in group["params"]]
     for number, micro_batches in steps:
         rate = learning_rate(number)
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
-        losses, terms, logs = [], [], []
-        for batch in micro_batches:
-            with _autocast(device, precision):
-                step = objective(batch.to(device))
-            torch.autograd.backward(step.loss)
-            losses.append(step.loss.detach())
-            terms.append(step.terms)
-            logs.append(step.logs)
-        total = world.sum(torch.stack([torch.stack(losses).sum(), torch.stack(terms).sum()]))
+        steps_taken = _accumulate(objective, micro_batches, device, precision)
+        loss = torch.stack([step.loss.detach() for step in steps_taken]).sum()
+        terms = torch.stack([step.terms for step in steps_taken]).sum()
+        stopping = torch.full_like(loss, float(should_stop()))
+        total = world.sum(torch.stack([loss, terms.to(loss.dtype), stopping]))
         grad_norm = _divide_and_clip(parameters, total[1], max_grad_norm, world)
         optimizer.step()
         optimizer.zero_grad()
         records = [batch.record for batch in micro_batches]
-        on_step(Taken(number, total[0] / total[1], grad_norm, rate, _mean(logs), records))
+        logs = _mean([step.logs for step in steps_taken])
+        on_step(Taken(number, total[0] / total[1], grad_norm, rate, logs, records, total[2]))
+
+
+def _accumulate(
+    objective: Objective, batches: Sequence[Batch], device: torch.device, precision: torch.dtype
+) -> list[Step]:
+    """Forward and backward of each micro-batch of a step."""
+    shared = MicroBatches(len(batches))
+    if len(batches) > 1:
+        for i, batch in enumerate(batches):
+            with torch.no_grad(), shared.recording(i) as tell_terms:
+                tell_terms(_forward(objective, batch, device, precision).terms)
+            if not shared.is_coupled:
+                break  # such as classification: each recording has its own loss
+    steps = []
+    for i, batch in enumerate(batches):
+        with shared.joining(i):
+            step = _forward(objective, batch, device, precision)
+        torch.autograd.backward(step.loss)
+        steps.append(Step(step.loss.detach(), step.terms, step.logs))
+    return steps
+
+
+def _forward(
+    objective: Objective, batch: Batch, device: torch.device, precision: torch.dtype
+) -> Step:
+    # Dropout, too, is a function of the batch: no generator has a state to be kept.
+    torch.manual_seed(int(batch.seed[0]))
+    with _autocast(device, precision):
+        return objective(batch.to(device))
 
 
 def _divide_and_clip(

@@ -24,7 +24,8 @@ class DataConfig:
     Attributes:
         store: folder made by `anylead prepare`; several, separated by commas, are not joined:
             prepare them into one.
-        scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient.
+        scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient;
+            "folds:8:9" = fold 8 validates, 9 tests, the others train.
         segment_seconds: length of what the model sees at once.
     """
 
@@ -117,10 +118,17 @@ def train_rows(store: Store, config: DataConfig, task: str | None = None) -> NDA
 
 
 def write_recipe(folder: Path, verb: str, recipe: object) -> None:
-    """Keep the resolved recipe in the run folder, ready to be given to the command again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep the resolved recipe in the run folder, ready to be given to the command again.
+
+    Raises:
+        RecipeError: the folder cannot be made or written.
+    """
     values = yaml.safe_dump(asdict(recipe), sort_keys=False)  # type: ignore[call-overload]
-    (folder / "recipe.yaml").write_text(f"# anylead {verb} recipe.yaml\n{values}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.yaml").write_text(f"# anylead {verb} recipe.yaml\n{values}")
+    except OSError as error:
+        raise RecipeError(f"out: {folder}: {error.strerror}; choose another folder") from error
 
 
 def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:

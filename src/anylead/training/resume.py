@@ -1,48 +1,132 @@
-"""The state of a run on disk: one safetensors file, replaced as a whole.
+"""The state of a run on disk: one safetensors file per kept step, each written as a whole.
 
-With batches that are a function of the step, this is weights, optimizer moments, the step, and the
-generator of dropout. Nothing is pickled.
+With batches and dropout that are functions of the step, this is weights, optimizer moments and the
+step: it does not depend on the number of ranks. Nothing is pickled.
 """
 
 import json
+import os
+import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anylead.checkpoint import write_atomically
 from anylead.errors import CheckpointError
 
-STATE = "resume.safetensors"
+_PATTERN = "resume-*.safetensors"
+
+
+class StateWriter:
+    """Writes states in a thread of its own, so that training goes on meanwhile.
+
+    A periodic write that fails (a full disk) is told on the screen and leaves the states there are;
+    training goes on and the next one is tried. `finish` raises what became of the last.
+
+    Args:
+        folder: of the run.
+        keep_last: how many states stay.
+    """
+
+    def __init__(self, folder: Path, keep_last: int):
+        self.folder, self.keep_last = folder, keep_last
+        self._copies: dict[str, Tensor] = {}
+        self._thread: Thread | None = None
+        self._error: CheckpointError | None = None
+
+    def save(
+        self, module: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
+    ) -> None:
+        """Copy the state, and begin to write it; waits for the write before.
+
+        Args:
+            module: what is trained.
+            optimizer: its moments.
+            facts: plain values to get back; "step" is the number of steps taken.
+        """
+        self.wait()
+        self._copy(_tensors(module, optimizer))
+        text = json.dumps(facts)
+        path = self.folder / f"resume-{facts['step']:08d}.safetensors"
+        self._thread = Thread(target=self._write, args=(path, text))
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until the last state is on the disk.
+
+        Raises:
+            CheckpointError: it could not be written.
+        """
+        self.wait()
+        if self._error is not None:
+            raise self._error
+
+    def wait(self) -> None:
+        """Wait for the write that is under way."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _copy(self, tensors: dict[str, Tensor]) -> None:
+        """Into the same memory each time: fresh memory costs more than the copy."""
+        if self._copies.keys() != tensors.keys():
+            self._copies = {
+                name: torch.empty_like(value, device="cpu", memory_format=torch.contiguous_format)
+                for name, value in tensors.items()
+            }
+        for name, value in tensors.items():
+            self._copies[name].copy_(value)
+
+    def _write(self, path: Path, facts: str) -> None:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(self._copies, temporary, metadata={"facts": facts})
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            for old in states(self.folder)[: -self.keep_last]:
+                old.unlink(missing_ok=True)
+            self._error = None
+        except (OSError, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            kept = states(self.folder)
+            rest = f"{kept[-1].name} is kept" if kept else "no state is kept"
+            self._error = CheckpointError(f"{path}: cannot be written ({error}); {rest}")
+            self._error.__cause__ = error
+            print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
 
 
 def save_state(
     folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
 ) -> None:
-    """Write the state after a step; the previous one stays until the new one is whole.
+    """Write one state and wait for it; the one before goes.
 
-    Args:
-        folder: of the run.
-        module: what is trained.
-        optimizer: its moments.
-        facts: plain values to get back, such as the number of steps taken.
+    Raises:
+        CheckpointError: it could not be written.
     """
-    tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        for name, value in moments.items():
-            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    tensors["generator.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["generator.cuda"] = torch.cuda.get_rng_state()
-    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomically(folder / STATE, save(contiguous, metadata={"facts": json.dumps(facts)}))
+    writer = StateWriter(folder, keep_last=1)
+    writer.save(module, optimizer, {"step": 0, **facts})
+    writer.finish()
+
+
+def states(folder: Path) -> list[Path]:
+    """The states of a run, oldest first."""
+    return sorted(folder.glob(_PATTERN))
+
+
+def remove_states(folder: Path) -> None:
+    """Delete them, once a run is finished and will not be resumed."""
+    for path in states(folder):
+        path.unlink(missing_ok=True)
 
 
 def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a saved state back.
+    """Put the last saved state back.
 
     Returns:
         The facts it was saved with.
@@ -50,15 +134,17 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
     Raises:
         CheckpointError: missing, damaged, or of another model.
     """
-    path = folder / STATE
-    if not path.is_file():
-        raise CheckpointError(f"{path}: not there; nothing to resume")
+    found = states(folder)
+    if not found:
+        raise CheckpointError(f"{folder}: no {_PATTERN} there; nothing to resume")
+    path = found[-1]
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); delete it to start anew") from error
+        remedy = "delete it to go on from the one before, or to start anew"
+        raise CheckpointError(f"{path}: damaged ({error}); {remedy}") from error
     try:
         module.load_state_dict(_below(tensors, "module."))
         state: dict[int, dict[str, Tensor]] = {}
@@ -69,10 +155,15 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: another model than the recipe's ({reason})") from error
-    torch.set_rng_state(tensors["generator.cpu"])
-    if torch.cuda.is_available() and "generator.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["generator.cuda"])
     return facts
+
+
+def _tensors(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    tensors = {f"module.{name}": value.detach() for name, value in module.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    return tensors
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,0 +1,171 @@
+"""anylead benchmark: one recipe -> a table of methods, lead sets, tasks and seeds."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from rich.console import Console
+
+from anylead.errors import AnyleadError, RecipeError
+from anylead.evaluation import Settings
+from anylead.store import Store
+from anylead.tables import output
+from anylead.tables.compare import Result, compare
+from anylead.tables.jobs import choose_devices, run_all
+from anylead.tables.plan import Grid, Plan, Row, Training, check_recipes, make_plan
+from anylead.tables.segments import NOTE, split_by_segment
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the table shows.
+
+    Attributes:
+        out: folder of the tables; the same command goes on where it stopped.
+        cells: folder of runs and finished cells, which several tables may share; null takes `out`.
+        title: of the table.
+        store: folder of `anylead prepare`.
+        scheme: of the split: auto, official, hash, or folds:9:10 (validation and test).
+        split_by: "patients"; "segments" splits each recording's segments at random, as the paper
+            did for diagnosis: for comparison only, its scores leak and are labelled so.
+        segment_seconds: what a model sees at once.
+        rows: lines of the table: name, pretrain (null: random weights), finetune, encoder, ...
+        lead_sets: its columns.
+        training: padded (one model, missing leads zero), per_lead_set (one for each), or both.
+        tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
+            another way. A task or pretrain may name a store of its own in `data`.
+        fractions: shares of the labels.
+        seeds: of weights, order, masks.
+        pretrain: fields of the pre-training recipe that all rows share; with {train: {seed: 0}}
+            one pre-training serves all seeds.
+        finetune: fields of the fine-tuning recipe that all rows share.
+        encoder: kind, size and overrides that all rows share.
+        finetune_encoder: overrides in fine-tuning, such as dropout.
+        evaluate: how rows are scored, such as {num_draws: 5, sessions: halves}.
+        scores: task -> the score that rows are compared by; else macro AUROC, or rank-1 accuracy.
+        published: task -> row -> numbers of a paper, shown beside.
+        devices: where runs go, one at a time each: auto (every GPU, or the CPU), or a list such as
+            cuda:0,cuda:1 or cpu,cpu.
+        keep_runs: keep the weights of fine-tuned runs.
+        tables_only: make the tables of the finished cells, run nothing.
+    """
+
+    out: str = "runs/benchmark"
+    cells: str | None = None
+    title: str = "Benchmark"
+    store: str = "store"
+    scheme: str = "auto"
+    split_by: Literal["patients", "segments"] = "patients"
+    segment_seconds: float = 5.0
+    rows: list[Row] = field(default_factory=list)
+    lead_sets: list[str] = field(default_factory=lambda: ["12", "6", "3", "2", "1"])
+    training: list[Training] = field(default_factory=lambda: ["padded"])
+    tasks: dict[str, dict[str, Any]] = field(default_factory=lambda: {"diagnosis": {}})
+    fractions: list[float] = field(default_factory=lambda: [1.0])
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    pretrain: dict[str, Any] = field(default_factory=dict)
+    finetune: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
+    finetune_encoder: dict[str, Any] = field(default_factory=dict)
+    evaluate: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, str] = field(default_factory=dict)
+    published: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    devices: str = "auto"
+    keep_runs: bool = False
+    tables_only: bool = False
+
+
+def run(recipe: Recipe) -> list[Result]:
+    """Do all runs that are not finished, then write the tables.
+
+    Raises:
+        RecipeError: a mistake in the recipe, or no finished cell at all.
+    """
+    console = Console()
+    out, folder = Path(recipe.out), Path(recipe.cells or recipe.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = make_settings(recipe.evaluate)
+    for task in recipe.tasks.values():
+        make_settings({**recipe.evaluate, **task.get("evaluate", {})})
+    store = Store.open(recipe.store)
+    if recipe.split_by == "segments":
+        leaking = folder / "store-by-segment"
+        split_by_segment(store, leaking, recipe.segment_seconds, console)
+        store = Store.open(leaking)
+    plan = make_plan(make_grid(recipe, str(store.location)))
+    check_recipes(plan)
+    failed: dict[str, str] = {}
+    if not recipe.tables_only:
+        devices = choose_devices(recipe.devices)
+        failed = run_all(
+            plan, folder, settings, devices, recipe.keep_runs, lambda line: say(console, line)
+        )
+    results = compare(plan, folder, settings.num_resamples, settings.seed, recipe.scores)
+    if not results:
+        reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
+        raise RecipeError(f"{folder}: no cell is finished: {reasons}")
+    output.write(out, _about(recipe, store, plan, failed), results)
+    console.print((out / output.MARKDOWN).read_text(), markup=False, soft_wrap=True)
+    say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
+    return results
+
+
+def say(console: Console, line: str) -> None:
+    """One line as it is."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def make_grid(recipe: Recipe, store: str) -> Grid:
+    """The part of the recipe that decides which runs there are."""
+    return Grid(
+        store=store,
+        scheme="official" if recipe.split_by == "segments" else recipe.scheme,
+        segment_seconds=recipe.segment_seconds,
+        rows=recipe.rows,
+        lead_sets=recipe.lead_sets,
+        training=recipe.training,
+        tasks=recipe.tasks,
+        fractions=recipe.fractions,
+        seeds=recipe.seeds,
+        pretrain=recipe.pretrain,
+        finetune=recipe.finetune,
+        encoder=recipe.encoder,
+        finetune_encoder=recipe.finetune_encoder,
+    )
+
+
+def make_settings(values: dict[str, Any]) -> Settings:
+    """How rows are scored.
+
+    Raises:
+        RecipeError: an unknown field.
+    """
+    try:
+        return Settings(**values)
+    except (TypeError, AnyleadError) as error:
+        raise RecipeError(f"evaluate: {error}") from None
+
+
+def _about(recipe: Recipe, store: Store, plan: Plan, failed: dict[str, str]) -> output.About:
+    manifest = store.manifest
+    names: dict[str, str] = {}
+    for cell in plan.cells:
+        if cell.fit in failed:
+            name = f"{cell.row}, {cell.task}, {cell.training} {'/'.join(cell.lead_sets)}"
+            names[f"{name}, seed {cell.seed}"] = failed[cell.fit]
+    note = manifest.note.replace(NOTE, "").strip()
+    text = (
+        f"{manifest.num_records} recordings of {manifest.name} at {manifest.sample_rate:g} Hz"
+        f" (store {manifest.content_hash[:12]}); seeds {', '.join(map(str, recipe.seeds))}. {note}"
+    )
+    return output.About(
+        title=recipe.title,
+        text=text.strip(),
+        leaks=recipe.split_by == "segments",
+        recipe=yaml.safe_dump(asdict(recipe), sort_keys=False),
+        command="anylead benchmark recipe.yaml",
+        failed=names,
+        published=recipe.published,
+        lead_sets=recipe.lead_sets,
+    )

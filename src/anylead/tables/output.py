@@ -1,0 +1,235 @@
+"""Results -> CSV, Markdown and one HTML file."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anylead.checkpoint import write_atomically
+from anylead.pictures import Report, score_by_lead_set
+from anylead.pictures.scores import Interval
+from anylead.tables.compare import Result
+
+CSV, MARKDOWN, HTML = "table.csv", "table.md", "report.html"
+LEAKS = "LEAKS: split by segment, so that segments of one recording train and test"
+_MARKS = (
+    "The best row of each column is marked; † : the best row is better, with the 95 % interval of"
+    " the paired difference beyond zero. Intervals are 95 %, over patients, of the mean over seeds."
+)
+_COLUMNS = (
+    *("task", "fraction", "row", "training", "lead_set", "score"),
+    *("mean", "low", "high", "seed_sd", "num_seeds", "num_patients"),
+    *("minus_best", "minus_best_low", "minus_best_high", "p_value", "split"),
+)
+_NAMES = {"padded": "one model, missing leads zero", "per_lead_set": "one model for each lead set"}
+
+# task -> row -> values in the order of the lead sets
+Published = Mapping[str, Mapping[str, Sequence[float | None]]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What stands beside the numbers.
+
+    Attributes:
+        title: of the table.
+        text: one paragraph on data and split.
+        leaks: whether the split lets segments of a recording into training and test.
+        recipe: as YAML.
+        command: that makes the table again.
+        failed: name of a run -> what went wrong.
+        published: numbers of a paper.
+        lead_sets: columns.
+    """
+
+    title: str
+    text: str
+    leaks: bool
+    recipe: str
+    command: str
+    failed: Mapping[str, str]
+    published: Published
+    lead_sets: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One table: a task, a share of the labels, a score.
+
+    Attributes:
+        title: what it shows.
+        task: of the recipe.
+        lines: (row, training) -> lead set -> result.
+    """
+
+    title: str
+    task: str
+    lines: dict[tuple[str, str], dict[str, Result]]
+
+
+def write(folder: Path, about: About, results: Sequence[Result]) -> None:
+    """Write all three files, each whole or not at all."""
+    panels = list(make_panels(about, results))
+    write_atomically(folder / CSV, as_csv(about, results).encode())
+    write_atomically(folder / MARKDOWN, as_markdown(about, panels).encode())
+    as_report(about, panels).save(folder / HTML)
+
+
+def make_panels(about: About, results: Sequence[Result]) -> Iterator[Panel]:
+    """Tables of the main scores, one for each task and share of the labels."""
+    main = [result for result in results if result.is_main]
+    for task, fraction in dict.fromkeys((r.place.task, r.place.fraction) for r in main):
+        lines: dict[tuple[str, str], dict[str, Result]] = {}
+        score = ""
+        for result in main:
+            place = result.place
+            if (place.task, place.fraction) == (task, fraction):
+                lines.setdefault((place.row, place.training), {})[place.lead_set] = result
+                score = result.score
+        share = "" if fraction == 1 else f", {fraction:.0%} of the labels"
+        warning = f" ({LEAKS})" if about.leaks else ""
+        yield Panel(f"{task}{share}: {score}{warning}", task, lines)
+
+
+def as_csv(about: About, results: Sequence[Result]) -> str:
+    """One line for each number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for result in results:
+        place, mean, to_best = result.place, result.mean, result.to_best
+        spread = float(np.std(result.by_seed, ddof=1)) if len(result.by_seed) > 1 else float("nan")
+        difference = (
+            [to_best.value, to_best.low, to_best.high, to_best.p_value] if to_best else [""] * 4
+        )
+        numbers = [mean.value, mean.low, mean.high, spread]
+        writer.writerow(
+            [
+                place.task,
+                place.fraction,
+                place.row,
+                place.training,
+                place.lead_set,
+                result.score,
+                *(f"{value:.6f}" for value in numbers),
+                len(result.by_seed),
+                result.num_patients,
+                *(f"{v:.6f}" if isinstance(v, float) else v for v in difference),
+                "segments (leaks)" if about.leaks else "patients",
+            ]
+        )
+    return text.getvalue()
+
+
+def as_markdown(about: About, panels: Sequence[Panel]) -> str:
+    """All tables, ready for a documentation page."""
+    parts = [f"# {about.title}", about.text]
+    if about.leaks:
+        parts.append(f"**{LEAKS}. Such scores say little about new patients.**")
+    parts += [f"    {about.command}", _MARKS]
+    for panel in panels:
+        head = ["", "training", *about.lead_sets]
+        rows = [
+            [row, training, *(_markdown_cell(line.get(name)) for name in about.lead_sets)]
+            for (row, training), line in panel.lines.items()
+        ]
+        parts += [f"## {panel.title}", _markdown_table(head, rows)]
+        published = about.published.get(panel.task)
+        if published:
+            numbers = [
+                [row, *("–" if value is None else f"{value:.3f}" for value in values)]
+                for row, values in published.items()
+            ]
+            parts += ["As published:", _markdown_table(["", *about.lead_sets], numbers)]
+    if about.failed:
+        parts += ["## Failed runs", *(f"- {name}: {why}" for name, why in about.failed.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_report(about: About, panels: Sequence[Panel]) -> Report:
+    """The same with plots."""
+    report = Report(f"{about.title} (leaks)" if about.leaks else about.title).text(about.text)
+    if about.leaks:
+        report.text(f"{LEAKS}. Such scores say little about new patients.")
+    report.text(_MARKS)
+    for panel in panels:
+        report.section(panel.title)
+        for training in dict.fromkeys(training for _, training in panel.lines):
+            scores = {
+                row: {name: _triple(result) for name, result in line.items()}
+                for (row, kind), line in panel.lines.items()
+                if kind == training
+            }
+            report.figure(
+                score_by_lead_set(
+                    scores, panel.title.rpartition(": ")[2] if not about.leaks else ""
+                ),
+                f"{panel.title}; {_NAMES[training]}.",
+            )
+        report.table(
+            [
+                {
+                    "row": row,
+                    "training": training,
+                    **{name: _html_cell(line.get(name)) for name in about.lead_sets},
+                }
+                for (row, training), line in panel.lines.items()
+            ],
+            caption=panel.title,
+        )
+        report.table(list(_differences(panel)), caption="Each row minus the best of its column")
+        published = about.published.get(panel.task)
+        if published:
+            report.table(
+                [
+                    {"row": row, **dict(zip(about.lead_sets, values, strict=False))}
+                    for row, values in published.items()
+                ],
+                caption="As published",
+            )
+    if about.failed:
+        report.section("Failed runs")
+        report.table([{"run": name, "why": why} for name, why in about.failed.items()])
+    report.section("Recipe").code(about.command).code(about.recipe)
+    return report
+
+
+def _differences(panel: Panel) -> Iterator[dict[str, object]]:
+    for (row, training), line in panel.lines.items():
+        for name, result in line.items():
+            if result.to_best is not None:
+                difference = result.to_best
+                yield {
+                    "leads": name,
+                    "row": row,
+                    "training": training,
+                    "difference": Interval(difference.value, difference.low, difference.high),
+                    "p": difference.p_value,
+                    "seeds": ", ".join(f"{value:.3f}" for value in result.by_seed),
+                }
+
+
+def _triple(result: Result) -> tuple[float, float, float]:
+    return result.mean.value, result.mean.low, result.mean.high
+
+
+def _html_cell(result: Result | None) -> str | None:
+    if result is None:
+        return None
+    mark = " (best)" if result.is_best else " †" if result.is_beaten else ""
+    return f"{Interval(*_triple(result))}{mark}"
+
+
+def _markdown_cell(result: Result | None) -> str:
+    if result is None:
+        return "–"
+    text = str(Interval(*_triple(result)))
+    return f"**{text}**" if result.is_best else f"{text} †" if result.is_beaten else text
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,0 +1,288 @@
+"""A benchmark recipe -> the runs it needs, each known by a hash of its own recipe.
+
+Cells that need the same pre-training share it, and a finished run is never repeated.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from anylead import finetune, pretrain
+from anylead.errors import AnyleadError, RecipeError
+from anylead.leads import parse_leads
+from anylead.methods import find_method
+
+Training = Literal["padded", "per_lead_set"]
+Values = dict[str, Any]
+ALL_LEADS = "12"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        name: as the table shows it.
+        pretrain: fields of the pre-training recipe that differ from the benchmark's; null: none,
+            the encoder starts from random weights.
+        finetune: fields of the fine-tuning recipe that differ.
+        encoder: kind, size and overrides that differ; another kind inherits nothing.
+        finetune_encoder: overrides in fine-tuning; null takes the benchmark's, for its own kind.
+        tasks: null takes all.
+        training: null takes all.
+    """
+
+    name: str
+    pretrain: Values | None = None
+    finetune: Values = field(default_factory=dict)
+    encoder: Values = field(default_factory=dict)
+    finetune_encoder: Values | None = None
+    tasks: list[str] | None = None
+    training: list[Training] | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that decides which runs there are.
+
+    Attributes:
+        store: of the recordings.
+        scheme: of the split.
+        segment_seconds: what a model sees at once.
+        rows: lines of the table.
+        lead_sets: its columns.
+        training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set.
+        tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
+            task is scored.
+        fractions: shares of the labels.
+        seeds: of weights, order, masks.
+        pretrain, finetune: fields of the recipes that all rows share.
+        encoder: kind, size and overrides that all rows share.
+        finetune_encoder: overrides in fine-tuning.
+    """
+
+    store: str
+    scheme: str
+    segment_seconds: float
+    rows: list[Row]
+    lead_sets: list[str]
+    training: list[Training]
+    tasks: dict[str, Values]
+    fractions: list[float]
+    seeds: list[int]
+    pretrain: Values
+    finetune: Values
+    encoder: Values
+    finetune_encoder: Values
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A run: its recipe as plain values, and the key made from them.
+
+    Attributes:
+        key: hash of the values.
+        values: of `pretrain.Recipe` or `finetune.Recipe`, without `out`.
+        after: key of the pre-training it starts from, or None.
+        evaluate: how it is scored, where that differs from the benchmark.
+    """
+
+    key: str
+    values: Values
+    after: str | None = None
+    evaluate: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of one row for one task; it fills one or several lead sets of the table.
+
+    Attributes:
+        row: name.
+        task: name in the recipe.
+        training: padded, or per lead set.
+        fraction: of the labels.
+        seed: of the run.
+        lead_sets: that it is scored on.
+        fit: key of its fine-tuning.
+    """
+
+    row: str
+    task: str
+    training: Training
+    fraction: float
+    seed: int
+    lead_sets: tuple[str, ...]
+    fit: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs, each once, and the cells made from them."""
+
+    pretrainings: dict[str, Fit]
+    finetunings: dict[str, Fit]
+    cells: list[Cell]
+
+    def lead_sets_of(self, key: str) -> list[str]:
+        """All lead sets that a fine-tuned run is scored on."""
+        sets = [name for cell in self.cells if cell.fit == key for name in cell.lead_sets]
+        return list(dict.fromkeys(sets))
+
+
+def make_plan(grid: Grid) -> Plan:
+    """List all runs and cells.
+
+    Raises:
+        RecipeError: the grid is empty or names something unknown.
+    """
+    _check(grid)
+    plan = Plan({}, {}, [])
+    for row in grid.rows:
+        for task in row.tasks or grid.tasks:
+            for training in row.training or grid.training:
+                for fraction in grid.fractions:
+                    for seed in grid.seeds:
+                        _add(plan, grid, row, task, training, fraction, seed)
+    if not plan.cells:
+        raise RecipeError("the recipe asks for no run: it wants rows, tasks, lead_sets and seeds")
+    return plan
+
+
+def _add(
+    plan: Plan, grid: Grid, row: Row, task: str, training: Training, fraction: float, seed: int
+) -> None:
+    groups = (
+        [(ALL_LEADS, tuple(grid.lead_sets))]
+        if training == "padded"
+        else [(name, (name,)) for name in grid.lead_sets]
+    )
+    for leads, lead_sets in groups:
+        before = _pretraining(grid, row, leads, seed)
+        if before is not None:
+            plan.pretrainings[before.key] = before
+        fit = _finetuning(grid, row, task, leads, fraction, seed, before)
+        plan.finetunings[fit.key] = fit
+        plan.cells.append(Cell(row.name, task, training, fraction, seed, lead_sets, fit.key))
+
+
+def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
+    if row.pretrain is None:
+        return None
+    values = merge(grid.pretrain, row.pretrain)
+    values = merge({"data": _data(grid)}, values)
+    # A seed in the recipe holds for all: they share one pre-training.
+    values = merge({"train": {"seed": seed}}, values)
+    values = merge(values, {"encoder": encoder_values(grid, row)})
+    if leads != ALL_LEADS:
+        keep = {"name": "keep_leads", "leads": ",".join(parse_leads(leads))}
+        own = find_method(values.get("method", pretrain.Recipe.method)).augment
+        given = values.get("augment")
+        augment = [{"name": name, **fields} for name, fields in own.items()]
+        for_local = values.get("local_augment")
+        values["augment"] = [keep, *(augment if given is None else given)]
+        values["local_augment"] = [keep, *(for_local if for_local is not None else given or [])]
+    return _fit(values)
+
+
+def _finetuning(
+    grid: Grid, row: Row, task: str, leads: str, fraction: float, seed: int, before: Fit | None
+) -> Fit:
+    values = merge(merge(grid.finetune, grid.tasks[task]), row.finetune)
+    overrides = row.finetune_encoder
+    if overrides is None:
+        overrides = {} if _is_other_kind(grid, row) else grid.finetune_encoder
+    encoder = merge(encoder_values(grid, row), {"overrides": overrides})
+    if before is not None:
+        encoder = {"overrides": overrides}  # its checkpoint tells the rest
+    values = merge(
+        merge({"data": _data(grid)}, values),
+        {
+            "leads": leads,
+            "labels": {"fraction": fraction},
+            "model": {"encoder": encoder},
+            "train": {"seed": seed},
+        },
+    )
+    evaluate = values.pop("evaluate", {})
+    return _fit(values, None if before is None else before.key, evaluate)
+
+
+def _data(grid: Grid) -> Values:
+    return {
+        "store": grid.store,
+        "scheme": grid.scheme,
+        "segment_seconds": grid.segment_seconds,
+    }
+
+
+def encoder_values(grid: Grid, row: Row) -> Values:
+    """The encoder of a row; one of another kind than the benchmark's inherits nothing."""
+    return dict(row.encoder) if _is_other_kind(grid, row) else merge(grid.encoder, row.encoder)
+
+
+def _is_other_kind(grid: Grid, row: Row) -> bool:
+    kind = grid.encoder.get("kind", "transformer")
+    return bool(row.encoder.get("kind", kind) != kind)
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> Values:
+    """Nested values, those of `change` winning."""
+    merged = dict(base)
+    for name, value in change.items():
+        inner = merged.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[name] = merge(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def build_recipe(recipe_type: type[Any], values: Values) -> Any:
+    """A recipe from plain values, as the command line builds it.
+
+    Raises:
+        RecipeError: an unknown field or a value of the wrong type.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(recipe_type, as_group=False)
+    try:
+        options = parser.parse_object(values)
+        return recipe_type(**vars(parser.instantiate_classes(options)))
+    except (ArgumentError, AnyleadError) as error:
+        name = recipe_type.__module__.rpartition(".")[2]
+        raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
+
+
+def _fit(values: Values, after: str | None = None, evaluate: Values | None = None) -> Fit:
+    text = json.dumps([values, after, evaluate], sort_keys=True)
+    return Fit(hashlib.sha256(text.encode()).hexdigest()[:16], values, after, evaluate or {})
+
+
+def _check(grid: Grid) -> None:
+    names = [row.name for row in grid.rows]
+    if len(set(names)) != len(names):
+        raise RecipeError(f"rows: a name stands twice among {', '.join(names)}")
+    for lead_set in grid.lead_sets:
+        parse_leads(lead_set)
+    for training in grid.training:
+        if training not in ("padded", "per_lead_set"):
+            raise RecipeError(f"training {training!r}: want padded or per_lead_set")
+    for row in grid.rows:
+        unknown = set(row.tasks or ()) - set(grid.tasks)
+        if unknown:
+            raise RecipeError(f"row {row.name!r}: no task {', '.join(sorted(unknown))} in tasks")
+
+
+def check_recipes(plan: Plan) -> None:
+    """Build every recipe once, so that a mistake shows before the first run.
+
+    Raises:
+        RecipeError: naming the field.
+    """
+    for fit in plan.pretrainings.values():
+        build_recipe(pretrain.Recipe, fit.values)
+    for fit in plan.finetunings.values():
+        build_recipe(finetune.Recipe, fit.values)

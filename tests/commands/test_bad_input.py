@@ -1,0 +1,82 @@
+"""Mistakes of a user: one line on stderr, exit status 2, nothing half-written."""
+
+import pytest
+
+from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.cli import main
+from synthetic_store import store_folder
+
+STORE = "--data.store=STORE"  # filled in when a test runs: making it takes a second
+SMALL = ["--encoder.size=tiny", "--train.steps=1", "--train.batch_size=4", "--train.is_quiet=true"]
+
+
+def run(*arguments):
+    return main([part.replace("STORE", str(store_folder())) for part in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["what"], ["no command 'what'", "pretrain"]),
+        (["pretrain", "--metod", "cmsc"], ["metod"]),
+        (["pretrain", STORE, "--method", "byol"], ["byol", "wav2vec2_cmsc"]),
+        (["pretrain", "--train.epochs", "many"], ["epochs", "many"]),
+        (["pretrain", "--data.store", "nowhere"], ["nowhere", "anylead prepare"]),
+        (["pretrain", STORE, "--encoder.size", "huge"], ["huge", "base"]),
+        (["pretrain", STORE, "--encoder.overrides", '{"layers": 3}'], ["layers", "num_layers"]),
+        (["pretrain", STORE, "--augment", '[{"name": "blur"}]'], ["blur", "random_lead_mask"]),
+        (
+            ["pretrain", STORE, "--augment", '[{"name": "random_lead_mask", "p": 1}]'],
+            ["random_lead_mask", "'p'"],
+        ),
+        (["finetune", STORE, "--labels.task", "colour"], ["colour", "rhythm"]),
+        (["finetune", STORE, "--labels.fraction", "0"], ["fraction", "0"]),
+        (["finetune", STORE, "--leads", "I,V9"], ["V9"]),
+        (["finetune", STORE, "--model.checkpoint", "gone"], ["gone", "model.safetensors"]),
+        (["evaluate", "runs/none-*"], ["runs/none-*"]),
+        (["pretrain", "missing.yaml"], ["missing.yaml"]),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_a_misspelt_key_in_a_recipe_is_named(tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("optimizer:\n  learning_rat: 0.1\n")
+    assert run("pretrain", str(recipe)) == 2
+    assert "learning_rat" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_architecture_names_the_tensors(tmp_path, capsys):
+    out = tmp_path / "pre"
+    assert run("pretrain", STORE, f"--out={out}", *SMALL) == 0
+    loaded = load_checkpoint(out)
+    described = {**loaded.description}
+    described["encoder"] = {**described["encoder"], "dim": 32, "num_heads": 2}
+    save_checkpoint(out, loaded.tensors, described)
+    again = ["finetune", STORE, f"--out={tmp_path / 'f'}", f"--model.checkpoint={out}", *SMALL[1:]]
+    assert run(*again) == 2
+    error = capsys.readouterr().err
+    assert f"{out}: 29 tensors do not fit" in error
+    assert "is (64,), want (32,)" in error
+
+
+def test_a_pretrained_model_has_nothing_to_score(tmp_path, capsys):
+    out = tmp_path / "pre"
+    assert run("pretrain", STORE, f"--out={out}", *SMALL) == 0
+    assert run("evaluate", str(out)) == 2
+    assert "fine-tune" in capsys.readouterr().err
+
+
+def test_a_run_folder_that_cannot_be_made_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run("pretrain", STORE, f"--out={tmp_path / 'file' / 'run'}", *SMALL) == 2
+    assert "file" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""The page on ECG-FM does what it says, with weights of another size under the published name."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anylead import datasets
+from interop import synthetic_peer
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "ecg_fm.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with the published file name, a recording, and the user's own reader."""
+    head = {"proj.weight": torch.randn(17, 32), "proj.bias": torch.zeros(17)}
+    synthetic_peer.write(tmp_path / "mimic_iv_ecg_finetuned.pt", "classification", **head)
+    synthetic_peer.write(tmp_path / "checkpoint_best.pt", "classification")
+    record = next(datasets.records("synthetic", num_patients=1))
+    named = {"leads": np.array(record.leads), "sample_rate": 500.0, "unit": "mV"}
+    np.savez(tmp_path / "record.npz", signal=record.signal, **named)
+    monkeypatch.chdir(tmp_path)
+    return record
+
+
+def test_every_block_of_the_page_runs(desk, capsys):
+    rows = [desk.leads.index(name) for name in ("I", "II", "V2")]
+    names = {"read_somehow": lambda: desk.signal[rows]}
+    assert len(BLOCKS) == 3
+    for block in BLOCKS:
+        exec(block.replace("record.edf", "record.npz"), names)
+    said = capsys.readouterr().out
+    assert "'Atrial fibrillation': " in said
+    assert "(32,)" in said
+
+
+def test_the_first_block_is_five_lines():
+    assert len(BLOCKS[0].strip().splitlines()) == 5
