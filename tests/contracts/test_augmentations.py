@@ -11,7 +11,7 @@ from anylead.leads import LEAD_SETS, lead_mask
 from augment.ecg_batches import ecg_batch, take
 
 every = pytest.mark.parametrize("name", AUGMENTATIONS)
-# These draw nothing at prob 1; the second keeps its leads at every prob but 0.
+# This draws nothing: it keeps its leads at every prob but 0.
 FIXED = ("keep_leads",)
 
 
