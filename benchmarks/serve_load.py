@@ -62,6 +62,16 @@ def form(name: str, content: bytes) -> bytes:
     return head.encode() + content + b"\r\n--cut--\r\n"
 
 
+def wait_for(url: str, seconds: float = 120) -> None:
+    """Until the server is up."""
+    client = Client(url)
+    end = time.monotonic() + seconds
+    while client.post("/health", b"", "") == 0:
+        if time.monotonic() > end:
+            raise SystemExit(f"{url}: no server there after {seconds:.0f} s")
+        time.sleep(0.2)
+
+
 def bodies(number: int, seconds: float) -> list[bytes]:
     made = datasets.records("synthetic", num_patients=number, records_per_patient=1,
                             seconds=seconds)  # fmt: skip
@@ -204,6 +214,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     asked = bodies(16, options.ecg_seconds)
+    wait_for(options.url)
     results = []
     if options.clients:
         seconds = min(options.seconds, MOST_SECONDS)

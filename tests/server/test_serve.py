@@ -30,10 +30,8 @@ def post(address, path, body, headers=()):
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_answers_what_it_began(signal_number):
     record = fitted_model.recordings()[0]
-    began = time.monotonic()
     with running.server("--limits.batch_wait_ms", "1500") as (address, process):
         assert address.startswith("http://127.0.0.1:")
-        assert time.monotonic() - began < 60  # under 10 s on a machine that is not busy
         answers = []
         asking = threading.Thread(
             target=lambda: answers.append(post(address, "/predict", as_json(record)))
@@ -45,7 +43,8 @@ def test_a_server_that_is_told_to_stop_answers_what_it_began(signal_number):
         out, errors = process.communicate(timeout=30)
         assert answers[0][0] == 200
         assert answers[0][1]["recordings"][0]["probabilities"]["SR"] > 0
-        assert process.returncode in (0, -signal_number, 130)
+        assert process.returncode == {signal.SIGTERM: 0, signal.SIGINT: 130}[signal_number]
+        assert "stopped" in out + errors
         assert "Traceback" not in errors + out
 
 
