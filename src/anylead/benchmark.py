@@ -37,7 +37,8 @@ class Recipe:
             another way. A task or pretrain may name a store of its own in `data`.
         fractions: shares of the labels.
         seeds: of weights, order, masks.
-        pretrain: fields of the pre-training recipe that all rows share.
+        pretrain: fields of the pre-training recipe that all rows share; with {train: {seed: 0}}
+            one pre-training serves all seeds.
         finetune: fields of the fine-tuning recipe that all rows share.
         encoder: kind, size and overrides that all rows share.
         finetune_encoder: overrides in fine-tuning, such as dropout.

@@ -23,6 +23,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from threadpoolctl import threadpool_limits
 
 from anylead import datasets
 from anylead.datasets import Item
@@ -288,7 +289,9 @@ def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
             counter.value += 1
             tell()
 
-    build.write_shard(job.folder, job.number, results())
+    # Small products: more BLAS threads than workers only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        build.write_shard(job.folder, job.number, results())
 
 
 def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:

@@ -73,6 +73,7 @@ def run(recipe: Recipe) -> None:
             server_header=False,
             timeout_graceful_shutdown=round(recipe.limits.request_seconds),
         )
+        listening.listen(2048)  # who reads the address below can connect at once
         name = f"[{recipe.host}]" if ":" in recipe.host else recipe.host
         print(f"anylead serve: http://{name}:{listening.getsockname()[1]}/", flush=True)
         if recipe.host not in LOOPBACK and token is None:

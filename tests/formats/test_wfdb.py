@@ -256,6 +256,7 @@ def test_signals_without_voltage_are_marked(tmp_path):
         ("rec 3 500 100", "rec 3 500 999999999999", "truncated"),
         ("/mV", "/mmHg", "unit 'mmHg'"),
         ("1000.0(0)", "much(0)", "gain 'much"),
+        ("1000.0(0)", "1e-300(0)", "gain '1e-300"),
         (" 16 1000", " 999 1000", "cannot be read"),
         (" 16 1000", " sixteen 1000", "want a file name and a sample format"),
         (" 16 0 0 ", " 16 zero 0 ", "a number is no number"),
@@ -356,3 +357,10 @@ def test_a_mutated_header_never_raises_anything_but_a_format_error(tmp_path_fact
 def test_lead_names_of_all_corpora_are_known(shared_data):
     for path in sorted((shared_data / "challenge2021").rglob("*.hea"))[::10]:
         assert formats.read(path).leads == LEADS
+
+
+@pytest.mark.parametrize("year", ["20132013", "2013" * 30])
+def test_a_start_in_no_year_is_not_known(tmp_path, year):
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("rec 3 500 100", f"rec 3 500 100 1:2:3 1/1/{year}"))
+    assert wfdb.read(path).start_time is None

@@ -1,5 +1,6 @@
 """The text header of a WFDB record (header(5) of the WFDB manual), read by field, not by line."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,7 +193,9 @@ def _format(text: str) -> tuple[str, int, int, int] | None:
 def _gain(text: str) -> tuple[float, int | None, str] | None:
     """Gain, baseline (None: not written) and unit out of "1000.0(0)/mV"."""
     found = _GAIN.match(text)
-    if found is None or not abs(float(found.group(1))) < 1e30:
+    # Beyond these, a float32 signal is all zero or infinite.
+    size = abs(float(found.group(1))) if found else math.nan
+    if found is None or not (size == 0 or 1e-30 < size < 1e30):
         return None
     gain, baseline, unit = found.groups()
     # 0 means "not calibrated", and the WFDB library takes 200 steps per mV then.
@@ -221,7 +224,7 @@ def _start_time(rest: str | None) -> str | None:
         micro = int(f"{fraction or 0:0<6}"[:6])
         when = (int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
         return datetime(*when).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -116,7 +116,7 @@ def make_batch(
     is_full = bool((crops.num_samples == segment).all())
     has_lead = torch.from_numpy(store.has_lead[rows])[:, None].expand(-1, shape[1], -1)
     return Batch(
-        signal=signal * scale[:, None, :, None],
+        signal=signal.float().mul_(scale[:, None, :, None]),  # a mixed product is twice as slow
         has_lead=has_lead,
         num_samples=None if is_full else torch.from_numpy(crops.num_samples),
         patient=torch.from_numpy(store.patient[rows]),

@@ -25,7 +25,7 @@ from anylead.checkpoint import load_checkpoint, write_atomically
 from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge
-from anylead.training.resume import states
+from anylead.training.resume import remove_states
 
 DONE = "done.json"
 
@@ -153,7 +153,7 @@ def do_job(job: Job, device: str) -> Outcome:
 def _pretrain(job: Job, device: str, started: float) -> None:
     out = job.folder / "pretrain" / job.fit.key
     pretrain.run(build_recipe(pretrain.Recipe, _values(job, out, device)))
-    _forget_states(out)
+    remove_states(out)
     _write(_done_file(job), {"recipe": job.fit.values, "seconds": perf_counter() - started})
 
 
@@ -191,15 +191,9 @@ def _finetune(job: Job, device: str, started: float) -> None:
         "seconds": perf_counter() - started,
     }
     _write(done, facts)
-    _forget_states(out)
+    remove_states(out)
     if not job.keeps_runs:
         shutil.rmtree(out, ignore_errors=True)
-
-
-def _forget_states(out: Path) -> None:
-    """A finished run needs none, and they are three times its size."""
-    for state in states(out):
-        state.unlink()
 
 
 def _values(job: Job, out: Path, device: str) -> dict[str, Any]:

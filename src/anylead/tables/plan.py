@@ -173,7 +173,9 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
         return None
     values = merge(grid.pretrain, row.pretrain)
     values = merge({"data": _data(grid)}, values)
-    values = merge(values, {"encoder": encoder_values(grid, row), "train": {"seed": seed}})
+    # A seed in the recipe holds for all: they share one pre-training.
+    values = merge({"train": {"seed": seed}}, values)
+    values = merge(values, {"encoder": encoder_values(grid, row)})
     if leads != ALL_LEADS:
         keep = {"name": "keep_leads", "leads": ",".join(parse_leads(leads))}
         own = find_method(values.get("method", pretrain.Recipe.method)).augment

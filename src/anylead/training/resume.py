@@ -119,6 +119,12 @@ def states(folder: Path) -> list[Path]:
     return sorted(folder.glob(_PATTERN))
 
 
+def remove_states(folder: Path) -> None:
+    """Delete them, once a run is finished and will not be resumed."""
+    for path in states(folder):
+        path.unlink(missing_ok=True)
+
+
 def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put the last saved state back.
 

@@ -1,0 +1,96 @@
+"""Preparing: WFDB files to the input of a model, per core, against the wfdb package and scipy.
+
+    python benchmarks/prepare.py --seconds 10
+
+"ours" reads and preprocesses a recording of 10 s, 12 leads, 500 Hz, as `anylead prepare` does
+before it writes (`--sample-rate 250` resamples too). "reference" reads the same file with
+wfdb.rdrecord, resamples linearly and writes one .mat file per 5 s segment.
+"""
+
+import tempfile
+from pathlib import Path
+
+import measure
+import numpy as np
+import scipy.io
+import wfdb
+from threadpoolctl import threadpool_limits
+
+from anylead import datasets, formats
+from anylead.leads import LEADS
+from anylead.signals import PreprocessConfig, preprocess
+from anylead.store.files import whole_file
+from anylead.store.writer import ShardWriter
+
+
+def main() -> None:
+    parser = measure.options(__doc__, seconds=10)
+    parser.add_argument("--recordings", type=int, default=50)
+    parser.add_argument("--sample-rate", type=float, default=500.0)
+    arguments = parser.parse_args()
+    threadpool_limits(1, user_api="blas")  # as `anylead prepare` does for each worker
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write(folder, arguments.recordings)
+        config = PreprocessConfig(sample_rate=arguments.sample_rate)
+        paths = sorted(folder.glob("*.hea"))
+
+        def ours() -> None:
+            with whole_file(folder / "shard.arrow") as file:
+                writer = ShardWriter(file)
+                for path in paths:
+                    record = formats.read(path)
+                    writer.add(record, preprocess(record, config))
+                writer.close()
+
+        calls = {
+            "ours": ours,
+            "reference": lambda: [_reference(path, arguments.sample_rate) for path in paths],
+            "ours_reading": lambda: [formats.read(path) for path in paths],
+            "wfdb_reading": lambda: [wfdb.rdrecord(str(path.with_suffix(""))) for path in paths],
+        }
+        found = measure.alternate(calls, arguments.seconds)
+    measure.tell(
+        "prepare",
+        arguments,
+        records_per_s={way: len(paths) / times["wall_s"] for way, times in found.items()},
+        records_per_cpu_s={way: len(paths) / times["cpu_s"] for way, times in found.items()},
+        ratios={
+            "ours/reference": measure.ratio(found, "reference", "ours"),
+            "reading ours/wfdb": measure.ratio(found, "wfdb_reading", "ours_reading"),
+        },
+    )
+
+
+def _write(folder: Path, number: int) -> None:
+    for i, record in enumerate(datasets.corpus("synthetic", num_patients=number).records()):
+        if i == number:
+            return
+        wfdb.wrsamp(
+            f"r{i:04d}",
+            fs=500,
+            units=["mV"] * 12,
+            sig_name=list(LEADS),
+            p_signal=record.signal.T.astype(np.float64),
+            fmt=["16"] * 12,
+            adc_gain=[1000.0] * 12,
+            baseline=[0] * 12,
+            write_dir=str(folder),
+        )
+
+
+def _reference(path: Path, sample_rate: float) -> None:
+    read = wfdb.rdrecord(str(path.with_suffix("")))
+    signal = read.p_signal.T
+    if sample_rate != read.fs:
+        num = round(signal.shape[1] * sample_rate / read.fs)
+        place = np.linspace(0, signal.shape[1] - 1, num)
+        signal = np.stack([np.interp(place, np.arange(signal.shape[1]), lead) for lead in signal])
+    length = round(5 * sample_rate)
+    for half in range(2):
+        part = signal[:, half * length : (half + 1) * length].astype(np.float32)
+        scipy.io.savemat(path.with_name(f"{path.stem}-{half}.mat"), {"feats": part})
+
+
+if __name__ == "__main__":
+    main()
