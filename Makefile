@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format docs clean
 
 demo: .venv/installed  ## the whole job on generated ECGs: prepare, pretrain, finetune, evaluate
 	$(BIN)/anylead demo --out demo
@@ -17,6 +17,10 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed-dev  ## the pages made from docstrings, then the site in site/
+	PYTHONPATH=src:tests $(BIN)/python -m reference_pages
+	$(BIN)/zensical build --strict
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .
@@ -37,4 +41,4 @@ format: .venv/installed-dev
 	touch $@ .venv/installed
 
 clean:
-	rm -rf .venv demo runs store build dist site
+	rm -rf .venv demo runs store build dist site .cache

@@ -22,7 +22,8 @@ class Recipe:
     """What the table shows.
 
     Attributes:
-        out: folder of runs, finished cells and tables; the same command goes on where it stopped.
+        out: folder of the tables; the same command goes on where it stopped.
+        cells: folder of runs and finished cells, which several tables may share; null takes `out`.
         title: of the table.
         store: folder of `anylead prepare`.
         scheme: of the split: auto, official, hash, or folds:9:10 (validation and test).
@@ -32,14 +33,17 @@ class Recipe:
         rows: lines of the table: name, pretrain (null: random weights), finetune, encoder, ...
         lead_sets: its columns.
         training: padded (one model, missing leads zero), per_lead_set (one for each), or both.
-        tasks: name -> fields of the fine-tuning recipe.
+        tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
+            another way. A task or pretrain may name a store of its own in `data`.
         fractions: shares of the labels.
         seeds: of weights, order, masks.
-        pretrain: fields of the pre-training recipe that all rows share.
+        pretrain: fields of the pre-training recipe that all rows share; with {train: {seed: 0}}
+            one pre-training serves all seeds.
         finetune: fields of the fine-tuning recipe that all rows share.
         encoder: kind, size and overrides that all rows share.
         finetune_encoder: overrides in fine-tuning, such as dropout.
         evaluate: how rows are scored, such as {num_draws: 5, sessions: halves}.
+        scores: task -> the score that rows are compared by; else macro AUROC, or rank-1 accuracy.
         published: task -> row -> numbers of a paper, shown beside.
         devices: where runs go, one at a time each: auto (every GPU, or the CPU), or a list such as
             cuda:0,cuda:1 or cpu,cpu.
@@ -48,6 +52,7 @@ class Recipe:
     """
 
     out: str = "runs/benchmark"
+    cells: str | None = None
     title: str = "Benchmark"
     store: str = "store"
     scheme: str = "auto"
@@ -64,6 +69,7 @@ class Recipe:
     encoder: dict[str, Any] = field(default_factory=dict)
     finetune_encoder: dict[str, Any] = field(default_factory=dict)
     evaluate: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, str] = field(default_factory=dict)
     published: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     devices: str = "auto"
     keep_runs: bool = False
@@ -77,9 +83,11 @@ def run(recipe: Recipe) -> list[Result]:
         RecipeError: a mistake in the recipe, or no finished cell at all.
     """
     console = Console()
-    folder = Path(recipe.out)
+    out, folder = Path(recipe.out), Path(recipe.cells or recipe.out)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = make_settings(recipe)
+    settings = make_settings(recipe.evaluate)
+    for task in recipe.tasks.values():
+        make_settings({**recipe.evaluate, **task.get("evaluate", {})})
     store = Store.open(recipe.store)
     if recipe.split_by == "segments":
         leaking = folder / "store-by-segment"
@@ -93,13 +101,13 @@ def run(recipe: Recipe) -> list[Result]:
         failed = run_all(
             plan, folder, settings, devices, recipe.keep_runs, lambda line: say(console, line)
         )
-    results = compare(plan, folder, settings.num_resamples, settings.seed)
+    results = compare(plan, folder, settings.num_resamples, settings.seed, recipe.scores)
     if not results:
         reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
         raise RecipeError(f"{folder}: no cell is finished: {reasons}")
-    output.write(folder, _about(recipe, store, plan, failed), results)
-    console.print((folder / output.MARKDOWN).read_text(), markup=False, soft_wrap=True)
-    say(console, f"tables: {folder / output.CSV}, {output.MARKDOWN}, {output.HTML}")
+    output.write(out, _about(recipe, store, plan, failed), results)
+    console.print((out / output.MARKDOWN).read_text(), markup=False, soft_wrap=True)
+    say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
     return results
 
 
@@ -127,14 +135,14 @@ def make_grid(recipe: Recipe, store: str) -> Grid:
     )
 
 
-def make_settings(recipe: Recipe) -> Settings:
+def make_settings(values: dict[str, Any]) -> Settings:
     """How rows are scored.
 
     Raises:
         RecipeError: an unknown field.
     """
     try:
-        return Settings(**recipe.evaluate)
+        return Settings(**values)
     except (TypeError, AnyleadError) as error:
         raise RecipeError(f"evaluate: {error}") from None
 
@@ -149,7 +157,7 @@ def _about(recipe: Recipe, store: Store, plan: Plan, failed: dict[str, str]) -> 
     note = manifest.note.replace(NOTE, "").strip()
     text = (
         f"{manifest.num_records} recordings of {manifest.name} at {manifest.sample_rate:g} Hz"
-        f" (store {manifest.content_hash[:12]}); {len(recipe.seeds)} seeds. {note}"
+        f" (store {manifest.content_hash[:12]}); seeds {', '.join(map(str, recipe.seeds))}. {note}"
     )
     return output.About(
         title=recipe.title,

@@ -60,20 +60,22 @@ def run(recipe: Recipe) -> None:
     print(script(recipe.shell, words))
 
 
-def options(recipe_type: type[Any], prefix: str = "") -> list[Option]:
+def options(recipe_type: type[Any]) -> list[Option]:
     """The options of a recipe, those of its parts included, in order."""
-    return list(_options(recipe_type, prefix))
+    return list(_options(recipe_type, MISSING, ""))
 
 
-def _options(recipe_type: type[Any], prefix: str) -> Iterator[Option]:
+def _options(recipe_type: type[Any], whole: Any, prefix: str) -> Iterator[Option]:
+    """Options of a recipe or a part; `whole` is the part's default where it has one."""
     types = get_type_hints(recipe_type)
     said = attributes(recipe_type.__doc__ or "")
     for item in fields(recipe_type):
         kind = types[item.name]
+        default = _default(item) if whole is MISSING else getattr(whole, item.name)
         if is_dataclass(kind) and isinstance(kind, type):
-            yield from _options(kind, f"{prefix}{item.name}.")
+            yield from _options(kind, default, f"{prefix}{item.name}.")
         else:
-            yield Option(prefix + item.name, kind, _default(item), said.get(item.name, ""))
+            yield Option(prefix + item.name, kind, default, said.get(item.name, ""))
 
 
 def _default(item: Field[Any]) -> Any:

@@ -58,7 +58,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         if recipe.out.suffix != ".pt":
             raise CheckpointError(f"{recipe.out}: name a .pt file to write")
         write_fairseq_signals(load_checkpoint(source), recipe.out)
-        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False)
+        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False, soft_wrap=True)
         return recipe.out
     checkpoint = read_fairseq_signals(source, _hints(recipe))
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
@@ -70,7 +70,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         highlight=False,
     )
     for text in checkpoint.description["provenance"]["assumed"]:
-        console.print(f"assumed, the file does not say: {text}", highlight=False)
+        console.print(f"assumed, the file does not say: {text}", highlight=False, soft_wrap=True)
     return recipe.out
 
 

@@ -26,7 +26,7 @@ class Recipe:
         out: where scores and report go; null takes the folder of the first run.
         store: null takes the store of the run.
         split: "test", or "valid" where the corpus has no test split; null takes the test split
-            where there is one.
+            where there is one; "all" for a store that the model never saw.
         lead_sets: named sets, or lists such as "I,V2", separated by spaces.
         num_resamples: of patients, for the intervals.
         seed: of the resampling.

@@ -61,6 +61,7 @@ class Recipe:
         out: folder of the run.
         task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
+        keep: "best" keeps the epoch with the best validation score, "last" the last one.
         augment: in training, in order; {name: random_lead_mask} makes the model serve any leads.
         data: which recordings.
         labels: which labels, and for how many patients.
@@ -74,6 +75,7 @@ class Recipe:
     out: str = "runs/finetune"
     task: str = "classification"
     leads: str = "12"
+    keep: Literal["best", "last"] = "best"
     augment: list[dict[str, Any]] = field(default_factory=list)
     data: DataConfig = field(default_factory=DataConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
@@ -85,7 +87,7 @@ class Recipe:
 
 
 def run(recipe: Recipe) -> Path:
-    """Train to the end and keep the best epoch; returns the run folder for `anylead evaluate`."""
+    """Train to the end, keep the best (or last) epoch; returns the folder for `evaluate`."""
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     rows, setup = build(recipe, store)
@@ -102,7 +104,7 @@ def run(recipe: Recipe) -> Path:
         setup.labels,
     )
     choice = _Choice(recipe, store, setup, folder, machine)
-    fit(
+    progress = fit(
         setup.module,
         loader,
         recipe.train,
@@ -112,6 +114,8 @@ def run(recipe: Recipe) -> Path:
         machine,
         choice.after_epoch,
     )
+    if "best_step" not in progress.facts:  # fewer steps than one epoch has
+        choice.after_epoch(progress)
     return folder
 
 
@@ -211,7 +215,8 @@ class _Choice:
             )
         )
         # The last epoch wins where no epoch has a score (a class that never occurs).
-        if not verdict.score < progress.facts.get("best_score", -np.inf):
+        is_best = not verdict.score < progress.facts.get("best_score", -np.inf)
+        if is_best or self.recipe.keep == "last":
             progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
             save_checkpoint(
                 self.folder,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from anylead import inputs
@@ -104,8 +104,7 @@ class Model:
         self.kind: str = self.description.get("kind", "pretraining")
         self.preprocess_config = _preprocess_config(self.description)
         self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
-        self.encoder = build_encoder(self.description["encoder"])
-        load_weights(self.encoder, checkpoint.part("encoder"), self.kind)
+        self.encoder = _filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
@@ -317,6 +316,17 @@ class Model:
             )
         chosen: Tensor = outputs[layer]
         return chosen
+
+
+def _filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
+    with torch.device("meta"):
+        encoder = build_encoder(description)
+    buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
+    if buffers:  # such as constant tables, which a checkpoint does not hold
+        encoder = build_encoder(description)
+    load_weights(encoder, tensors, "checkpoint", assign=not buffers)
+    return encoder
 
 
 def _preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:

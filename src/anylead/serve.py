@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,12 +75,18 @@ def run(recipe: Recipe) -> None:
             server_header=False,
             timeout_graceful_shutdown=round(recipe.limits.request_seconds),
         )
+        listening.listen(2048)  # who reads the address below can connect at once
         name = f"[{recipe.host}]" if ":" in recipe.host else recipe.host
         print(f"anylead serve: http://{name}:{listening.getsockname()[1]}/", flush=True)
         if recipe.host not in LOOPBACK and token is None:
             print("anylead serve: open to other machines without a token; see --token_file")
+        signal.signal(signal.SIGTERM, _end)  # uvicorn passes on what it was stopped by
         uvicorn.Server(settings).run(sockets=[listening])
-        print("anylead serve: stopped", flush=True)
+
+
+def _end(*_: object) -> None:
+    print("anylead serve: stopped", flush=True)
+    sys.exit(0)
 
 
 def find_token(file: Path | None) -> str | None:

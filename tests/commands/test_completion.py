@@ -2,6 +2,7 @@ import shutil
 import subprocess
 from dataclasses import MISSING
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -55,11 +56,18 @@ def test_zsh_loads_the_script():
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_is_one_of_the_parser_has_help_and_a_default_of_its_own(verb):
+def test_every_option_is_one_of_the_parser_with_its_default_and_has_help(verb):
     recipe_type = recipe(verb)
-    found = completion.options(recipe_type)
-    known = build_parser(verb, recipe_type)._option_string_actions
-    assert [option.name for option in found if f"--{option.name}" not in known] == []
-    assert [option.name for option in found if not option.help] == []
-    must_be_given = {option.name for option in found if option.default is MISSING}
-    assert must_be_given <= {"dataset", "out", *VERBS[verb].positional}
+    parser = build_parser(verb, recipe_type)
+    for option in completion.options(recipe_type):
+        assert f"--{option.name}" in parser._option_string_actions
+        assert option.help, option.name
+        if option.default is MISSING:
+            assert option.name in {"dataset", "model", "out", *VERBS[verb].positional}
+        else:
+            known = parser.get_default(option.name)
+            assert as_plain(known) == as_plain(option.default), option.name
+
+
+def as_plain(value):
+    return str(value) if isinstance(value, Path) or hasattr(value, "relative") else value

@@ -140,7 +140,7 @@ def test_a_layer_that_is_gone_as_a_whole_contradicts_the_settings(tmp_path):
 
 def test_heads_are_never_guessed(golden):
     path = golden / "tiny_classifier.pt"
-    with pytest.raises(CheckpointError, match=r"--pretrained FILE\) or say --num-heads"):
+    with pytest.raises(CheckpointError, match=r"--pretrained FILE\) or say --num_heads"):
         read_fairseq_signals(path)
     said = read_fairseq_signals(path, Hints(num_heads=4))
     from_file = read_fairseq_signals(path, Hints(pretrained=golden / "tiny_pretrain.pt"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -131,10 +132,13 @@ def choose_split(
 ) -> tuple[str, NDArray[Any]]:
     """The name and the rows of the wanted split; null is "test", or "valid" without one.
 
+    "all" is every split: for a store that no part of the model was trained on.
+
     Raises:
         RecipeError: nothing in it.
     """
     splits = store.split_rows(task, scheme)
+    splits["all"] = np.sort(np.concatenate(list(splits.values())))
     split = wanted or ("test" if len(splits["test"]) else "valid")
     if split not in splits or not len(splits[split]):
         raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}")

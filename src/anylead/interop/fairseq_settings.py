@@ -103,24 +103,13 @@ def encoder_config(
                 f"{source}: {name} {settings[name]!r} is not supported; want {wanted!r}"
             )
     convs = parse_conv_layers(settings.get("conv_feature_layers"), source)
-    doubts = _differences(shape, settings, convs)
-    heads = num_heads
-    if heads is None:
-        heads = settings.get("encoder_attention_heads")
-        if doubts or heads is None:
-            raise CheckpointError(
-                f"{source}: its settings do not describe its tensors ({'; '.join(doubts)}), so the"
-                " number of attention heads is unknown; name the file it was fine-tuned from"
-                " (--pretrained FILE) or say --num-heads N"
-            )
-    if heads < 1 or shape.dim % heads:
-        raise CheckpointError(f"{source}: {heads} heads do not divide {shape.dim} channels")
+    heads = _heads(shape, settings, convs, num_heads, source)
     strides = _strides(shape, convs, conv_strides, source)
     return EncoderConfig(
         conv_layers=tuple((*conv, s) for conv, s in zip(shape.convs, strides, strict=True)),
         dim=shape.dim,
         num_layers=shape.num_layers,
-        num_heads=int(heads),
+        num_heads=heads,
         ffn_dim=shape.ffn_dim,
         conv_pos_kernel=shape.conv_pos_kernel,
         conv_pos_groups=shape.conv_pos_groups,
@@ -236,6 +225,26 @@ def _differences(shape: Shape, settings: Mapping[str, Any], convs: ConvLayers | 
     return differences
 
 
+def _heads(
+    shape: Shape,
+    settings: Mapping[str, Any],
+    convs: ConvLayers | None,
+    given: int | None,
+    source: str,
+) -> int:
+    doubts = _differences(shape, settings, convs)
+    heads = settings.get("encoder_attention_heads") if given is None else given
+    if heads is None or (doubts and given is None):
+        raise CheckpointError(
+            f"{source}: its settings do not describe its tensors ({'; '.join(doubts)}), so the"
+            " number of attention heads is unknown; name the file it was fine-tuned from"
+            " (--pretrained FILE) or say --num_heads N"
+        )
+    if heads < 1 or shape.dim % heads:
+        raise CheckpointError(f"{source}: {heads} heads do not divide {shape.dim} channels")
+    return int(heads)
+
+
 def _strides(
     shape: Shape, convs: ConvLayers | None, given: Sequence[int] | None, source: str
 ) -> tuple[int, ...]:
@@ -246,6 +255,6 @@ def _strides(
     if given is None or len(given) != len(shape.convs) or min(given) < 1:
         raise CheckpointError(
             f"{source}: the strides of its {len(shape.convs)} convolutions are unknown; name the"
-            " file it was fine-tuned from (--pretrained FILE) or say --conv-strides"
+            " file it was fine-tuned from (--pretrained FILE) or say --conv_strides"
         )
     return tuple(int(stride) for stride in given)

@@ -103,7 +103,9 @@ def read_fairseq_signals(path: Path, hints: Hints | None = None) -> Checkpoint:
             theirs, settings["model"], settings["criterion"], str(path)
         )
     absent = _check_tensors(theirs, kind, config, local, str(path))
-    tensors = to_ours(theirs, local.num_groups if local else 2)
+    named = to_ours(theirs, local.num_groups if local else 2)
+    # Off the mapped file, which somebody may overwrite; joined projections are copies already.
+    tensors = {n: t if ".in_projection." in n else t.clone() for n, t in named.items()}
     if absent:
         tensors[MASK_VECTOR] = torch.zeros(config.dim)
     description = _describe(path, kind, config, local, settings, theirs, hints)

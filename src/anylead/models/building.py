@@ -57,8 +57,16 @@ def build_encoder(description: Mapping[str, Any]) -> nn.Module:
     return module(frozen)
 
 
-def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+def load_weights(
+    module: nn.Module, tensors: Mapping[str, Tensor], source: str, assign: bool = False
+) -> None:
     """Put weights into a module; every tensor must fit.
+
+    Args:
+        module: the module.
+        tensors: by name.
+        source: for messages.
+        assign: take the tensors themselves instead of copying them; for a module on "meta".
 
     Raises:
         CheckpointError: naming the tensors that are missing, extra, or of another shape.
@@ -75,7 +83,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
     if problems:
         shown = "; ".join(sorted(problems)[:5])
         raise CheckpointError(f"{source}: {len(problems)} tensors do not fit: {shown}")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors), assign=assign)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -60,7 +60,13 @@ class EncoderConfig:
 
 ENCODER_SIZES: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(
-        ((32, 2, 2),) * 4, dim=64, num_layers=2, num_heads=2, ffn_dim=128, conv_pos_kernel=32
+        ((32, 2, 2),) * 4,
+        dim=64,
+        num_layers=2,
+        num_heads=2,
+        ffn_dim=128,
+        conv_pos_kernel=32,
+        conv_pos_groups=4,
     ),
     "small": EncoderConfig(
         ((128, 2, 2),) * 4, dim=256, num_layers=4, num_heads=4, ffn_dim=1024, conv_pos_kernel=64

@@ -25,6 +25,7 @@ from anylead.server.schema import RecordingIn, RecordingsIn
 
 FACTS = ("sample_rate", "leads", "unit")
 _PICKLE_NAMES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
+_LARGEST = 1e30  # in any unit; far from the end of single precision
 _SAFE_NAME = re.compile(r"[^\x00-\x1f/\\:]{1,150}")
 
 
@@ -97,14 +98,14 @@ def _record(given: RecordingIn, number: int) -> Record:
     array = np.array(given.signal, dtype=np.float64)
     if np.isinf(array).any():
         raise FormatError(f"{name}: infinite values; write null where a sample is missing")
+    if np.nanmax(np.abs(array), initial=0) > _LARGEST:
+        raise FormatError(f"{name}: values too large for a signal; check the unit")
     try:
         (record,) = as_records([array], given.sample_rate, given.leads, given.unit)
     except (FormatError, LeadError) as error:
         raise type(error)(str(error).replace("array 0", name)) from None
     if len(set(record.leads)) < len(record.leads):
         raise LeadError(f"{name}: a lead stands twice among {', '.join(record.leads)}")
-    if not np.isfinite(record.signal[~np.isnan(record.signal)]).all():
-        raise FormatError(f"{name}: values too large for a signal; check the unit")
     return Record(record.signal, record.leads, record.sample_rate, name, unit=record.unit)
 
 

@@ -88,13 +88,21 @@ class _Scored:
         return lambda weights: np.mean([part(weights) for part in parts], axis=0)
 
 
-def compare(plan: Plan, folder: Path, num_resamples: int, seed: int) -> list[Result]:
+def compare(
+    plan: Plan, folder: Path, num_resamples: int, seed: int, main: Mapping[str, str]
+) -> list[Result]:
     """All numbers of the finished cells.
 
+    Args:
+        plan: all runs and cells.
+        folder: of the finished cells.
+        num_resamples, seed: of the intervals.
+        main: task -> the score that rows are compared by; else that of its kind of model.
+
     Raises:
-        RecipeError: rows of one column were scored on different recordings.
+        RecipeError: rows of one column were scored on different recordings, or without that score.
     """
-    scored = _collect(plan, folder)
+    scored = _collect(plan, folder, main)
     by_column: dict[tuple[str, float, str], list[Place]] = {}
     for place in scored:
         by_column.setdefault(place.column, []).append(place)
@@ -104,7 +112,7 @@ def compare(plan: Plan, folder: Path, num_resamples: int, seed: int) -> list[Res
     return results
 
 
-def _collect(plan: Plan, folder: Path) -> dict[Place, _Scored]:
+def _collect(plan: Plan, folder: Path, main: Mapping[str, str]) -> dict[Place, _Scored]:
     found: dict[Place, list[tuple[str, Evidence]]] = {}
     loaded: dict[str, tuple[str, dict[str, Evidence]] | None] = {}
     for cell in plan.cells:
@@ -118,17 +126,21 @@ def _collect(plan: Plan, folder: Path) -> dict[Place, _Scored]:
             place = Place(cell.task, cell.fraction, lead_set, cell.row, cell.training)
             if lead_set in by_set:
                 found.setdefault(place, []).append((kind, by_set[lead_set]))
-    return {place: _scored(place, seeds) for place, seeds in found.items()}
+    return {place: _scored(place, seeds, main.get(place.task)) for place, seeds in found.items()}
 
 
-def _scored(place: Place, seeds: Sequence[tuple[str, Evidence]]) -> _Scored:
+def _scored(place: Place, seeds: Sequence[tuple[str, Evidence]], main: str | None) -> _Scored:
     patient = seeds[0][1].patient
     for _, evidence in seeds[1:]:
         _check_same(patient, evidence.patient, place)
     evaluation = EVALUATIONS[seeds[0][0]]
-    return _Scored(
-        patient, evaluation.main_score, [evaluation.statistics(evidence) for _, evidence in seeds]
-    )
+    by_seed = [evaluation.statistics(evidence) for _, evidence in seeds]
+    chosen = main or evaluation.main_score
+    if chosen not in by_seed[0]:
+        raise RecipeError(
+            f"scores: {place.task} has no score {chosen!r}; it has {', '.join(by_seed[0])}"
+        )
+    return _Scored(patient, chosen, by_seed)
 
 
 def _column(scored: Mapping[Place, _Scored], num_resamples: int, seed: int) -> list[Result]:

@@ -11,7 +11,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +22,7 @@ import torch
 
 from anylead import finetune, pretrain
 from anylead.checkpoint import load_checkpoint, write_atomically
-from anylead.errors import AnyleadError
+from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge
 from anylead.training.resume import remove_states
@@ -84,7 +84,14 @@ def run_all(
         Job("pretrain", folder, fit, (), settings, keeps_runs) for fit in plan.pretrainings.values()
     ]
     finetunings = [
-        Job("finetune", folder, fit, tuple(plan.lead_sets_of(key)), settings, keeps_runs)
+        Job(
+            "finetune",
+            folder,
+            fit,
+            tuple(plan.lead_sets_of(key)),
+            replace(settings, **fit.evaluate),
+            keeps_runs,
+        )
         for key, fit in plan.finetunings.items()
     ]
     clock = _Clock(pretrainings, finetunings, len(devices))
@@ -133,6 +140,8 @@ def do_job(job: Job, device: str) -> Outcome:
             _pretrain(job, device, started)
         else:
             _finetune(job, device, started)
+    except StoppedError:
+        raise
     except (AnyleadError, torch.OutOfMemoryError) as error:
         return Outcome(job, perf_counter() - started, f"{error}")
     except Exception as error:  # one odd run must not end the others

@@ -16,8 +16,8 @@ from anylead.tables.compare import Result
 CSV, MARKDOWN, HTML = "table.csv", "table.md", "report.html"
 LEAKS = "LEAKS: split by segment, so that segments of one recording train and test"
 _MARKS = (
-    "Bold: the best row of its column; † : the best row is better, with the 95 % interval of the"
-    " paired difference beyond zero; intervals are over patients."
+    "The best row of each column is marked; † : the best row is better, with the 95 % interval of"
+    " the paired difference beyond zero. Intervals are 95 %, over patients, of the mean over seeds."
 )
 _COLUMNS = (
     *("task", "fraction", "row", "training", "lead_set", "score"),

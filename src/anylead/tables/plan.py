@@ -54,7 +54,8 @@ class Grid:
         rows: lines of the table.
         lead_sets: its columns.
         training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set.
-        tasks: name -> fields of the fine-tuning recipe, among them `task`.
+        tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
+            task is scored.
         fractions: shares of the labels.
         seeds: of weights, order, masks.
         pretrain, finetune: fields of the recipes that all rows share.
@@ -85,11 +86,13 @@ class Fit:
         key: hash of the values.
         values: of `pretrain.Recipe` or `finetune.Recipe`, without `out`.
         after: key of the pre-training it starts from, or None.
+        evaluate: how it is scored, where that differs from the benchmark.
     """
 
     key: str
     values: Values
     after: str | None = None
+    evaluate: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,15 +172,10 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
     if row.pretrain is None:
         return None
     values = merge(grid.pretrain, row.pretrain)
-    values = merge(
-        values,
-        {
-            "data": {"store": grid.store, "scheme": grid.scheme},
-            "encoder": encoder_values(grid, row),
-            "train": {"seed": seed},
-        },
-    )
-    values["data"].setdefault("segment_seconds", grid.segment_seconds)
+    values = merge({"data": _data(grid)}, values)
+    # A seed in the recipe holds for all: they share one pre-training.
+    values = merge({"train": {"seed": seed}}, values)
+    values = merge(values, {"encoder": encoder_values(grid, row)})
     if leads != ALL_LEADS:
         keep = {"name": "keep_leads", "leads": ",".join(parse_leads(leads))}
         own = find_method(values.get("method", pretrain.Recipe.method)).augment
@@ -200,17 +198,24 @@ def _finetuning(
     if before is not None:
         encoder = {"overrides": overrides}  # its checkpoint tells the rest
     values = merge(
-        values,
+        merge({"data": _data(grid)}, values),
         {
             "leads": leads,
-            "data": {"store": grid.store, "scheme": grid.scheme},
             "labels": {"fraction": fraction},
             "model": {"encoder": encoder},
             "train": {"seed": seed},
         },
     )
-    values["data"].setdefault("segment_seconds", grid.segment_seconds)
-    return _fit(values, None if before is None else before.key)
+    evaluate = values.pop("evaluate", {})
+    return _fit(values, None if before is None else before.key, evaluate)
+
+
+def _data(grid: Grid) -> Values:
+    return {
+        "store": grid.store,
+        "scheme": grid.scheme,
+        "segment_seconds": grid.segment_seconds,
+    }
 
 
 def encoder_values(grid: Grid, row: Row) -> Values:
@@ -251,9 +256,9 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
         raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
 
 
-def _fit(values: Values, after: str | None = None) -> Fit:
-    text = json.dumps([values, after], sort_keys=True)
-    return Fit(hashlib.sha256(text.encode()).hexdigest()[:16], values, after)
+def _fit(values: Values, after: str | None = None, evaluate: Values | None = None) -> Fit:
+    text = json.dumps([values, after, evaluate], sort_keys=True)
+    return Fit(hashlib.sha256(text.encode()).hexdigest()[:16], values, after, evaluate or {})
 
 
 def _check(grid: Grid) -> None:

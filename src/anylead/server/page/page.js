@@ -73,11 +73,13 @@ async function open(load) {
   document.querySelector("main").classList.remove("empty");
   const seconds = record.signal[0].length / record.sample_rate;
   const about = Object.values(record.about ?? {}).join(", ");
-  tell(`${record.name}: ${record.leads.length} leads, ${seconds.toFixed(1)} s, ` +
-    `${record.sample_rate} Hz${about ? ` · ${about}` : ""}`);
+  tell("");
+  at("ecg-title").textContent = record.name;
   at("paper").setAttribute("aria-label", `ECG page of ${record.name}: ${record.leads.join(", ")}`);
-  at("paper-hint").textContent = `25 mm/s · ${record.unit === "mV" ? "10 mm/mV" : "no voltage: scale chosen"}` +
-    " · keys on the page: + − 0 zoom; with calipers arrows move one end, Shift and arrows the other";
+  at("paper-hint").textContent = [
+    "25 mm/s", record.unit === "mV" ? "10 mm/mV" : "no voltage: scale chosen",
+    `${record.leads.length} leads`, `${seconds.toFixed(1)} s`, `${record.sample_rate} Hz`, about,
+  ].filter(Boolean).join(" · ");
   at("start-label").hidden = seconds <= 10.5;
   at("start").max = Math.max(0, Math.floor(seconds - 10));
   at("start").value = 0;

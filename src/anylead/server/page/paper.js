@@ -7,6 +7,7 @@ const LEFT = 13;
 const ROW = 24;
 const TOP = 7;
 const LEAST_SCALE = 2.6;
+const FIT_SCALE = 4.5; // a short recording does not fill a wide screen
 const MOST_SCALE = 14;
 const MOST_PIXELS = 24e6;
 const CLINIC = [
@@ -80,10 +81,12 @@ export class Paper {
     const places = this.places();
     this.rows = Math.max(...places.map((place) => place.row)) + 1;
     this.width = Math.ceil((LEFT + this.seconds * SPEED + 2) / 5) * 5;
-    this.height = Math.ceil((TOP + this.rows * ROW + 4) / 5) * 5;
+    this.top = TOP + this.excess(places);
+    this.height = Math.ceil((this.top + this.rows * ROW + 4) / 5) * 5;
     const room = Math.max(100, this.scroller.clientWidth - 2);
-    this.fit = Math.max(LEAST_SCALE, room / this.width);
+    this.fit = Math.max(LEAST_SCALE, Math.min(FIT_SCALE, room / this.width));
     this.scale = Math.min(MOST_SCALE, this.fit * this.zoom);
+    this.canvas.dataset.scale = this.scale;
     const width = this.width * this.scale;
     const height = this.height * this.scale;
     const ratio = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
@@ -104,8 +107,24 @@ export class Paper {
     this.drawCaliper(context);
   }
 
+  // Millimetres that the first row needs above its usual height.
+  excess(places) {
+    let highest = 0;
+    for (const { lead, from, to } of places.filter((place) => place.row === 0)) {
+      const index = this.record.leads.indexOf(lead);
+      const rate = this.record.sample_rate;
+      const part = this.record.signal[index].slice(
+        Math.round((this.start + from) * rate), Math.round((this.start + to) * rate),
+      );
+      for (const value of part) {
+        if (value !== null) highest = Math.max(highest, value - this.centre[index]);
+      }
+    }
+    return Math.min(25, Math.max(0, Math.ceil(highest * this.unitGain - ROW * 0.55 - 4)));
+  }
+
   baseline(row) {
-    return TOP + ROW * (row + 0.55);
+    return this.top + ROW * (row + 0.55);
   }
 
   drawGrid(context) {
@@ -136,7 +155,7 @@ export class Paper {
     const last = Math.min(signal.length, Math.round((this.start + to) * rate) + 1);
     context.save();
     context.beginPath();
-    context.rect(0, TOP + ROW * row - 8, this.width, ROW + 16); // a wild lead must not cover all
+    context.rect(0, this.top + ROW * row - 20, this.width, ROW + 40); // a wild lead must not cover all
     context.clip();
     context.strokeStyle = this.color(isSeen ? "trace" : "dim");
     context.lineWidth = Math.max(1.1, this.scale * 0.25) / this.scale;
@@ -162,9 +181,26 @@ export class Paper {
     context.font = `600 ${size}px system-ui, "DejaVu Sans", sans-serif`;
     const text = isSeen ? lead : `${lead} (hidden)`;
     const every = to - from > 5 && this.width * this.scale > this.scroller.clientWidth + 5 ? 4 : to - from;
+    context.strokeStyle = this.color("sheet");
+    context.lineWidth = 4 / this.scale;
     for (let at = from; at < to - 0.5; at += every) {
-      context.fillText(text, LEFT + at * SPEED + 1, y0 - ROW * 0.32);
+      const place = [text, LEFT + at * SPEED + 1, y0 - ROW * 0.32];
+      context.strokeText(...place); // keeps the name readable where a wave crosses it
+      context.fillText(...place);
     }
+    if (from > 0) this.drawTick(context, LEFT + from * SPEED, y0);
+  }
+
+  // Parts a lead from the one before it in the row.
+  drawTick(context, x, y) {
+    context.strokeStyle = this.color("ink");
+    context.lineWidth = 1.2 / this.scale;
+    context.beginPath();
+    for (const sign of [-1, 1]) {
+      context.moveTo(x, y + sign * 2);
+      context.lineTo(x, y + sign * 4.5);
+    }
+    context.stroke();
   }
 
   drawSaliency(context, { lead, row, from, to }) {

@@ -1,0 +1,272 @@
+"""One recipe -> runs -> cells -> tables."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sklearn.metrics import roc_auc_score
+
+from anylead import benchmark
+from anylead.benchmark import make_grid
+from anylead.errors import RecipeError
+from anylead.store import Store
+from anylead.tables import jobs, plan
+from anylead.tables.plan import Row, build_recipe, check_recipes, make_plan, merge
+from anylead.tables.segments import split_by_segment
+from synthetic_store import open_store, store_folder
+
+TINY = {
+    "size": "tiny",
+    "overrides": {
+        "conv_layers": [[8, 4, 4], [8, 2, 2]],
+        "dim": 8,
+        "num_layers": 1,
+        "ffn_dim": 8,
+        "conv_pos_kernel": 8,
+        "conv_pos_groups": 2,
+    },
+}
+RLM = [{"name": "random_lead_mask"}]
+
+
+def recipe(out="unused", **changes):
+    made = benchmark.Recipe(
+        out=str(out),
+        store=str(store_folder()),
+        rows=[Row("random"), Row("CMSC+RLM", pretrain={"method": "cmsc", "augment": RLM})],
+        lead_sets=["12", "2"],
+        seeds=[0],
+        pretrain={"train": {"steps": 2, "batch_size": 8}},
+        finetune={
+            "train": {"epochs": 1, "batch_size": 16},
+            "optimizer": {"learning_rate": 0.01},
+        },
+        encoder=TINY,
+        evaluate={"num_resamples": 30},
+        devices="cpu",
+    )
+    return replace(made, **changes)
+
+
+def plan_of(**changes):
+    return make_plan(make_grid(recipe(**changes), "store"))
+
+
+def test_cells_share_what_is_the_same_and_nothing_else():
+    both = plan_of(training=["padded", "per_lead_set"], seeds=[0, 1])
+    # CMSC+RLM: one padded (the 12 leads of per_lead_set are the same run) and one on leads 2.
+    assert len(both.pretrainings) == 4
+    assert len(both.finetunings) == 8
+    assert len(both.cells) == 2 * 2 * (1 + 2)
+    twelve = [cell.fit for cell in both.cells if "12" in cell.lead_sets and cell.seed == 0]
+    assert len(twelve) == 4 and len(set(twelve)) == 2
+
+
+def test_a_model_for_one_lead_set_sees_these_leads_only_from_pretraining_on():
+    made = plan_of(training=["per_lead_set"], lead_sets=["2"])
+    (before,) = made.pretrainings.values()
+    assert before.values["augment"] == [{"name": "keep_leads", "leads": "I,II"}, *RLM]
+    assert {fit.values["leads"] for fit in made.finetunings.values()} == {"2"}
+
+
+def test_a_method_keeps_its_own_augmentations_for_one_lead_set():
+    rows = [Row("SimCLR", pretrain={"method": "simclr"})]
+    made = plan_of(training=["per_lead_set"], lead_sets=["1"], rows=rows)
+    (before,) = made.pretrainings.values()
+    assert [item["name"] for item in before.values["augment"]] == ["keep_leads", "random_lead_mask"]
+    assert [item["name"] for item in before.values["local_augment"]] == ["keep_leads"]
+
+
+def test_an_encoder_of_another_kind_inherits_nothing():
+    rows = [Row("ResNet", encoder={"kind": "resnet1d", "size": "tiny"})]
+    made = plan_of(rows=rows, finetune_encoder={"dropout": 0.0})
+    (fit,) = made.finetunings.values()
+    assert fit.values["model"]["encoder"] == {"kind": "resnet1d", "size": "tiny", "overrides": {}}
+    check_recipes(made)
+
+
+def test_fractions_and_options_are_runs_of_their_own():
+    rows = [Row("plain"), Row("knows", encoder={"overrides": {"knows_leads": True}})]
+    assert len(plan_of(rows=rows, fractions=[1.0, 0.5]).finetunings) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": []}, "asks for no run"),
+        ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
+        ({"training": ["both"]}, "'both': want padded or per_lead_set"),
+        ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
+        ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
+        ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),
+    ],
+)
+def test_a_mistake_is_told_before_the_first_run(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        check_recipes(plan_of(**changes))
+
+
+def test_merging_keeps_what_is_not_changed():
+    base = {"a": {"x": 1, "y": {"z": 2}}, "b": [1]}
+    assert merge(base, {"a": {"y": {"w": 3}}, "b": [2]}) == {
+        "a": {"x": 1, "y": {"z": 2, "w": 3}},
+        "b": [2],
+    }
+    assert base["a"]["y"] == {"z": 2}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("benchmark")
+    results = benchmark.run(recipe(out, seeds=[0, 1], training=["padded", "per_lead_set"]))
+    return out, results
+
+
+def test_every_row_and_lead_set_has_a_number(finished):
+    out, results = finished
+    places = {
+        (r.place.row, r.place.training, r.place.lead_set) for r in results if r.score == "auroc"
+    }
+    assert len(places) == 2 * 2 * 2
+    with (out / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"patients"}
+    assert {row["num_seeds"] for row in rows} == {"2"}
+    markdown, html = (out / "table.md").read_text(), (out / "report.html").read_text()
+    assert "| CMSC+RLM | per_lead_set |" in markdown and markdown.count("**") >= 4
+    assert "CMSC+RLM" in html and "<svg" in html and "leak" not in html.lower()
+
+
+def test_a_number_is_the_mean_over_seeds_of_the_score_of_the_kept_predictions(finished):
+    out, results = finished
+    result = next(
+        r for r in results if r.score == "auroc" and r.place.row == "random" and r.is_main
+    )
+    made = make_plan(make_grid(recipe(seeds=[0, 1]), str(store_folder())))
+    values = []
+    for cell in made.cells:
+        if cell.row == "random":
+            with np.load(out / "cells" / f"{cell.fit}.npz") as file:
+                label = file[f"{result.place.lead_set}/label"]
+                probability = file[f"{result.place.lead_set}/probability"]
+            known = (label.sum(0) > 0) & (label.sum(0) < len(label))
+            values.append(roc_auc_score(label[:, known], probability[:, known]))
+    assert result.by_seed == pytest.approx(values)
+    assert result.mean.value == pytest.approx(np.mean(values))
+
+
+def test_each_row_is_compared_with_the_best_of_its_column(finished):
+    _, results = finished
+    for column in {r.place.column for r in results}:
+        main = [r for r in results if r.is_main and r.place.column == column]
+        best = max(main, key=lambda r: r.mean.value)
+        assert [r for r in main if r.is_best] == [best]
+        for result in main:
+            if result is not best:
+                gap = result.mean.value - best.mean.value
+                assert result.to_best.value == pytest.approx(gap)
+
+
+def test_a_second_run_repeats_nothing(finished, monkeypatch):
+    out, results = finished
+
+    def fail(*_):
+        raise AssertionError("a finished run was repeated")
+
+    monkeypatch.setattr(jobs, "do_job", fail)
+    again = benchmark.run(recipe(out, seeds=[0, 1], training=["padded", "per_lead_set"]))
+    assert [r.mean for r in again] == [r.mean for r in results]
+
+
+def test_a_killed_benchmark_goes_on_with_what_is_missing(tmp_path, monkeypatch):
+    done = []
+    real = jobs.do_job
+
+    def killed(job, device):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(job.fit.key)
+        return real(job, device)
+
+    monkeypatch.setattr(jobs, "do_job", killed)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.run(recipe(tmp_path))
+    rest = []
+
+    def counted(job, device):
+        rest.append(job.fit.key)
+        return real(job, device)
+
+    monkeypatch.setattr(jobs, "do_job", counted)
+    results = benchmark.run(recipe(tmp_path))
+    assert len(done) == 2 and len(rest) == 1 and not set(done) & set(rest)
+    assert len([r for r in results if r.is_main]) == 4
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, capsys):
+    bad = {"optimizer": {"learning_rate": 1e30}, "train": {"epochs": 30}}
+    results = benchmark.run(recipe(tmp_path, rows=[Row("good"), Row("bad", finetune=bad)]))
+    assert {r.place.row for r in results} == {"good"}
+    assert "FAILED" in capsys.readouterr().out
+    assert "bad, diagnosis, padded 12/2, seed 0" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.slow
+def test_runs_go_to_several_devices_at_once(tmp_path):
+    results = benchmark.run(recipe(tmp_path, devices="cpu,cpu"))
+    alone = benchmark.run(recipe(tmp_path / "alone"))
+    assert [r.mean.value for r in results] == pytest.approx([r.mean.value for r in alone], rel=1e-3)
+
+
+def test_fine_tuning_starts_from_the_shared_checkpoint(finished):
+    out, _ = finished
+    cells = [json.loads(path.read_text()) for path in (out / "cells").glob("*.json")]
+    after = {cell["pretraining"] for cell in cells}
+    assert after - {None} == {path.name for path in (out / "pretrain").iterdir()}
+    assert not list(out.rglob("resume-*"))
+    assert not list((out / "finetune").glob("*/model.safetensors"))
+
+
+def test_a_split_by_segment_leaks_and_says_so(tmp_path):
+    store = open_store()
+    split_by_segment(store, tmp_path / "leaking", 5.0, Console(quiet=True))
+    leaking = Store.open(tmp_path / "leaking")
+    assert leaking.num_records == 2 * store.num_records
+    splits = leaking.split_rows(scheme="official")
+    patients = {name: set(leaking.patient[rows].tolist()) for name, rows in splits.items()}
+    assert patients["train"] & patients["test"]
+    row = int(np.flatnonzero(leaking.record_id == f"{store.record_id[3]}#1")[0])
+    signal = leaking.read(np.array([row]), np.array([0]), 500)[0] * leaking.scale[row][:, None]
+    whole = store.read(np.array([3]), np.array([500]), 500)[0] * store.scale[3][:, None]
+    np.testing.assert_allclose(signal, whole, atol=1e-3)
+    task = next(iter(store.manifest.label_names))
+    assert (leaking.labels(task)[0][row] == store.labels(task)[0][3]).all()
+
+
+def test_tables_of_a_leaking_split_are_labelled(tmp_path):
+    benchmark.run(recipe(tmp_path, rows=[Row("random")], split_by="segments"))
+    with (tmp_path / "table.csv").open() as file:
+        assert {row["split"] for row in csv.DictReader(file)} == {"segments (leaks)"}
+    assert "LEAKS" in (tmp_path / "table.md").read_text()
+    assert "LEAKS" in (tmp_path / "report.html").read_text()
+
+
+def test_the_expected_time_follows_from_the_runs_done(tmp_path):
+    made = [jobs.Job("finetune", tmp_path, plan.Fit(str(i), {}), (), None, False) for i in range(4)]
+    clock = jobs._Clock([], made, num_devices=1)
+    assert clock.summary() == "4 runs, 0 finished already"
+    assert clock.tell(jobs.Outcome(made[0], 60.0)).endswith(
+        "[1/4] finetune 0: 60 s; about 3.0 min left"
+    )
+    assert "about 3.0 min left" in clock.tell(jobs.Outcome(made[1], 120.0))
+    assert "FAILED: why" in clock.tell(jobs.Outcome(made[2], 1.0, "why"))
+
+
+def test_a_recipe_is_built_as_the_command_line_builds_it():
+    from anylead import finetune
+
+    made = build_recipe(finetune.Recipe, {"train": {"epochs": 3}, "leads": "2"})
+    assert (made.train.epochs, made.leads) == (3, "2")
