@@ -28,6 +28,7 @@ format: .venv/installed-dev
 
 # torch first and exact: a range would bring the CUDA build, several GB, to machines without a GPU.
 .venv/torch: constraints.txt
+	@echo "installing into .venv: some minutes, about 2 GB"
 	$(PYTHON) -m venv .venv
 	$(PIP) install $$(grep '^torch==' constraints.txt)
 	touch $@

@@ -102,7 +102,9 @@ def objective_and_batch(arguments: argparse.Namespace) -> tuple[Pretraining, Bat
     return objective.to(arguments.device).train(), batch
 
 
-def our_step(arguments: argparse.Namespace, dtype: torch.dtype) -> Callable[[], None]:
+def our_step(
+    arguments: argparse.Namespace, dtype: torch.dtype, world: World | None = None
+) -> Callable[[], None]:
     """One step of the very loop of the package."""
     objective, batch = objective_and_batch(arguments)
     config = OptimizerConfig()
@@ -121,7 +123,7 @@ def our_step(arguments: argparse.Namespace, dtype: torch.dtype) -> Callable[[], 
             max_grad_norm=0.0,
             device=device,
             precision=dtype,
-            world=World(),
+            world=world or World(),
             on_step=lambda taken: None,
         )
         wait(device)

@@ -63,7 +63,7 @@ def test_every_option_is_one_of_the_parser_with_its_default_and_has_help(verb):
         assert f"--{option.name}" in parser._option_string_actions
         assert option.help, option.name
         if option.default is MISSING:
-            assert option.name in {"dataset", "out", *VERBS[verb].positional}
+            assert option.name in {"dataset", "model", "out", *VERBS[verb].positional}
         else:
             known = parser.get_default(option.name)
             assert as_plain(known) == as_plain(option.default), option.name

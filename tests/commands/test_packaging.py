@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 
 import pytest
+from packaging.requirements import Requirement
 
 from commands import markdown
 
@@ -57,7 +59,8 @@ def test_the_wheel_holds_every_file_of_the_package(built):
     wanted = {path.relative_to(SOURCE).as_posix() for path in files if path.suffix != ".pyc"}
     assert wanted - names == set()
     assert {"anylead/py.typed", "anylead/metrics/cinc_2021_weights.csv"} <= wanted
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    for notice in ("LICENSE", "THIRD_PARTY.md"):
+        assert any(name.endswith(f"licenses/{notice}") for name in names)
 
 
 def test_the_source_archive_holds_what_is_needed_to_test_and_to_cite(built):
@@ -65,6 +68,17 @@ def test_the_source_archive_holds_what_is_needed_to_test_and_to_cite(built):
         assert (built[0] / name).is_file(), name
     assert (built[0] / "tests" / "conftest.py").is_file()
     assert not (built[0] / ".cache").exists()
+
+
+def test_every_package_that_is_needed_has_its_licence_listed():
+    project = tomllib.loads((markdown.ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = project["dependencies"] + [
+        each for name, group in extras.items() if name not in ("all", "dev") for each in group
+    ]
+    listed = (markdown.ROOT / "THIRD_PARTY.md").read_text()
+    names = [Requirement(each).name for each in needed]
+    assert [name for name in names if f"| {name} |" not in listed] == []
 
 
 def test_the_installed_wheel_answers(python, tmp_path):

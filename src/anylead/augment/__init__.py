@@ -10,7 +10,6 @@ from anylead.augment.baseline_shift import BaselineShift
 from anylead.augment.baseline_wander import BaselineWander
 from anylead.augment.emg_noise import EmgNoise
 from anylead.augment.keep_leads import KeepLeads
-from anylead.augment.limb_completion import CompleteLimbLeads
 from anylead.augment.powerline_noise import PowerlineNoise
 from anylead.augment.random_lead_mask import RandomLeadMask
 from anylead.augment.time_mask import TimeMask
@@ -22,7 +21,6 @@ Augmentation = Callable[[Batch], Batch]
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "random_lead_mask": RandomLeadMask,
     "keep_leads": KeepLeads,
-    "complete_limb_leads": CompleteLimbLeads,
     "powerline_noise": PowerlineNoise,
     "emg_noise": EmgNoise,
     "baseline_wander": BaselineWander,

@@ -39,7 +39,8 @@ class Target:
         if self.index is not None:
             weight, bias = self.model.head["weight"], self.model.head["bias"]
             return context.mean(dim=1) @ weight[self.index] + bias[self.index]
-        assert self.own is not None
+        if self.own is None:
+            raise RecipeError("nothing to explain: name a label, or give the recording's vector")
         return cosine_similarity(context.mean(dim=1), self.own[None].to(context), dim=1)
 
     @torch.no_grad()

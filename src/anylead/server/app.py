@@ -1,6 +1,6 @@
 """The routes."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
@@ -187,22 +187,25 @@ def _add_numbers(app: FastAPI, service: Service) -> None:
         )
 
     if service.gallery is not None:
+        _add_gallery(app, service, records)
 
-        @app.post("/identify", responses=_ERRORS)
-        async def identify(
-            found: Annotated[list[Record], Depends(records)],
-            use_leads: UseLeads = None,
-            top: Annotated[int, Query(ge=1, le=50)] = 5,
-        ) -> schema.Identities:
-            """The nearest persons and recordings of the gallery."""
-            windows, _ = await service.prepare(found, _leads(use_leads))
-            persons = await service.identify(windows, top)
-            return schema.Identities(
-                recordings=[
-                    answers.identity(record, each, service.threshold)
-                    for record, each in zip(found, persons, strict=True)
-                ]
-            )
+
+def _add_gallery(app: FastAPI, service: Service, records: Callable[..., Any]) -> None:
+    @app.post("/identify", responses=_ERRORS)
+    async def identify(
+        found: Annotated[list[Record], Depends(records)],
+        use_leads: UseLeads = None,
+        top: Annotated[int, Query(ge=1, le=50)] = 5,
+    ) -> schema.Identities:
+        """The nearest persons and recordings of the gallery."""
+        windows, _ = await service.prepare(found, _leads(use_leads))
+        persons = await service.identify(windows, top)
+        return schema.Identities(
+            recordings=[
+                answers.identity(record, each, service.threshold)
+                for record, each in zip(found, persons, strict=True)
+            ]
+        )
 
 
 def _add_pictures(app: FastAPI, service: Service) -> None:
