@@ -138,6 +138,14 @@ def test_pages_are_drawn_in_every_format(client, record, kind, start):
         assert record.record_id not in answer.text
 
 
+def test_a_page_says_what_is_shaded(client, record):
+    query = "report=true&method=attention&label=STE&use_leads=I,V1"
+    answer = client.post(f"/plot?{query}", json=as_json(record))
+    assert "Shaded: what STE rests on, by attention." in answer.text
+    assert "saw 2 leads: I, V1." in answer.text
+    assert "saliency-V1" in answer.text
+
+
 def test_a_gallery_tells_who_it_is_and_what_is_near(tmp_path):
     folder = running.gallery(tmp_path)
     with client_of(gallery=folder) as client:

@@ -157,6 +157,20 @@ def test_the_hashed_split_keeps_patients_together_and_stays_when_recordings_are_
         small.split_rows(scheme="official")
     with pytest.raises(StoreError, match="random"):
         small.split_rows(scheme="random")
+    with pytest.raises(StoreError, match="has the folds"):
+        small.split_rows(scheme="folds:9:10")
+
+
+def test_folds_can_be_named_for_validation_and_test(tmp_path):
+    def people():
+        for n in range(40):
+            signal = np.full((1, 4), n, np.float32) + np.arange(4)
+            yield Record(signal, ("I",), 500.0, record_id=f"r{n}", fold=n % 4 + 1)
+
+    parts = Store.open(build_store(tmp_path / "s", people(), 100)).split_rows(scheme="folds:3:4")
+    assert parts["valid"].tolist() == list(range(2, 40, 4))
+    assert parts["test"].tolist() == list(range(3, 40, 4))
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(40))
 
 
 def test_long_recordings_make_several_batches_in_bounded_memory(tmp_path, monkeypatch):

@@ -170,7 +170,8 @@ class Store:
             task: only recordings labelled for it; None takes all.
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
-                recordings are added), "auto" (official where there is one).
+                recordings are added), "auto" (official where there is one), "folds:9:10"
+                (validation and test by the corpus's folds, training on the others).
         """
         is_wanted = np.ones(self.num_records, dtype=bool)
         if task is not None:
