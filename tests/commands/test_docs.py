@@ -29,6 +29,7 @@ def commands_of(block):
 
 
 @every_page
+@pytest.mark.timeout(600)
 def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
     generated = (reference_pages.CLI, reference_pages.API)
     found = [
