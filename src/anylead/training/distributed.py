@@ -74,7 +74,7 @@ class World:
         except RuntimeError as error:
             if self.size == 1 or not _is_lost_contact(error):
                 raise
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].partition(". ")[0]
             raise TrainingError(
                 f"rank {self.rank} of {self.size}: another rank is gone; its own message tells why;"
                 f" go on with --train.resume true ({reason})"
