@@ -116,7 +116,7 @@ def test_missing_samples_stay_missing(client, record):
 
 
 def test_an_explanation_has_a_map_and_what_each_lead_does(client, record):
-    answer = client.post("/explain?method=attention&label=LBBB", json=as_json(record)).json()
+    answer = client.post("/explain?method=gradients&label=LBBB", json=as_json(record)).json()
     assert answer["label"] == "LBBB"
     assert set(answer["by_lead"]) == set(record.leads)
     values = np.array(answer["saliency"]["values"])
