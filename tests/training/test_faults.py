@@ -14,7 +14,7 @@ from anylead.training import TrainConfig, resume
 from anylead.training.resume import states
 from training.tiny_run import QUIET, GeneratedLoader, objective, run, start
 
-STEPS = 16
+STEPS = 24
 RESUMING = replace(QUIET, steps=STEPS, resume=True)
 
 
@@ -77,7 +77,7 @@ def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
         for process in processes:
             process.join(300)
     assert [process.exitcode for process in processes] == [0] * size
-    assert num_killed >= num_kills // 2
+    assert num_killed >= 2  # a starved test may find some attempts already finished
     assert equal(final_weights(tmp_path), expected)
 
 
@@ -109,7 +109,7 @@ def test_sigterm_keeps_the_state_and_has_its_own_status(tmp_path, uninterrupted)
     said = tmp_path.with_name(f"{tmp_path.name}.rank0.error").read_text()
     assert "SIGTERM" in said and "--train.resume true" in said
     assert len(states(tmp_path)) == 1
-    assert "00000016" not in states(tmp_path)[0].name
+    assert f"{STEPS:08d}" not in states(tmp_path)[0].name
     run(tmp_path, config)
     assert equal(final_weights(tmp_path), uninterrupted(1))
 
