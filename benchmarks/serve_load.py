@@ -133,6 +133,7 @@ def soak(url: str, requests: int, pid: int, asked: list[bytes]) -> dict:
         for thread in threads:
             thread.join()
         sizes.append(resident_bytes(pid))
+        print(f"{len(sizes) * share} requests, {sizes[-1] / 2**20:.1f} MiB", file=sys.stderr)
     growth = sizes[-1] - sizes[0]
     return {
         "part": "soak", "requests": share // 4 * 40, "failed": failed,

@@ -103,12 +103,12 @@ def tiny(arguments: list[str]) -> list[str]:
 
 def check_options(statement: str) -> None:
     """Read the options of a command that cannot run here; a wrong one raises."""
-    arguments = arguments_of(statement)
-    if arguments and not arguments[0].startswith("-"):
-        verb = cli.VERBS[arguments[0]]
-        recipe = import_module(f"anylead.{verb.module}").Recipe
-        given = [word for word in arguments[1:] if not word.endswith((".yaml", ".yml"))]
-        cli.parse(arguments[0], recipe, given)
+    words = shlex.split(statement, comments=True)
+    if "anylead" not in words[:-1]:
+        return
+    name, *given = words[words.index("anylead") + 1 :]
+    recipe = import_module(f"anylead.{cli.VERBS[name].module}").Recipe
+    cli.parse(name, recipe, [word for word in given if not word.endswith((".yaml", ".yml"))])
 
 
 def with_python() -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from commands import markdown
 
+pytestmark = pytest.mark.timeout(600)
 PAGE = markdown.DOCS / "adding.md"
 # Contract tests of the parts that the page adds.
 CONTRACTS = "gain_change or hide_and_match"

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from commands import markdown
 
 pytest.importorskip("hatchling", reason="hatchling, which builds the package, is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SOURCE = markdown.ROOT / "src"
 
 

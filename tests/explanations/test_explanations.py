@@ -9,7 +9,7 @@ from anylead import explain as verb
 from anylead.checkpoint import Checkpoint
 from anylead.cli import main
 from anylead.errors import AnyleadError, RecipeError
-from anylead.explanations import METHODS, Target, deletion, explain, saliency_on
+from anylead.explanations import METHODS, Target, attention, deletion, explain, saliency_on
 from anylead.explanations.attention import roll_out
 from anylead.explanations.target import flat
 from anylead.inference import Model
@@ -137,6 +137,17 @@ def test_the_map_lies_on_the_samples_of_the_file(model, records):
     assert saliency.max() == 1
     lead, moment = np.unravel_index(np.abs(explanation.attribution).argmax(), (12, 400))
     assert saliency[lead, 4 * moment] > 0.9
+
+
+def test_attention_that_is_spread_evenly_shades_nothing():
+    even = np.full((12, 100), 1 / 128, dtype=np.float32)
+    assert (attention.strength(even) == 0).all()
+    peak = even.copy()
+    peak[:, 50] *= 3
+    shaded = attention.strength(peak)
+    assert (shaded[:, 50] == 1).all()
+    assert (np.delete(shaded, 50, axis=1) == 0).all()
+    assert (attention.strength(np.zeros((12, 10), dtype=np.float32)) == 0).all()
 
 
 def test_long_recordings_are_explained_from_end_to_end(model, records):

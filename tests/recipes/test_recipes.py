@@ -10,7 +10,7 @@ from synthetic_store import store_folder
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 RECIPES = sorted(path.name for path in FOLDER.glob("*.yaml"))
-TABLES = [name for name in RECIPES if "table" in name or "one_model" in name]
+TABLES = [name for name in RECIPES if "rows" in yaml.safe_load((FOLDER / name).read_text())]
 METHODS = [name for name in RECIPES if name.startswith("pretrain_")]
 FINETUNE = [name for name in RECIPES if name.startswith("finetune_")]
 TINY = {

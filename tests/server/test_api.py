@@ -116,7 +116,7 @@ def test_missing_samples_stay_missing(client, record):
 
 
 def test_an_explanation_has_a_map_and_what_each_lead_does(client, record):
-    answer = client.post("/explain?method=attention&label=LBBB", json=as_json(record)).json()
+    answer = client.post("/explain?method=gradients&label=LBBB", json=as_json(record)).json()
     assert answer["label"] == "LBBB"
     assert set(answer["by_lead"]) == set(record.leads)
     values = np.array(answer["saliency"]["values"])
@@ -136,6 +136,14 @@ def test_pages_are_drawn_in_every_format(client, record, kind, start):
     if kind == "svg":
         assert "no medical device" in answer.text
         assert record.record_id not in answer.text
+
+
+def test_a_page_says_what_is_shaded(client, record):
+    query = "report=true&method=attention&label=STE&use_leads=I,V1"
+    answer = client.post(f"/plot?{query}", json=as_json(record))
+    assert "Shaded: what STE rests on, by attention." in answer.text
+    assert "saw 2 leads: I, V1." in answer.text
+    assert "saliency-V1" in answer.text
 
 
 def test_a_gallery_tells_who_it_is_and_what_is_near(tmp_path):

@@ -158,11 +158,11 @@ def test_leads_taken_away_change_the_probabilities(page):
 
 def test_what_an_answer_rests_on_is_shaded(page):
     open_example(page, "right-bundle-branch-block")
-    choose(page, "method", "attention")
     click(page, "shade")
     until(page, "return document.getElementById('status').textContent.startsWith('shaded')")
     assert text(page, "fall-V1")[:1] in ("+", "−")
     shoot(page, "saliency")
+    choose(page, "method", "attention")
     until(page, "document.querySelector('#labels [value=STE]').click(); return true")
     until(page, "return document.getElementById('status').textContent.includes('\"STE\"')")
 

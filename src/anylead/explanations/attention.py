@@ -3,7 +3,9 @@
 It knows time alone: every present lead gets the same values. And it does not know the label.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anylead.errors import RecipeError
@@ -49,3 +51,14 @@ def roll_out(encoder: Encoder, signal: Tensor, has_lead: Tensor) -> Tensor:
         weights = layer.attention_weights(x).mean(dim=1)  # type: ignore[operator]
         share = (share + share @ weights) / 2
     return share[:, 0]
+
+
+def strength(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    """0 for moments with no more than an even share, 1 from twice an even share.
+
+    Not relative to the largest: attention that is spread evenly says nothing, and shall look so.
+    """
+    even = attribution.mean(axis=1, keepdims=True)
+    surplus = attribution / np.where(even > 0, even, 1) - 1
+    result: NDArray[np.float32] = np.clip(surplus, 0, 1).astype(np.float32)
+    return result

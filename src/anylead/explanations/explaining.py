@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,10 +19,22 @@ from anylead.pictures.saliency import onto_record, smooth, to_unit_range
 from anylead.records import Record
 from anylead.windows import Windows, sigmoid
 
-METHODS: dict[str, Callable[[Target, Tensor, Tensor], Tensor]] = {
-    "gradients": gradients.attribute,
-    "occlusion": occlusion.attribute,
-    "attention": attention.attribute,
+
+class Method(NamedTuple):
+    """A way of explaining.
+
+    attribute: (target, (12, time), (12,)) -> (12, time), of either sign.
+    strength: attribution without signs -> [0, 1], what is shaded.
+    """
+
+    attribute: Callable[[Target, Tensor, Tensor], Tensor]
+    strength: Callable[[NDArray[np.float32]], NDArray[np.float32]] = to_unit_range
+
+
+METHODS = {
+    "gradients": Method(gradients.attribute),
+    "occlusion": Method(occlusion.attribute),
+    "attention": Method(attention.attribute, attention.strength),
 }
 # A QRS complex is longer; single samples of a gradient are noise to the eye.
 _SMOOTH_SECONDS = 0.04
@@ -77,7 +90,9 @@ def explain(
     target, label, probability = _target(model, windows, label)
     signal = torch.from_numpy(windows.signal).to(model.device)
     has_lead = torch.from_numpy(windows.has_lead).to(model.device)
-    pieces = [METHODS[method](target, window, has_lead).cpu().numpy() for window in signal]
+    pieces = [
+        METHODS[method].attribute(target, window, has_lead).cpu().numpy() for window in signal
+    ]
     fall = occlusion.by_lead(target, signal, has_lead).tolist()
     names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
     return Explanation(
@@ -95,7 +110,8 @@ def saliency_on(explanation: Explanation, record: Record) -> NDArray[np.float32]
     samples = max(1, round(_SMOOTH_SECONDS * explanation.sample_rate))
     size = smooth(np.abs(explanation.attribution), samples)
     seconds = size.shape[1] / explanation.sample_rate
-    return onto_record(to_unit_range(size), record, seconds=seconds)
+    strength = METHODS[explanation.method].strength(size)
+    return onto_record(strength, record, seconds=seconds)
 
 
 def _target(

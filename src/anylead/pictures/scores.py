@@ -46,7 +46,8 @@ def score_by_lead_set(
             value,
             yerr=np.maximum([value - low, high - value], 0),
             color=color,
-            marker=style.MARKERS[index % len(style.MARKERS)],
+            # Where colours come round again, markers do not.
+            marker=style.MARKERS[(index + index // len(style.SERIES)) % len(style.MARKERS)],
             markersize=6,
             linewidth=0,
             elinewidth=1.7,

@@ -119,10 +119,14 @@ def picture(
     return render(figure, kind, _PNG_DPI)
 
 
-def report_header(probabilities: dict[str, float] | None, seen: list[str]) -> list[str]:
-    """Lines above a page: the warning, and what the model says."""
+def report_header(
+    probabilities: dict[str, float] | None, seen: list[str], found: Explanation | None = None
+) -> list[str]:
+    """Lines above a page: the warning, what the model says, and what is shaded."""
     lines = [NOTICE, f"The model saw {len(seen)} leads: {', '.join(seen)}."]
     if probabilities is not None:
         ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:8]
-        lines.append("   ".join(f"{label} {value:.0%}" for label, value in ranked))
+        lines.append("  ·  ".join(f"{label} {value:.0%}" for label, value in ranked))
+    if found is not None and found.label is not None:
+        lines.append(f"Shaded: what {found.label} rests on, by {found.method}.")
     return lines

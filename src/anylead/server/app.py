@@ -239,15 +239,14 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
         use_leads: UseLeads = None,
     ) -> Response:
         """The page; with `report` what the model says above it, with `method` its saliency."""
-        leads, header = _leads(use_leads), None
+        leads, header, found = _leads(use_leads), None, None
+        if method is not None:
+            found = await service.explain(record, method, label, leads)
         if report:
             windows, seen = await service.prepare([record], leads)
             is_classifier = service.model.kind == "classification"
             rows = await service.probabilities(windows) if is_classifier else [None]
-            header = answers.report_header(rows[0], seen[0])
-        found = None
-        if method is not None:
-            found = await service.explain(record, method, label, leads)
+            header = answers.report_header(rows[0], seen[0], found)
         shown = record if found is not None else visible(record, leads)
         content = await service.aside(
             lambda: answers.picture(

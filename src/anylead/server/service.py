@@ -148,11 +148,14 @@ class Service:
         )
 
     def warm_up(self) -> None:
-        """A first pass, so that the first request does not wait for it."""
-        signal = np.zeros((1, len(LEADS), self.model.segment_samples), dtype=np.float32)
-        signal[0, 0, 0] = 1.0
-        has_lead = np.ones(len(LEADS), dtype=bool)
-        self.model.vectors([Windows(signal, has_lead, np.zeros(1, dtype=np.int64))])
+        """A recording from end to end, so that the first request does not wait for imports."""
+        rate = 2 * self.model.preprocess_config.sample_rate  # has to be resampled
+        length = 2 * self.model.segment_samples
+        signal = np.random.default_rng(0).standard_normal((len(LEADS), length))
+        record = Record(signal.astype(np.float32), LEADS, rate)
+        windows = self.model.windows([record])
+        run = self.model.logits if self.model.kind == "classification" else self.model.vectors
+        run(windows)
 
     def _search(self, gallery: Gallery, vectors: NDArray[np.float32], top: int) -> list[Identified]:
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
