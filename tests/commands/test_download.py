@@ -11,6 +11,7 @@ import pytest
 
 import corpora
 from anylead import cli, datasets, download
+from anylead.datasets import fetching
 from anylead.datasets.sources import SOURCES, SUMS
 from anylead.errors import DatasetError, RecipeError
 
@@ -51,8 +52,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def server(tmp_path, monkeypatch):
     """A mirror of a small PTB-XL."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "_WAITS", (0.0,))
-    monkeypatch.setattr(download, "_PIECE", 4096)
+    monkeypatch.setattr(fetching, "_WAITS", (0.0,))
+    monkeypatch.setattr(fetching, "_PIECE", 4096)
     root = tmp_path / "served"
     corpora.ptbxl(root)
     (root / SUMS).write_text(sums(root))
@@ -183,12 +184,12 @@ def test_a_mirror_without_a_list_is_told_how_to_make_one(kind, server, tmp_path)
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "C:/evil", "..\\evil"])
 def test_a_list_cannot_write_outside_the_folder(name):
     with pytest.raises(DatasetError, match="is no checksum with a path below it"):
-        download.parse_sums(f"{'0' * 64}  {name}\n", "http://mirror/")
+        fetching.parse_sums(f"{'0' * 64}  {name}\n", "http://mirror/")
 
 
 def test_lists_are_read_in_both_usual_spellings():
     text = f"{'a' * 64}  ./x y.dat\n{'B' * 64} *d/z.hea\n"
-    assert [(f.path, f.address, f.checksum) for f in download.parse_sums(text, "http://m/")] == [
+    assert [(f.path, f.address, f.checksum) for f in fetching.parse_sums(text, "http://m/")] == [
         ("x y.dat", "http://m/x%20y.dat", f"sha256:{'a' * 64}"),
         ("d/z.hea", "http://m/d/z.hea", f"sha256:{'b' * 64}"),
     ]
