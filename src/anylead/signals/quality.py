@@ -108,7 +108,7 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
     summed = np.cumsum(np.divide(1, size, where=size > 0, out=np.zeros_like(size)) @ slopes)
     steep = summed[smooth:] - summed[:-smooth]
     tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
-    beat = tops[3 * (num_windows - 1) // 4]  # a few windows may hold something steeper
+    beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
     if np.median(steep) > _LARGEST_REST * beat:
         return False
     least, most = _PLAUSIBLE_PER_MINUTE
