@@ -1,8 +1,8 @@
 import pytest
-from synthetic_store import store_folder
 
 from anylead.checkpoint import Checkpoint
 from anylead.evaluation.scores import Settings, open_store
+from synthetic_store import store_folder
 
 
 @pytest.mark.parametrize(("is_own", "expected"), [(True, "folds:9:10"), (False, "auto")])
