@@ -46,9 +46,13 @@ def permutation_keys(seed: Tensor, num: int, purpose: int) -> Tensor:
 
 def _bits(seed: Tensor, num: int, purpose: int) -> Tensor:
     """(rows, num) int64 below 2**32."""
-    return _hash(seed, num, purpose).long() & _MASK32
+    bits: Tensor = _hash(seed, num, purpose).long() & _MASK32
+    return bits
 
 
+# Products of int32 wrap around here; in C++ made by torch.compile that is undefined, and it did give
+# indices out of range.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _hash(seed: Tensor, num: int, purpose: int) -> Tensor:
     """32 random bits for each (row, index), as int32: rounds of Prospector's `lowbias32` mixer."""
     low, high = _signed(seed), _signed(seed >> 32)
