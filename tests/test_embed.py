@@ -89,7 +89,7 @@ def test_a_store_gives_what_its_recordings_give(store, model, records, tmp_path)
 
 
 def test_layer_pool_and_leads_are_those_of_embed(store, model, records, tmp_path):
-    table = run(store, model, tmp_path / "a.parquet", layer=1, pool="max", use_leads="I,II")
+    table = run(store, model, tmp_path / "a.parquet", layer=1, pool="max", leads="I,II")
     expected = anylead.load(model).embed(records, layer=1, pool="max", use_leads="I,II")
     np.testing.assert_allclose(vectors(table), expected, atol=5e-3)
 

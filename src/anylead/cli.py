@@ -29,6 +29,7 @@ class Verb:
 
 
 VERBS: dict[str, Verb] = {
+    "download": Verb("download", "a public corpus, checked and resumable", ("name",)),
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),

@@ -47,7 +47,8 @@ class Recipe:
         preset: of a foreign file ("ecg-fm").
         layer: whose output; None takes the last.
         pool: "mean" or "max" over the frames.
-        use_leads: what the model may see of the leads that are there.
+        leads: what the model may see of the leads that are there; a named set or a list; null
+            is all.
         num_workers: processes; 0 takes one per GPU, or one per two cores.
         records_per_part: recordings between two points where a stopped run can go on.
         engine: "processes" on this machine, or "ray" on a cluster.
@@ -61,7 +62,7 @@ class Recipe:
     preset: str | None = None
     layer: int | None = None
     pool: str = "mean"
-    use_leads: str | None = None
+    leads: str | None = None
     num_workers: int = 0
     records_per_part: int = 256
     engine: Engine = "processes"
@@ -110,7 +111,7 @@ def make_job(recipe: Recipe) -> Job:
             "options": {name: str(value) for name, value in sorted(recipe.options.items())},
             "layer": recipe.layer,
             "pool": recipe.pool,
-            "use_leads": recipe.use_leads,
+            "use_leads": recipe.leads,
             "preprocess": asdict(model.preprocess_config),
         },
     )

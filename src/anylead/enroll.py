@@ -17,6 +17,8 @@ from anylead.gallery import (
     weights_hash,
 )
 from anylead.inference import load
+from anylead.inputs import restrict
+from anylead.signals import with_frank
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Recipe:
             that of the gallery.
         person: whose recordings these are; null takes the patient a file names, else the name of
             the folder that holds the file.
+        leads: what the model may see of the leads that are there; a named set or a list; null
+            is all.
         device: "cpu", "cuda"; null takes a GPU where there is one.
     """
 
@@ -37,6 +41,7 @@ class Recipe:
     gallery: str = "gallery"
     model: str | None = None
     person: str | None = None
+    leads: str | None = None
     device: str | None = None
 
 
@@ -57,6 +62,9 @@ def run(recipe: Recipe) -> Gallery:
     model = load(name, device=recipe.device)
     model_hash = weights_hash(model)
     records = [(path, read(path)) for path in ecg_files(recipe.files.split(","))]
+    if recipe.leads is not None:
+        config, wanted = model.preprocess_config, recipe.leads
+        records = [(path, restrict(with_frank(r, config), wanted)) for path, r in records]
     entries = []
     for path, record in records:
         person = recipe.person or record.patient_id or path.resolve().parent.name

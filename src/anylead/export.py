@@ -20,6 +20,7 @@ from torch.nn.utils import parametrize
 
 from anylead.errors import CheckpointError, MissingPackageError, RecipeError
 from anylead.inference import Model, load
+from anylead.leads import LEADS, lead_mask, parse_leads
 from anylead.models import build_encoder, load_weights
 from anylead.store.files import whole_file
 
@@ -42,6 +43,8 @@ class Recipe:
         format: "onnx", or "torch" for a file of `torch.export`.
         precision: "fp32"; "fp16" or "int8" make smaller ONNX files and state what they differ by.
         preset: of a foreign model file ("ecg-fm").
+        leads: the exported model looks at these only; a named set or a list; null takes what the
+            model itself says, else all.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Recipe:
     format: Literal["onnx", "torch"] = "onnx"
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     preset: str | None = None
+    leads: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Exported:
     if recipe.format == "torch" and recipe.precision != "fp32":
         raise RecipeError(f"precision {recipe.precision}: only --format onnx has it")
     model = load(recipe.model, preset=recipe.preset, device="cpu")
+    if recipe.leads is not None:
+        model.description = {**model.description, "leads": list(parse_leads(recipe.leads))}
     default = Path("model.onnx" if recipe.format == "onnx" else "model.pt2")
     out = recipe.out or default
     make = {"onnx": _to_onnx, "torch": _to_torch}[recipe.format]
@@ -108,6 +114,9 @@ class Plain(nn.Module):
         for module in self.encoder.modules():
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
+        seen = lead_mask(model.description.get("leads") or LEADS)
+        self.sees_all = bool(seen.all())
+        self.register_buffer("sees_lead", torch.from_numpy(seen))
         self.head = None
         if model.kind == "classification":
             self.head = nn.Linear(model.dim, len(model.label_names))
@@ -116,6 +125,9 @@ class Plain(nn.Module):
 
     def forward(self, signal: Tensor, has_lead: Tensor | None = None) -> tuple[Tensor, ...]:
         """(batch, 12, time), (batch, 12) bool -> embedding (batch, dim)[, logits]."""
+        if not self.sees_all:
+            signal = signal * self.get_buffer("sees_lead")[:, None].to(signal.dtype)
+            has_lead = None if has_lead is None else has_lead & self.get_buffer("sees_lead")
         embedding = self.encoder(signal, None, has_lead).context.mean(dim=1)
         return (embedding,) if self.head is None else (embedding, self.head(embedding))
 
@@ -132,7 +144,8 @@ def metadata(model: Model, precision: str, difference: float | None = None) -> d
         "kind": model.kind,
         "preprocess": asdict(model.preprocess_config),
         "segment_seconds": model.description.get("segment_seconds", 5.0),
-        "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+        "leads": list(LEADS),
+        "sees_leads": list(parse_leads(model.description.get("leads") or LEADS)),
         "label_names": list(model.label_names),
         "thresholds": model.description.get("thresholds"),
         "join": model.description.get("join", "mean"),

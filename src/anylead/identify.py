@@ -41,6 +41,8 @@ class Recipe:
         false_accept: share of the gallery's pairs of two persons that may reach the threshold.
         index: "exact" compares with everyone; "faiss" is the same for very large galleries.
         out: a CSV of the answers.
+        leads: what the model may see of the leads that are there; a named set or a list; null
+            is all.
         device: "cpu", "cuda"; null takes a GPU where there is one.
     """
 
@@ -52,6 +54,7 @@ class Recipe:
     false_accept: float = 0.01
     index: str = "exact"
     out: str | None = None
+    leads: str | None = None
     device: str | None = None
 
 
@@ -86,7 +89,8 @@ def run(recipe: Recipe) -> list[Answer]:
     if threshold is None:
         threshold = threshold_for(gallery, recipe.false_accept)
     files = ecg_files(recipe.files.split(","))
-    vectors = np.asarray(model.embed([read(path) for path in files]), dtype=np.float32)
+    records = [read(path) for path in files]
+    vectors = np.asarray(model.embed(records, use_leads=recipe.leads), dtype=np.float32)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     answers = [
         Answer(str(file), found[0].person if found[0].cosine >= threshold else UNKNOWN, found)

@@ -24,7 +24,7 @@ from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.models import build_encoder, load_weights
 from anylead.records import Record
-from anylead.signals import PreprocessConfig, preprocess
+from anylead.signals import PreprocessConfig, preprocess, with_frank
 from anylead.windows import (
     JOINS,
     Floats,
@@ -238,7 +238,9 @@ class Model:
                     f"{name}: holds no voltage (unit NU) and this model wants mV; give the"
                     " recording in mV, or use a model trained on normalized signals"
                 )
-            seen = record if use_leads is None else inputs.restrict(record, use_leads)
+            seen = with_frank(record, self.preprocess_config)
+            if use_leads is not None:
+                seen = inputs.restrict(seen, use_leads)
             ready = preprocess(seen, self.preprocess_config)
             if not ready.has_lead.any():
                 raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")

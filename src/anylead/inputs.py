@@ -1,6 +1,7 @@
 """What a user holds in hand - a path, a Record, an array, or a list of these - as Records."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from anylead import formats
 from anylead.errors import FormatError, LeadError
-from anylead.leads import LEAD_SETS, LEADS, lead_mask, lead_name
+from anylead.leads import LEAD_SETS, LEADS, has_frank, lead_mask, lead_name
 from anylead.records import Record
 
 # mV per unit; NU is no voltage at all.
@@ -104,13 +105,12 @@ def restrict(record: Record, use_leads: str | Sequence[str]) -> Record:
             f"{_name(record)}: has {', '.join(record.leads)}, none of the wanted"
             f" {', '.join(wanted)}"
         )
-    return Record(
+    steps = record.resolution
+    return replace(
+        record,
         signal=record.signal[rows],
         leads=tuple(record.leads[i] for i in rows),
-        sample_rate=record.sample_rate,
-        record_id=record.record_id,
-        patient_id=record.patient_id,
-        unit=record.unit,
+        resolution=None if steps is None else tuple(steps[i] for i in rows),
     )
 
 
@@ -126,7 +126,7 @@ def check(record: Record) -> None:
             f"{_name(record)}: {record.sample_rate:g} Hz is too slow for an ECG model; want at"
             f" least {MIN_SAMPLE_RATE:g} Hz (was sample_rate= meant to be another number?)"
         )
-    if not any(name in LEADS for name in record.leads):
+    if not (any(name in LEADS for name in record.leads) or has_frank(record.leads)):
         raise LeadError(f"{_name(record)}: none of the 12 leads among {', '.join(record.leads)}")
 
 

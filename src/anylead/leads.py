@@ -36,6 +36,25 @@ EINTHOVEN = np.array(
     [[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]], dtype=np.float64
 )
 
+FRANK_LEADS = ("X", "Y", "Z")
+# Leads I, II and V1 to V6 as a sum of Frank's X, Y, Z: Dower 1968 ("A lead synthesizer for the
+# Frank system to simulate the standard 12-lead electrocardiogram"), as printed by Edenbrandt and
+# Pahlm 1988 ("Vectorcardiogram synthesized from a 12-lead ECG: superiority of the inverse Dower
+# matrix").
+_DOWER_I_II = np.array([[0.632, -0.235, 0.059], [0.235, 1.066, -0.132]])
+_DOWER_CHEST = np.array(
+    [
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)
+# (12, 3): leads = DOWER @ (X, Y, Z).
+DOWER: NDArray[np.float64] = np.concatenate([EINTHOVEN @ _DOWER_I_II, _DOWER_CHEST])
+
 _BY_LOWER = {name.lower(): name for name in LEADS + OTHER_LEADS}
 _ALIASES = {
     **{f"mcl{n}": f"V{n}" for n in range(1, 7)},
@@ -196,3 +215,29 @@ def complete_limb_leads(
     completed = signal.copy()
     completed[:6] = (limb_completion(limbs) @ signal[:6]).astype(np.float32)
     return completed, np.concatenate([np.ones(6, dtype=bool), has_lead[6:]])
+
+
+def has_frank(leads: Iterable[str]) -> bool:
+    """Whether all three of Frank's leads are there."""
+    return set(FRANK_LEADS) <= set(leads)
+
+
+def add_from_frank(
+    signal: NDArray[np.float32], leads: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Fill in those of the twelve leads that are missing from Frank's X, Y, Z by Dower's matrix.
+
+    An estimate for an average body, unlike the limb leads that follow from two others: recorded
+    leads stay as they are.
+
+    Args:
+        signal: (lead, time) in one unit.
+        leads: canonical names of the rows, X, Y and Z among them.
+
+    Returns:
+        The signal with the new rows below, and the names of all rows.
+    """
+    missing = [name for name in LEADS if name not in leads]
+    vector = signal[[list(leads).index(name) for name in FRANK_LEADS]]
+    matrix = DOWER[[LEADS.index(name) for name in missing]]
+    return np.concatenate([signal, (matrix @ vector).astype(np.float32)]), (*leads, *missing)

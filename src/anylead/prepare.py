@@ -28,8 +28,17 @@ from threadpoolctl import threadpool_limits
 from anylead import datasets
 from anylead.datasets import Item
 from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
+from anylead.inputs import restrict
+from anylead.leads import LEADS, parse_leads
 from anylead.records import Record
-from anylead.signals import Prepared, PreprocessConfig, Quality, preprocess, without_leads
+from anylead.signals import (
+    Prepared,
+    PreprocessConfig,
+    Quality,
+    preprocess,
+    with_frank,
+    without_leads,
+)
 from anylead.store import Manifest, Plan, Rejected, build
 from anylead.store.manifest import REJECTED_FILE
 from anylead.workers import Engine, run_pieces
@@ -47,6 +56,7 @@ class Recipe:
         root: folder of the dataset; None only for generated data.
         options: of the dataset, such as the label table of `folder`.
         preprocess: how signals are made ready for a model.
+        leads: keep these of the leads that are there; a named set or a list; null is all.
         num_workers: processes; 0 takes all cores.
         records_per_shard: 0 chooses by the size of the dataset.
         no_identifiers: replace ids of patients and recordings by salted hashes.
@@ -63,6 +73,7 @@ class Recipe:
     records_per_shard: int = 0
     no_identifiers: bool = False
     drop_leads_with: tuple[str, ...] = ()
+    leads: str | None = None
     engine: Engine = "processes"
 
 
@@ -77,6 +88,7 @@ class Job:
     preprocess: PreprocessConfig
     dropped_flags: Quality
     salt: str | None
+    leads: tuple[str, ...] | None = None
 
 
 def run(
@@ -97,6 +109,7 @@ def run(
     """
     console = console or Console(stderr=True)
     flags = _flags(recipe.drop_leads_with)
+    leads = None if recipe.leads is None else parse_leads(recipe.leads)
     if recipe.engine == "ray":  # workers start in folders of their own
         root = None if recipe.root is None else recipe.root.absolute()
         recipe = replace(recipe, out=recipe.out.absolute(), root=root)
@@ -116,6 +129,7 @@ def run(
                     recipe.preprocess,
                     flags,
                     salt,
+                    leads,
                 )
                 for number in build.unfinished_shards(recipe.out, plan)
             )
@@ -142,6 +156,8 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
             "options": options,
             "no_identifiers": recipe.no_identifiers,
             "drop_leads_with": sorted(recipe.drop_leads_with),
+            # Only where asked for, so that stores begun before go on.
+            **({} if recipe.leads is None else {"leads": list(parse_leads(recipe.leads))}),
         },
         num_items=len(items),
         items_sha256=build.items_sha256(record_id for record_id, _ in items),
@@ -298,7 +314,7 @@ def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
     record_id = item[0]
     try:
         record = replace(job.read(item), record_id=record_id)
-        prepared = preprocess(record, job.preprocess)
+        record, prepared = _prepared(record, job)
         if not prepared.has_lead.any():
             return _reject(item, f"{record_id}: every lead is missing or constant", job)
         if job.dropped_flags:
@@ -319,6 +335,17 @@ def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
     if job.salt is not None:
         patient = None if record.patient_id is None else _hashed(record.patient_id, job.salt)
         record = replace(record, record_id=_hashed(record_id, job.salt), patient_id=patient)
+    return record, prepared
+
+
+def _prepared(record: Record, job: Job) -> tuple[Record, Prepared]:
+    """A recording ready for a model, with the wanted ones of its leads."""
+    if job.leads is None:
+        return record, preprocess(record, job.preprocess)
+    full = with_frank(record, job.preprocess)
+    prepared = preprocess(restrict(full, job.leads), job.preprocess)
+    estimated = [name in full.leads and name not in record.leads for name in LEADS]
+    prepared.quality[estimated & prepared.has_lead] |= np.uint16(Quality.DERIVED)
     return record, prepared
 
 

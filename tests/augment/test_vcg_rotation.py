@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 
 from anylead.augment.drawing import lead_scale
 from anylead.augment.vcg_rotation import (
-    DOWER,
     TYPICAL_SCALE,
     VcgRotation,
     apply,
@@ -15,7 +14,7 @@ from anylead.augment.vcg_rotation import (
     rotation,
 )
 from anylead.errors import RecipeError
-from anylead.leads import EINTHOVEN, lead_mask
+from anylead.leads import DOWER, EINTHOVEN, lead_mask
 from augment.ecg_batches import ecg_batch, make_batch
 
 EIGHT = [0, 1, 6, 7, 8, 9, 10, 11]

@@ -133,3 +133,73 @@ def test_ratios_of_limb_leads_come_back_whatever_their_scales(clean):
     np.testing.assert_allclose(np.square(restored[:6]).mean(), 1, rtol=1e-4)
     np.testing.assert_allclose(restored[6:], centred[6:] * scales[6:, None])
     assert (factors[6:] == 1).all()
+
+
+def heart(per_minute, seconds=10, leads=12, rate=RATE, seed=0, start=0.3):
+    """A dipole that beats evenly, with a little noise."""
+    from anylead.signals import heart as model
+
+    rng = np.random.default_rng(seed)
+    body = model.make_body(rng)
+    interval = 60 / per_minute
+    waves = model.beat_waves(body, has_p=per_minute < 150)
+    beats = [
+        (time, interval, 1.0, waves) for time in np.arange(start * interval, seconds, interval)
+    ]
+    num_samples = round(seconds * rate)
+    dipole = model.dipole_over_time(beats, num_samples, rate)
+    noise = 0.005 * rng.standard_normal((9, num_samples))
+    signal = model.lead_signals(dipole, noise, body.chest)
+    signal[leads:] = 0
+    return signal
+
+
+def has_rate_flag(signal, rate=RATE, unit="mV"):
+    found = assess(np.asarray(signal, np.float32), signal.any(axis=1), rate, unit)
+    return bool(found[0] & Quality.RATE)
+
+
+@pytest.mark.parametrize("leads", [1, 12])
+@pytest.mark.parametrize("per_minute", [25, 30, 60, 100, 180, 240])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_heart_of_a_plausible_rate_is_not_flagged(per_minute, leads, seed):
+    for seconds, rate in ((10, 500.0), (30, 250.0), (5, 1000.0)):
+        # In 5 s of a slow heart there may be a single beat, which tells no rate.
+        if seconds * per_minute >= 180:
+            assert not has_rate_flag(heart(per_minute, seconds, leads, rate, seed), rate)
+
+
+@pytest.mark.parametrize("leads", [1, 12])
+@pytest.mark.parametrize("per_minute", [8, 12, 15, 360, 420])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_heart_too_slow_or_too_fast_to_be_one_is_flagged(per_minute, leads, seed):
+    assert has_rate_flag(heart(per_minute, 60, leads, seed=seed))
+    assert has_rate_flag(heart(per_minute, 30, leads, 250.0, seed=seed), 250.0)
+
+
+@pytest.mark.parametrize("leads", [1, 12])
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_has_no_heart_rate(leads, seed):
+    noise = np.random.default_rng(seed).standard_normal((12, 5000))
+    noise[leads:] = 0
+    assert has_rate_flag(noise)
+    assert has_rate_flag(np.sin(2 * np.pi * 50 * np.arange(5000) / RATE) + 0.01 * noise)
+
+
+def test_one_steep_artefact_does_not_hide_the_beats():
+    signal = heart(60)
+    signal[:, 3000:3010] += 20
+    assert not has_rate_flag(signal)
+
+
+def test_a_flag_of_the_rate_is_of_all_leads_there_are():
+    signal = np.random.default_rng(0).standard_normal((12, 5000)).astype(np.float32)
+    has_lead = np.arange(12) < 7
+    signal[7:] = 0
+    found = assess(signal, has_lead, RATE, "mV")
+    assert ((found & Quality.RATE) > 0).tolist() == has_lead.tolist()
+
+
+def test_a_recording_too_short_to_tell_has_no_flag_of_the_rate():
+    assert not has_rate_flag(np.random.default_rng(0).standard_normal((12, 1500)))
+    assert not has_rate_flag(np.random.default_rng(0).standard_normal((12, 3)))

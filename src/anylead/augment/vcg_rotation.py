@@ -3,9 +3,7 @@
 The leads are taken to the vectorcardiogram (X, Y, Z), turned and scaled there, and brought back:
 what another position of the heart or of the electrodes does to them.
 
-Matrix: Dower 1968 ("A lead synthesizer for the Frank system to simulate the standard
-12-lead electrocardiogram"), as printed by Edenbrandt and Pahlm 1988 ("Vectorcardiogram synthesized
-from a 12-lead ECG: superiority of the inverse Dower matrix"), whose inverse Dower matrix is its
+Matrix: `anylead.leads.DOWER`; the inverse Dower matrix of Edenbrandt and Pahlm 1988 is its
 pseudo-inverse. Differs from the reference: where leads are missing, the vector is the least squares
 solution (of least norm) from those present, in the directions they see well.
 """
@@ -26,25 +24,10 @@ from anylead.augment.drawing import (
     segment_uniform,
 )
 from anylead.errors import RecipeError
-from anylead.leads import EINTHOVEN, NUM_LEADS
+from anylead.leads import DOWER, NUM_LEADS
 from anylead.objective import Batch
 
 _PURPOSE = 0x564347
-
-# Columns X, Y, Z.
-_DOWER_I_II = np.array([[0.632, -0.235, 0.059], [0.235, 1.066, -0.132]])
-_DOWER_CHEST = np.array(
-    [
-        [-0.515, 0.157, -0.917],
-        [0.044, 0.164, -1.387],
-        [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601],
-        [1.125, 0.127, -0.086],
-        [0.831, 0.076, 0.230],
-    ]
-)
-# (12, 3): leads = DOWER @ vector.
-DOWER: NDArray[np.float64] = np.concatenate([EINTHOVEN @ _DOWER_I_II, _DOWER_CHEST])
 
 # mV, standard deviation of each lead in the median of 185 recordings of PTB-XL and of the PhysioNet
 # Challenge 2021 (0.5 to 40 Hz).

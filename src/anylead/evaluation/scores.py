@@ -121,10 +121,11 @@ def find_runs(pattern: str) -> list[Path]:
 
 
 def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
-    """The store to score on, and the scheme of its splits."""
+    """The store to score on, and the scheme of its splits; that of the training on its own."""
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
-    store = Store.open(settings.store or fitted.get("store", ""))
-    return store, fitted.get("scheme", "auto")
+    own = fitted.get("store", "")
+    scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
+    return Store.open(settings.store or own), scheme
 
 
 def choose_split(

@@ -10,25 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.leads import EINTHOVEN
+from anylead.leads import DOWER, EINTHOVEN
 
 Array = NDArray[np.float64]
 # Waves of a beat: time after the R peak, width (standard deviation), dipole.
 Table = list[tuple[float, float, tuple[float, float, float]]]
 
-# Rows I, II, V1 ... V6 of Dower's matrix.
-_DOWER = np.array(
-    [
-        [0.632, -0.235, 0.059],
-        [0.235, 1.066, -0.132],
-        [-0.515, 0.157, -0.917],
-        [0.044, 0.164, -1.387],
-        [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601],
-        [1.125, 0.127, -0.086],
-        [0.831, 0.076, 0.230],
-    ]
-)
+# Rows I, II, V1 ... V6.
+_DOWER = DOWER[[0, 1, *range(6, 12)]]
 
 _P: Table = [(-0.165, 0.019, (0.05, 0.07, -0.06)), (-0.138, 0.021, (0.06, 0.07, 0.05))]
 _QRS: Table = [

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import RecipeError
-from anylead.leads import LEADS, complete_limb_leads
+from anylead.leads import LEADS, add_from_frank, complete_limb_leads, has_frank
 from anylead.records import Record
 from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
@@ -31,6 +31,8 @@ class PreprocessConfig:
             by one standard deviation; "lead" divides each lead by its own, which breaks the
             relation between leads.
         complete_limb_leads: compute missing limb leads that follow exactly from two present ones.
+        from_frank: estimate missing leads from Frank's X, Y, Z (by Dower's matrix) where a file
+            has all three.
     """
 
     sample_rate: float = 500.0
@@ -39,6 +41,7 @@ class PreprocessConfig:
     notch_hz: float | None = None
     normalize: Literal["none", "record", "lead"] = "none"
     complete_limb_leads: bool = False
+    from_frank: bool = False
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.sample_rate) and self.sample_rate > 0):
@@ -78,6 +81,8 @@ class Prepared:
 
 def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
     """Put leads in their places, fill gaps, judge, resample, filter, complete, normalize."""
+    recorded = record.leads
+    record = with_frank(record, config)
     if record.leads == LEADS:
         signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
     else:
@@ -98,6 +103,9 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         | is_flat * Quality.FLAT
     ).astype(np.uint16)
     quality |= assess(signal, has_lead, record.sample_rate, record.unit, (low, high))
+    if record.leads != recorded:
+        estimated = [name not in recorded for name in LEADS] & has_lead
+        quality[estimated] |= np.uint16(Quality.DERIVED)
     resolution = _resolution(record, has_lead)
 
     processed = resample(signal, record.sample_rate, config.sample_rate)
@@ -115,6 +123,18 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         resolution = np.where(unchanged, resolution, np.nan)
     processed = _normalize(processed, has_lead, config.normalize)
     return Prepared(processed, has_lead, quality, resolution)
+
+
+def with_frank(record: Record, config: PreprocessConfig) -> Record:
+    """The recording with all twelve leads, if it has Frank's and the config asks for it."""
+    wants = config.from_frank and has_frank(record.leads)
+    if not wants or all(name in record.leads for name in LEADS):
+        return record
+    signal, leads = add_from_frank(record.signal, record.leads)
+    steps = record.resolution
+    if steps is not None:
+        steps = (*steps, *[np.nan] * (len(leads) - len(record.leads)))
+    return replace(record, signal=signal, leads=leads, resolution=steps)
 
 
 def without_leads(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:

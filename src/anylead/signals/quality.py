@@ -24,6 +24,7 @@ class Quality(IntFlag):
     LIMB_INCONSISTENT = 512  # III = II - I, or a relation like it, does not hold
     SWAPPED = 1024  # limb electrodes look swapped: lead I or II is V6 upside down
     DUPLICATED = 2048  # equal to another lead, sample by sample
+    RATE = 4096  # of the recording: below 20 or above 300 beats a minute, or no beats stand out
 
 
 _MAINS_HZ = (50.0, 60.0)
@@ -36,6 +37,8 @@ _CLIPPED_SAMPLES = 4
 _CLIPPED_SECONDS = 0.5
 _LARGEST_MISFIT = 0.1  # of the limb leads' root mean square
 _OPPOSITE = -0.6
+_PLAUSIBLE_PER_MINUTE = (20.0, 300.0)
+_LARGEST_REST = 0.45  # slope between beats, of that in them
 _PAIRS = np.triu_indices(NUM_LEADS, k=1)
 
 
@@ -76,7 +79,55 @@ def assess(
         flags[:6] |= np.uint16(Quality.LIMB_INCONSISTENT)
     flags |= _is_swapped(gram, has_lead) * np.uint16(Quality.SWAPPED)
     flags |= _is_duplicated(signal, gram, has_lead) * np.uint16(Quality.DUPLICATED)
+    if not has_plausible_rate(signal, sample_rate):
+        flags |= np.uint16(Quality.RATE)
     return np.where(has_lead, flags, np.uint16(0)).astype(np.uint16)
+
+
+def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
+    """Whether 20 to 300 beats a minute stand out; in less than 4 s that is not judged.
+
+    Beats are where the leads together are steep. What counts as a beat is steeper where many would
+    be wrong than where few would, so that a doubtful recording passes.
+
+    Args:
+        signal: (lead, time) finite; zero where a lead is missing.
+        sample_rate: Hz.
+    """
+    # Differences over 18 ms hardly see the mains, 50 Hz or 60 Hz; 125 of them a second will do.
+    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
+    rate = sample_rate / step
+    slopes = np.abs(signal[:, lag::step] - signal[:, :-lag:step])
+    window, smooth = round(2 * rate), round(0.08 * rate)
+    num_windows = (slopes.shape[1] - smooth) // window
+    if num_windows < 2:
+        return True
+    size = slopes.mean(axis=1)
+    if not size.any():
+        return True
+    summed = np.cumsum(np.divide(1, size, where=size > 0, out=np.zeros_like(size)) @ slopes)
+    steep = summed[smooth:] - summed[:-smooth]
+    tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
+    beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
+    if np.median(steep) > _LARGEST_REST * beat:
+        return False
+    least, most = _PLAUSIBLE_PER_MINUTE
+    seconds = len(steep) / rate
+    return (
+        _per_minute(steep > 0.3 * beat, rate, seconds) >= least
+        and _per_minute(steep > 0.5 * beat, rate, seconds) <= most
+    )
+
+
+def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
+    """Beats a minute by their mean distance; of a single one by the longer rest beside it."""
+    begins = np.flatnonzero(is_beat[1:] & ~is_beat[:-1]) / rate
+    if len(begins) == 0:
+        return 0.0
+    if len(begins) == 1:
+        return float(60 / max(begins[0], seconds - begins[0]))
+    separate = 1 + np.count_nonzero(np.diff(begins) > 0.12)
+    return float(60 * (separate - 1) / (begins[-1] - begins[0]))
 
 
 def limbs_fit(
