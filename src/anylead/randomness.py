@@ -24,7 +24,7 @@ def uniform(seed: Tensor, num: int, purpose: int) -> Tensor:
         (rows, num) float32.
     """
     # 23 bits plus half a step: the largest is below 1 also as a float32, and 0 never occurs.
-    bits = _hash(seed, num, purpose).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+    bits: Tensor = _hash(seed, num, purpose).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
     return bits.to(torch.float32).add_(0.5).mul_(2.0**-23)
 
 
@@ -46,9 +46,13 @@ def permutation_keys(seed: Tensor, num: int, purpose: int) -> Tensor:
 
 def _bits(seed: Tensor, num: int, purpose: int) -> Tensor:
     """(rows, num) int64 below 2**32."""
-    return _hash(seed, num, purpose).long() & _MASK32
+    bits: Tensor = _hash(seed, num, purpose).long() & _MASK32
+    return bits
 
 
+# Products of int32 wrap around here. In C++ made by torch.compile that is undefined, and it gave
+# indices out of range.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _hash(seed: Tensor, num: int, purpose: int) -> Tensor:
     """32 random bits for each (row, index), as int32: rounds of Prospector's `lowbias32` mixer."""
     low, high = _signed(seed), _signed(seed >> 32)
