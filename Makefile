@@ -10,7 +10,7 @@ demo: .venv/installed  ## the whole job on generated ECGs: prepare, pretrain, fi
 
 test: .venv/installed-dev  ## every check and test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

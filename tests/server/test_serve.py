@@ -43,7 +43,10 @@ def test_a_server_that_is_told_to_stop_answers_what_it_began(signal_number):
         out, errors = process.communicate(timeout=30)
         assert answers[0][0] == 200
         assert answers[0][1]["recordings"][0]["probabilities"]["SR"] > 0
-        assert process.returncode == {signal.SIGTERM: 0, signal.SIGINT: 130}[signal_number]
+        # A shell that runs the tests in the background leaves SIGINT ignored, for the server too.
+        is_heard = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        status = {signal.SIGTERM: 0, signal.SIGINT: 130 if is_heard else 0}[signal_number]
+        assert process.returncode == status
         assert "stopped" in out + errors
         assert "Traceback" not in errors + out
 

@@ -110,7 +110,8 @@ def test_sigterm_keeps_the_state_and_has_its_own_status(tmp_path, uninterrupted)
     assert "SIGTERM" in said and "--train.resume true" in said
     assert len(states(tmp_path)) == 1
     assert f"{STEPS:08d}" not in states(tmp_path)[0].name
-    run(tmp_path, config)
+    resumed = start(run, tmp_path, config)  # with the threads of the others: sums are in order
+    resumed.join(300)
     assert equal(final_weights(tmp_path), uninterrupted(1))
 
 
