@@ -65,3 +65,13 @@ def test_equals_the_mixer_in_unsigned_arithmetic():
         expected.append([mix(mix((row + i * 0x9E3779B9) & 0xFFFFFFFF) ^ row) for i in range(37)])
     found = randomness.integers(torch.tensor(seeds), 37, 1 << 31, purpose)
     assert found.tolist() == [[bits >> 1 for bits in row] for row in expected]
+
+
+def test_compiled_and_eager_draw_the_same():
+    def draw(seeds):
+        return randomness.uniform(seeds, 40, 9), randomness.permutation_keys(seeds, 40, 8)
+
+    seeds = torch.tensor([0, 5, 2**40 + 17, 2**62])
+    eager, compiled = draw(seeds), torch.compile(draw, fullgraph=True, backend="eager")(seeds)
+    assert torch.equal(eager[0], compiled[0])
+    assert torch.equal(eager[1], compiled[1])

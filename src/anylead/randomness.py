@@ -24,7 +24,7 @@ def uniform(seed: Tensor, num: int, purpose: int) -> Tensor:
         (rows, num) float32.
     """
     # 23 bits plus half a step: the largest is below 1 also as a float32, and 0 never occurs.
-    bits: Tensor = _hash(seed, num, purpose).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
+    bits = _hash(seed, num, purpose).bitwise_right_shift_(9).bitwise_and_(0x7FFFFF)
     return bits.to(torch.float32).add_(0.5).mul_(2.0**-23)
 
 
@@ -46,19 +46,31 @@ def permutation_keys(seed: Tensor, num: int, purpose: int) -> Tensor:
 
 def _bits(seed: Tensor, num: int, purpose: int) -> Tensor:
     """(rows, num) int64 below 2**32."""
-    bits: Tensor = _hash(seed, num, purpose).long() & _MASK32
-    return bits
+    return _hash(seed, num, purpose).long() & _MASK32
 
 
-# Products of int32 wrap around here. In C++ made by torch.compile that is undefined, and it gave
-# indices out of range.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _hash(seed: Tensor, num: int, purpose: int) -> Tensor:
     """32 random bits for each (row, index), as int32: rounds of Prospector's `lowbias32` mixer."""
+    if torch.compiler.is_compiling():  # products of int32 may not wrap around in generated C++
+        return _signed(_wide_hash(seed, num, purpose))
     low, high = _signed(seed), _signed(seed >> 32)
     row = _mix(_mix(low ^ _signed_constant(purpose * _WEYL)) ^ high)[:, None]
     index = torch.arange(num, device=seed.device, dtype=torch.int32) * _signed_constant(_WEYL)
     return _mix(_mix(row + index).bitwise_xor_(row))
+
+
+def _wide_hash(seed: Tensor, num: int, purpose: int) -> Tensor:
+    """The same bits computed in int64, slower, below 2**32; no product reaches 2**63."""
+    low, high = seed & _MASK32, (seed >> 32) & _MASK32
+    row = _wide_mix(_wide_mix(low ^ (purpose * _WEYL & _MASK32)) ^ high)[:, None]
+    index = torch.arange(num, device=seed.device) * _WEYL & _MASK32
+    return _wide_mix(_wide_mix(row + index & _MASK32) ^ row)
+
+
+def _wide_mix(x: Tensor) -> Tensor:
+    x = (x ^ (x >> 16)) * 0x7FEB352D & _MASK32
+    x = (x ^ (x >> 15)) * 0x6C62272E & _MASK32
+    return x ^ (x >> 16)
 
 
 def _mix(x: Tensor) -> Tensor:
