@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from anylead.checkpoint import Checkpoint
-from anylead.evaluation.scores import Settings, open_store
+from anylead.evaluation.scores import Settings, open_store, quality_table
+from anylead.signals.quality import Quality
 from synthetic_store import store_folder
 
 
@@ -13,3 +17,12 @@ def test_the_split_of_the_training_holds_for_its_own_store_only(is_own, expected
     store, scheme = open_store(checkpoint, Settings(store=own if is_own else other))
     assert scheme == expected
     assert str(store.location) == (own if is_own else other)
+
+
+def test_quality_counts_recordings_and_not_leads():
+    quality = np.zeros((4, 12), dtype=np.uint16)
+    quality[0, :3] = Quality.FLAT
+    quality[1, 5] = Quality.FLAT | Quality.LOST
+    quality[3, 0] = Quality.LOST
+    table = quality_table(SimpleNamespace(quality=quality), np.array([0, 1, 2]))
+    assert {row["flag"]: row["recordings"] for row in table} == {"flat": 2, "lost": 1}

@@ -20,6 +20,7 @@ from anylead.evaluation.scores import (
     about,
     choose_split,
     open_store,
+    quality_table,
     triples,
 )
 from anylead.leads import LEADS
@@ -184,7 +185,8 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
         evaluation_report.Facts(
             about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
             score_by_run=by_run,
-            score_tables=_tables(scores),
+            score_tables=_tables(scores)
+            | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
             label_names=main.names,
             label=main.label[first.row].astype(bool),
             probability=first.probability,

@@ -13,6 +13,7 @@ from rich.table import Table
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.metrics.bootstrap import Interval, Statistic
+from anylead.signals.quality import Quality
 from anylead.store import Store
 
 
@@ -162,6 +163,18 @@ def about(store: Store, split: str, num_rows: int, num_resamples: int) -> str:
     if store.manifest.note:
         lines.append(store.manifest.note)
     return " ".join(lines)
+
+
+def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:
+    """How many of these recordings have each quality flag in at least one lead."""
+    flags = np.bitwise_or.reduce(store.quality[rows], axis=1)
+    counts = {flag.name: int((flags & flag.value != 0).sum()) for flag in Quality}
+    found: list[dict[str, object]] = [
+        {"flag": (name or "").lower().replace("_", " "), "recordings": count}
+        for name, count in counts.items()
+        if count
+    ]
+    return found or [{"flag": "none", "recordings": len(rows)}]
 
 
 def triples(values: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
