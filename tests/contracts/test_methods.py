@@ -12,7 +12,7 @@ from anylead.methods import METHODS, Pretraining, find_method
 from anylead.models import Encoder, EncoderConfig, MaskedPredictionConfig
 from anylead.training.distributed import World
 from anylead.training.loop import train
-from anylead.training.resume import load_state, save_state
+from anylead.training.resume import StateWriter, load_state
 from augment.ecg_batches import ecg_batch, take
 
 JOINED = ["wav2vec2+simclr", "wav2vec2+three_kg", "cmlc+wav2vec2", "wav2vec2+cmsmlc"]
@@ -150,7 +150,9 @@ def test_a_resumed_run_takes_the_same_steps(name, tmp_path):
     optimizer = torch.optim.AdamW(module.parameters())
     torch.manual_seed(5)
     run(module, optimizer, batches[:2])
-    save_state(tmp_path, module, optimizer, {})
+    writer = StateWriter(tmp_path, keep_last=1)
+    writer.save(module, optimizer, {"step": 2})
+    writer.finish()
     run(module, optimizer, batches[2:])
     expected = copy.deepcopy(module.state_dict())
 

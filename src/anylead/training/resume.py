@@ -101,19 +101,6 @@ class StateWriter:
             print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
 
 
-def save_state(
-    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
-) -> None:
-    """Write one state and wait for it; the one before goes.
-
-    Raises:
-        CheckpointError: it could not be written.
-    """
-    writer = StateWriter(folder, keep_last=1)
-    writer.save(module, optimizer, {"step": 0, **facts})
-    writer.finish()
-
-
 def states(folder: Path) -> list[Path]:
     """The states of a run, oldest first."""
     return sorted(folder.glob(_PATTERN))
