@@ -29,8 +29,8 @@ from anylead.training.parts import (
     EncoderChoice,
     build_augmentation,
     describe_data,
+    split_rows,
     starting_encoder,
-    train_rows,
     write_recipe,
 )
 
@@ -130,19 +130,16 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     task = TASKS[recipe.task]
     label_task = task.label_task(store, recipe.labels.task)
     rows = fraction_of_patients(
-        train_rows(store, recipe.data, label_task),
+        split_rows(store, recipe.data, "train", recipe.leads, label_task),
         store.patient,
         recipe.labels.fraction,
         recipe.train.seed,
     )
-    leads = KeepLeads(recipe.leads)
-    rows = rows[leads.is_kept(store.has_lead[rows]).any(axis=1)]
-    valid = store.split_rows(label_task, recipe.data.scheme)["valid"]
     setup = task.make(
         TaskParts(
             store=store,
             train_rows=rows,
-            valid_rows=valid[leads.is_kept(store.has_lead[valid]).any(axis=1)],
+            valid_rows=split_rows(store, recipe.data, "valid", recipe.leads, label_task),
             encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
             augment=build_augmentation(
                 [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]

@@ -68,16 +68,8 @@ def test_cells_share_what_is_the_same_and_nothing_else():
 def test_a_model_for_one_lead_set_sees_these_leads_only_from_pretraining_on():
     made = plan_of(training=["per_lead_set"], lead_sets=["2"])
     (before,) = made.pretrainings.values()
-    assert before.values["augment"] == [{"name": "keep_leads", "leads": "I,II"}, *RLM]
+    assert before.values["leads"] == "2"
     assert {fit.values["leads"] for fit in made.finetunings.values()} == {"2"}
-
-
-def test_a_method_keeps_its_own_augmentations_for_one_lead_set():
-    rows = [Row("SimCLR", pretrain={"method": "simclr"})]
-    made = plan_of(training=["per_lead_set"], lead_sets=["1"], rows=rows)
-    (before,) = made.pretrainings.values()
-    assert [item["name"] for item in before.values["augment"]] == ["keep_leads", "random_lead_mask"]
-    assert [item["name"] for item in before.values["local_augment"]] == ["keep_leads"]
 
 
 def test_an_encoder_of_another_kind_inherits_nothing():

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from anylead import finetune, pretrain
 from anylead.errors import AnyleadError, RecipeError
 from anylead.leads import parse_leads
-from anylead.methods import find_method
 
 Training = Literal["padded", "per_lead_set"]
 Values = dict[str, Any]
@@ -176,15 +175,7 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
     # A seed in the recipe holds for all: they share one pre-training.
     values = merge({"train": {"seed": seed}}, values)
     values = merge(values, {"encoder": encoder_values(grid, row)})
-    if leads != ALL_LEADS:
-        keep = {"name": "keep_leads", "leads": ",".join(parse_leads(leads))}
-        own = find_method(values.get("method", pretrain.Recipe.method)).augment
-        given = values.get("augment")
-        augment = [{"name": name, **fields} for name, fields in own.items()]
-        for_local = values.get("local_augment")
-        values["augment"] = [keep, *(augment if given is None else given)]
-        values["local_augment"] = [keep, *(for_local if for_local is not None else given or [])]
-    return _fit(values)
+    return _fit(values if leads == ALL_LEADS else {**values, "leads": leads})
 
 
 def _finetuning(
