@@ -61,7 +61,9 @@ class Recipe:
         out: folder of the run.
         task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
-        keep: "best" keeps the epoch with the best validation score, "last" the last one.
+        keep: "best" keeps the epoch with the best validation score, "last" the last step.
+        validate_every: at least so many steps lie between two looks at the validation split; for
+            few labels, where an epoch is a step or two.
         augment: in training, in order; {name: random_lead_mask} makes the model serve any leads.
         data: which recordings.
         labels: which labels, and for how many patients.
@@ -76,6 +78,7 @@ class Recipe:
     task: str = "classification"
     leads: str = "12"
     keep: Literal["best", "last"] = "best"
+    validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
     data: DataConfig = field(default_factory=DataConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
@@ -114,8 +117,8 @@ def run(recipe: Recipe) -> Path:
         machine,
         choice.after_epoch,
     )
-    if "best_step" not in progress.facts:  # fewer steps than one epoch has
-        choice.after_epoch(progress)
+    if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
+        choice.validate(progress)
     return folder
 
 
@@ -199,7 +202,13 @@ class _Choice:
         self.folder, self.machine = folder, machine
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
+        """The score of the validation split, if it is time for it."""
+        since = progress.step - progress.facts.get("validated_step", 0)
+        return self.validate(progress) if since >= self.recipe.validate_every else {}
+
+    def validate(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split with the leads of the training."""
+        progress.facts["validated_step"] = progress.step
         if not self.machine.world.is_main:
             return {}
         machine = self.machine

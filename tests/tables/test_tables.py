@@ -83,6 +83,8 @@ def test_an_encoder_of_another_kind_inherits_nothing():
 def test_fractions_and_options_are_runs_of_their_own():
     rows = [Row("plain"), Row("knows", encoder={"overrides": {"knows_leads": True}})]
     assert len(plan_of(rows=rows, fractions=[1.0, 0.5]).finetunings) == 4
+    rows[1] = replace(rows[1], fractions=[0.5])
+    assert len(plan_of(rows=rows, fractions=[1.0, 0.5]).finetunings) == 3
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Row:
         finetune_encoder: overrides in fine-tuning; null takes the benchmark's, for its own kind.
         tasks: null takes all.
         training: null takes all.
+        fractions: of the labels; null takes all.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Row:
     finetune_encoder: Values | None = None
     tasks: list[str] | None = None
     training: list[Training] | None = None
+    fractions: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def make_plan(grid: Grid) -> Plan:
     for row in grid.rows:
         for task in row.tasks or grid.tasks:
             for training in row.training or grid.training:
-                for fraction in grid.fractions:
+                for fraction in row.fractions or grid.fractions:
                     for seed in grid.seeds:
                         _add(plan, grid, row, task, training, fraction, seed)
     if not plan.cells:
