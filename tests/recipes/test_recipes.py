@@ -39,6 +39,8 @@ def shrunk(name, cells):
     for row in values["rows"]:
         if row.get("encoder", {}).get("kind") == "resnet1d":
             row["encoder"]["size"] = "tiny"
+        row.get("finetune", {}).pop("train", None)
+        row.pop("fractions", None)
     data = {"store": str(store_folder()), "scheme": "auto"}
     values |= {"store": data["store"], "scheme": "auto", "seeds": [0], "cells": str(cells)}
     values |= {"encoder": TINY, "lead_sets": ["2"], "title": "test"}

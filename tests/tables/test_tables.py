@@ -72,6 +72,14 @@ def test_a_model_for_one_lead_set_sees_these_leads_only_from_pretraining_on():
     assert {fit.values["leads"] for fit in made.finetunings.values()} == {"2"}
 
 
+def test_models_for_each_lead_set_can_share_one_pretraining_on_all_leads():
+    made = plan_of(training=["finetuned_per_lead_set"], lead_sets=["12", "2"])
+    (before,) = made.pretrainings.values()
+    assert "leads" not in before.values
+    pretrained = [fit for fit in made.finetunings.values() if fit.after == before.key]
+    assert sorted(fit.values["leads"] for fit in pretrained) == ["12", "2"]
+
+
 def test_an_encoder_of_another_kind_inherits_nothing():
     rows = [Row("ResNet", encoder={"kind": "resnet1d", "size": "tiny"})]
     made = plan_of(rows=rows, finetune_encoder={"dropout": 0.0})
@@ -92,7 +100,7 @@ def test_fractions_and_options_are_runs_of_their_own():
     [
         ({"rows": []}, "asks for no run"),
         ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
-        ({"training": ["both"]}, "'both': want padded or per_lead_set"),
+        ({"training": ["both"]}, "'both': known are padded, per_lead_set, finetuned_per_lead_set"),
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),

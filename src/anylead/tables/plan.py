@@ -7,13 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from anylead import finetune, pretrain
 from anylead.errors import AnyleadError, RecipeError
 from anylead.leads import parse_leads
 
-Training = Literal["padded", "per_lead_set"]
+Training = Literal["padded", "per_lead_set", "finetuned_per_lead_set"]
 Values = dict[str, Any]
 ALL_LEADS = "12"
 
@@ -54,7 +54,8 @@ class Grid:
         segment_seconds: what a model sees at once.
         rows: lines of the table.
         lead_sets: its columns.
-        training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set.
+        training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set,
+            from pre-training on; "finetuned_per_lead_set" = one pre-training for all of them.
         tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
             task is scored.
         fractions: shares of the labels.
@@ -161,7 +162,7 @@ def _add(
         else [(name, (name,)) for name in grid.lead_sets]
     )
     for leads, lead_sets in groups:
-        before = _pretraining(grid, row, leads, seed)
+        before = _pretraining(grid, row, leads if training == "per_lead_set" else ALL_LEADS, seed)
         if before is not None:
             plan.pretrainings[before.key] = before
         fit = _finetuning(grid, row, task, leads, fraction, seed, before)
@@ -261,8 +262,8 @@ def _check(grid: Grid) -> None:
     for lead_set in grid.lead_sets:
         parse_leads(lead_set)
     for training in grid.training:
-        if training not in ("padded", "per_lead_set"):
-            raise RecipeError(f"training {training!r}: want padded or per_lead_set")
+        if training not in get_args(Training):
+            raise RecipeError(f"training {training!r}: known are {', '.join(get_args(Training))}")
     for row in grid.rows:
         unknown = set(row.tasks or ()) - set(grid.tasks)
         if unknown:
