@@ -244,7 +244,7 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
     parser.add_class_arguments(recipe_type, as_group=False)
     try:
         options = parser.parse_object(values)
-        return recipe_type(**vars(parser.instantiate_classes(options)))
+        return recipe_type(**vars(parser.instantiate(options)))
     except (ArgumentError, AnyleadError) as error:
         name = recipe_type.__module__.rpartition(".")[2]
         raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
