@@ -48,7 +48,9 @@ def shrunk(name, cells):
     if "table1" not in name:  # both tasks are the same in all tables
         values["tasks"].pop("identification", None)
         values.get("published", {}).pop("identification", None)
-    values["pretrain"] |= {"data": data, "local": LOCAL, "train": {"steps": 2, "batch_size": 8}}
+    values.setdefault("pretrain", {}).update(
+        {"data": data, "local": LOCAL, "train": {"steps": 2, "batch_size": 8}}
+    )
     values["finetune"]["train"] = {"steps": 2, "batch_size": 16}
     values["finetune"].pop("labels", None)
     for task in values["tasks"].values():
