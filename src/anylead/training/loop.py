@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 
 from anylead.errors import TrainingError
 from anylead.losses.gather import MicroBatches
@@ -128,10 +127,9 @@ def _divide_and_clip(
     parameters: Sequence[nn.Parameter], terms: Tensor, max_norm: float, world: World
 ) -> Tensor:
     """Sum gradients over ranks, divide by `terms`, clip; returns the norm before clipping."""
-    gradients = [item.grad for item in parameters if item.grad is not None]
-    world.sum_gradients(gradients)
+    gradients = world.sum_gradients([item.grad for item in parameters if item.grad is not None])
     torch._foreach_mul_(gradients, (1 / terms).to(gradients[0].dtype))
-    norm = get_total_norm(gradients)
+    norm = world.norm(gradients)
     if max_norm:
         torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
