@@ -8,6 +8,8 @@ is pickled.
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -87,8 +89,9 @@ class StateWriter:
             self._copies = {
                 name: torch.empty(value.shape, dtype=value.dtype) for name, value in tensors.items()
             }
-        for name, value in tensors.items():
-            self._copies[name].copy_(whole(value))
+        with _one_thread():
+            for name, value in tensors.items():
+                self._copies[name].copy_(whole(value))
 
     def _write(self, path: Path, facts: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -108,6 +111,21 @@ class StateWriter:
             self._error = CheckpointError(f"{path}: cannot be written ({error}); {rest}")
             self._error.__cause__ = error
             print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Within the block torch computes in one thread.
+
+    Copies of a state wait for the memory (1 GB takes .2 s so), and where cores are busy elsewhere
+    many small copies in several threads mostly wait for each other.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def states(folder: Path) -> list[Path]:
