@@ -152,7 +152,7 @@ def fit(
             )
         )
         steps = range(progress.step, num_steps)
-        batches = stack.enter_context(Prefetch(_micro_batches(loader, config, machine), steps))
+        batches = stack.enter_context(Prefetch(micro_batches(loader, config, machine), steps))
         watcher = _Watcher(
             objective,
             trained,
@@ -186,10 +186,14 @@ def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[in
     return zip(steps, batches, strict=True)
 
 
-def _micro_batches(
+def micro_batches(
     loader: TrainingLoader, config: TrainConfig, machine: Machine
 ) -> Callable[[int], list[Batch]]:
-    """The share of this rank in a step, in micro-batches."""
+    """Number of a step -> the share of this rank in it, in micro-batches.
+
+    Raises:
+        RecipeError: a batch cannot be shared equally.
+    """
     world = machine.world
     parts = world.size * config.accumulate
     if loader.sampler.batch_size < parts:

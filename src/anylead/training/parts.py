@@ -113,7 +113,14 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
 
 def train_rows(store: Store, config: DataConfig, task: str | None = None) -> NDArray[np.int64]:
     """Rows of the training split that have at least one lead."""
-    rows = store.split_rows(task, config.scheme)["train"]
+    return split_rows(store, config, "train", task)
+
+
+def split_rows(
+    store: Store, config: DataConfig, split: str, task: str | None = None
+) -> NDArray[np.int64]:
+    """Rows of a split ("train", "valid", "test") that have at least one lead."""
+    rows = store.split_rows(task, config.scheme)[split]
     return rows[store.has_lead[rows].any(axis=1)]
 
 
