@@ -293,7 +293,8 @@ class _Watcher:
         self.objective.train()
         if self.machine.world.is_sharding:
             self.objective.cpu()
-        self.tracker.log(self.progress.step, values)
+        if values:
+            self.tracker.log(self.progress.step, values)
         self.started += perf_counter() - started
 
     def _show_weights(self) -> None:
