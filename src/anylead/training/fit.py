@@ -134,22 +134,15 @@ def fit(
     trained = shard(objective, machine.device) if sharing else objective.to(machine.device)
     optimizer = build_optimizer(trained, optimizer_config)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
-    progress = Progress()
-    if config.resume and states(folder):
-        progress.facts = load_state(folder, trained, optimizer)
-        progress.step = progress.facts.pop("step")
+    progress = _start(folder, config, trained, optimizer)
     machine.world.agree(progress.step, "the step to go on from")
     with ExitStack() as stack:
         should_stop = stack.enter_context(stop_on_sigterm())
         stack.enter_context(machine.world.watched())
+        is_shown = machine.world.is_main and not config.is_quiet
+        kept = folder if machine.world.is_main else None
         tracker = stack.enter_context(
-            Tracker(
-                folder if machine.world.is_main else None,
-                folder.name,
-                num_steps,
-                progress.step,
-                machine.world.is_main and not config.is_quiet,
-            )
+            Tracker(kept, folder.name, num_steps, progress.step, is_shown)
         )
         steps = range(progress.step, num_steps)
         batches = stack.enter_context(Prefetch(micro_batches(loader, config, machine), steps))
@@ -180,6 +173,16 @@ def fit(
         )
         watcher.finish()
     return progress
+
+
+def _start(
+    folder: Path, config: TrainConfig, trained: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """From where the folder stopped, where that is asked for, else from the first step."""
+    if not (config.resume and states(folder)):
+        return Progress()
+    facts = load_state(folder, trained, optimizer)
+    return Progress(facts.pop("step"), facts)
 
 
 def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[int, list[Batch]]]:
