@@ -40,7 +40,7 @@ class ConvFeatureExtractor(nn.Module):
         """
         x = signal
         for i, (conv, (_, kernel, stride)) in enumerate(zip(self.convs, self.layers, strict=True)):
-            x = conv(x)
+            x = conv(_covered(x, kernel, stride))
             if i == 0:
                 num_valid = None if num_samples is None else (num_samples - kernel) // stride + 1
                 x = self.norm(x) if num_valid is None else self._norm_valid(x, num_valid)
@@ -62,3 +62,15 @@ class ConvFeatureExtractor(nn.Module):
         variance = centred.square().sum(dim=2, keepdim=True) / count
         scale = torch.rsqrt(variance + self.norm.eps) * self.norm.weight[:, None]
         return centred * scale + self.norm.bias[:, None]
+
+
+def _covered(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """(rows, dim, time) without the last steps that no window reaches.
+
+    With windows that overlap, oneDNN's gradient of the weights in bfloat16 multiplies what lies in
+    memory behind such steps by zero, which is NaN where that memory happens to hold one
+    (benchmarks/bf16_convolution.py).
+    """
+    if kernel <= stride:
+        return x
+    return x[..., : (x.shape[-1] - kernel) // stride * stride + kernel]
