@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from anylead.models.dropout import Dropout, dropout
 
@@ -38,6 +38,7 @@ class TransformerLayer(nn.Module):
         self.out_projection = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, ffn_dim)
+        self.activation = nn.GELU()
         self.contract = nn.Linear(ffn_dim, dim)
         self.norm = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
@@ -63,7 +64,7 @@ class TransformerLayer(nn.Module):
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Two linear layers with GELU between, (rows, frame, dim) -> (rows, frame, dim)."""
-        hidden = self.activation_dropout(gelu(self.expand(x)))
+        hidden = self.activation_dropout(self.activation(self.expand(x)))
         contracted: Tensor = self.dropout(self.contract(hidden))
         return contracted
 
