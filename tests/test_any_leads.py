@@ -1,21 +1,38 @@
 """Every verb takes the same lead sets, and files with other leads than the twelve."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
+from importlib import import_module
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from rich.console import Console
 
 import anylead
-from anylead import datasets, embed, enroll, explain, export, formats, identify, plot, prepare
+from anylead import (
+    cli,
+    convert_ecg,
+    datasets,
+    embed,
+    enroll,
+    explain,
+    export,
+    formats,
+    identify,
+    plot,
+    prepare,
+    pretrain,
+)
 from anylead.errors import AnyleadError, LeadError
 from anylead.inputs import restrict
 from anylead.leads import DOWER, EINTHOVEN, FRANK_LEADS, LEADS, add_from_frank, lead_mask
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
 from anylead.store import Store
+from anylead.training.parts import DataConfig, EncoderChoice, split_rows
+from augment.ecg_batches import ecg_batch
 from interop import small_models
 
 QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
@@ -211,3 +228,54 @@ def test_leads_can_be_taken_away_without_losing_what_is_known(record):
     few = restrict(known, "V1,II")
     assert few.leads == ("II", "V1") and few.resolution == (2.0, 7.0)
     assert few.labels == record.labels and few.patient_id == record.patient_id
+
+
+# They look at no recording, or at whole folders before anything is chosen.
+WITHOUT_LEADS = {"download", "inspect", "convert", "demo", "doctor", "completion"}
+
+
+@pytest.mark.parametrize("verb", sorted(cli.VERBS.keys() - WITHOUT_LEADS))
+def test_every_verb_takes_leads(verb):
+    names = {
+        item.name for item in fields(import_module(f"anylead.{cli.VERBS[verb].module}").Recipe)
+    }
+    assert names & {"leads", "lead_sets"}
+
+
+@pytest.mark.parametrize("method", ["wav2vec2_cmsc", "wav2vec2+simclr"])
+def test_pretraining_on_few_leads_never_shows_the_others(method):
+    made = pretrain.build(
+        pretrain.Recipe(method=method, leads="V2,II", encoder=EncoderChoice(size="tiny"))
+    )
+    batch, seen = ecg_batch(rows=4), []
+    features = made.encoder.features
+    made.encoder.features = lambda *given: (seen.append(given), features(*given))[1]
+    made(batch)
+    assert len(seen) == (1 if method == "wav2vec2_cmsc" else 2)
+    for signal, _, has_lead in seen:
+        is_asked = torch.from_numpy(lead_mask("II,V2"))
+        assert not signal[:, ~is_asked].any() and not has_lead[:, ~is_asked].any()
+        assert signal[:, is_asked].any() and has_lead[:, is_asked].any()
+
+
+def test_pretraining_leaves_out_recordings_without_the_leads(record, tmp_path):
+    write(record, tmp_path / "ecgs" / "a.npz")
+    write(restrict(record, "I"), tmp_path / "ecgs" / "b.npz")
+    store, _ = stored(tmp_path / "ecgs", tmp_path / "store")
+    data = DataConfig(store=str(tmp_path / "store"))
+    split = next(name for name, rows in store.split_rows(None, "auto").items() if len(rows))
+    everything, some = (split_rows(store, data, split, leads) for leads in ("12", "V1"))
+    assert len(everything) == len(store.split_rows(None, "auto")[split])
+    assert set(some) == {row for row in everything if store.has_lead[row, LEADS.index("V1")]}
+
+
+def test_a_file_can_be_converted_with_few_of_its_leads(record, tmp_path):
+    source = write(record, tmp_path / "a.npz")
+    convert_ecg.run(convert_ecg.Recipe(source, tmp_path / "few.csv", leads="V2,I"))
+    few = formats.read(tmp_path / "few.csv")
+    assert set(few.leads) == {"I", "V2"}
+    np.testing.assert_allclose(
+        few.signal[few.leads.index("V2")], record.signal[record.leads.index("V2")], atol=1e-4
+    )
+    with pytest.raises(LeadError, match="none of the wanted"):
+        convert_ecg.run(convert_ecg.Recipe(tmp_path / "few.csv", tmp_path / "b.csv", leads="V6"))

@@ -32,7 +32,8 @@ class Recipe:
         segment_seconds: what a model sees at once.
         rows: lines of the table: name, pretrain (null: random weights), finetune, encoder, ...
         lead_sets: its columns.
-        training: padded (one model, missing leads zero), per_lead_set (one for each), or both.
+        training: padded (one model, missing leads zero), per_lead_set (one for each),
+            finetuned_per_lead_set (one for each, from one pre-training), or several of these.
         tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
             another way. A task or pretrain may name a store of its own in `data`.
         fractions: shares of the labels.

@@ -9,6 +9,7 @@ from pathlib import Path
 from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
+from anylead.inputs import restrict
 from anylead.records import Record
 
 # By the name of the output.
@@ -29,10 +30,12 @@ class Recipe:
     Attributes:
         input: an ECG in any readable format.
         output: where to; the ending (.hea, .csv, .tsv, .edf, .dcm) chooses the format.
+        leads: keep these of the leads that are there; a named set or a list; null is all.
     """
 
     input: Path
     output: Path
+    leads: str | None = None
 
 
 def run(recipe: Recipe) -> Path:
@@ -43,6 +46,7 @@ def run(recipe: Recipe) -> Path:
 
     Raises:
         FormatError: the input cannot be read, or the output cannot hold it.
+        LeadError: no such leads, or none of them is there.
     """
     source, target = Path(recipe.input), Path(recipe.output)
     write = WRITERS.get(target.suffix.lower())
@@ -51,6 +55,8 @@ def run(recipe: Recipe) -> Path:
     if target.exists() and source.exists() and target.samefile(source):
         raise FormatError(f"{target}: is the input; choose another name")
     record = formats.read(source)
+    if recipe.leads is not None:
+        record = restrict(record, recipe.leads)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".anylead-") as folder:
             write(record, Path(folder) / target.name)

@@ -29,8 +29,8 @@ from anylead.training.parts import (
     EncoderChoice,
     build_augmentation,
     describe_data,
+    split_rows,
     starting_encoder,
-    train_rows,
     write_recipe,
 )
 
@@ -61,7 +61,9 @@ class Recipe:
         out: folder of the run.
         task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
-        keep: "best" keeps the epoch with the best validation score, "last" the last one.
+        keep: "best" keeps the epoch with the best validation score, "last" the last step.
+        validate_every: at least so many steps lie between two looks at the validation split; for
+            few labels, where an epoch is a step or two.
         augment: in training, in order; {name: random_lead_mask} makes the model serve any leads.
         data: which recordings.
         labels: which labels, and for how many patients.
@@ -76,6 +78,7 @@ class Recipe:
     task: str = "classification"
     leads: str = "12"
     keep: Literal["best", "last"] = "best"
+    validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
     data: DataConfig = field(default_factory=DataConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
@@ -114,8 +117,8 @@ def run(recipe: Recipe) -> Path:
         machine,
         choice.after_epoch,
     )
-    if "best_step" not in progress.facts:  # fewer steps than one epoch has
-        choice.after_epoch(progress)
+    if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
+        choice.validate(progress)
     return folder
 
 
@@ -130,19 +133,16 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     task = TASKS[recipe.task]
     label_task = task.label_task(store, recipe.labels.task)
     rows = fraction_of_patients(
-        train_rows(store, recipe.data, label_task),
+        split_rows(store, recipe.data, "train", recipe.leads, label_task),
         store.patient,
         recipe.labels.fraction,
         recipe.train.seed,
     )
-    leads = KeepLeads(recipe.leads)
-    rows = rows[leads.is_kept(store.has_lead[rows]).any(axis=1)]
-    valid = store.split_rows(label_task, recipe.data.scheme)["valid"]
     setup = task.make(
         TaskParts(
             store=store,
             train_rows=rows,
-            valid_rows=valid[leads.is_kept(store.has_lead[valid]).any(axis=1)],
+            valid_rows=split_rows(store, recipe.data, "valid", recipe.leads, label_task),
             encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
             augment=build_augmentation(
                 [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]
@@ -202,7 +202,13 @@ class _Choice:
         self.folder, self.machine = folder, machine
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
+        """The score of the validation split, if it is time for it."""
+        since = progress.step - progress.facts.get("validated_step", 0)
+        return self.validate(progress) if since >= self.recipe.validate_every else {}
+
+    def validate(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split with the leads of the training."""
+        progress.facts["validated_step"] = progress.step
         if not self.machine.world.is_main:
             return {}
         machine = self.machine

@@ -21,8 +21,8 @@ from anylead.training.parts import (
     EncoderChoice,
     build_augmentation,
     describe_data,
+    split_rows,
     starting_encoder,
-    train_rows,
     write_recipe,
 )
 
@@ -41,6 +41,7 @@ class Recipe:
             method's.
         patient_positives: other recordings of a patient attract; else they are left out.
         temperature: of the global contrast.
+        leads: the model is trained on these leads only; a named set or a list.
         augment: augmentations of the views in order, each {name: ..., field: ...}; random lead
             masking is {name: random_lead_mask}. Null takes those the method cannot do without.
         local_augment: of the segments of a local contrast that sees other views than the global
@@ -61,6 +62,7 @@ class Recipe:
     contrast: Literal["two_way", "nt_xent"] | None = None
     patient_positives: bool = False
     temperature: float = 0.1
+    leads: str = "12"
     augment: list[dict[str, Any]] | None = None
     local_augment: list[dict[str, Any]] | None = None
     checkpoint: str | None = None
@@ -82,7 +84,7 @@ def run(recipe: Recipe) -> Path:
         write_recipe(folder, "pretrain", recipe)
     loader = TrainingLoader(
         store,
-        train_rows(store, recipe.data),
+        split_rows(store, recipe.data, "train", recipe.leads),
         recipe.train.batch_size,
         recipe.data.segment_seconds,
         "pair",
@@ -115,13 +117,14 @@ def build(recipe: Recipe) -> Pretraining:
     own = [{"name": name, **fields} for name, fields in method.augment.items()]
     augment = own if recipe.augment is None else recipe.augment
     for_local = recipe.local_augment if recipe.local_augment is not None else recipe.augment
+    keep = {"name": "keep_leads", "leads": recipe.leads}
     return Pretraining(
         starting_encoder(recipe.checkpoint, recipe.encoder),
         method,
-        build_augmentation(augment),
+        build_augmentation([keep, *augment]),
         recipe.local,
         recipe.temperature,
-        build_augmentation(for_local or []),
+        build_augmentation([keep, *(for_local or [])]),
     )
 
 
@@ -130,6 +133,7 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
     return {
         "kind": "pretraining",
         "encoder": describe_encoder(objective.encoder),
+        "leads": recipe.leads,
         "local": None if objective.local is None else asdict(objective.local.config),
         **describe_data(store, recipe.data),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anylead.errors import MissingPackageError, RecipeError
 from anylead.inference import load
+from anylead.leads import parse_leads
 from anylead.server.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -30,6 +31,8 @@ class Recipe:
             variable ANYLEAD_TOKEN, and lets everyone in where that is not set.
         allowed_hosts: names in the Host header, with commas; null allows the loopback names where
             the host is one, else all.
+        leads: the model sees these only, unless a request names others; a named set or a list;
+            null takes what the model was trained on.
         device: "cpu", "cuda"; null takes a GPU where there is one.
         limits: bounds of requests and batches.
     """
@@ -41,6 +44,7 @@ class Recipe:
     threshold: float | None = None
     token_file: Path | None = None
     allowed_hosts: str | None = None
+    leads: str | None = None
     device: str | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -51,6 +55,7 @@ def run(recipe: Recipe) -> None:
     Raises:
         CheckpointError: no such model, or a gallery of another model.
         RecipeError: the address cannot be used, or the token is empty.
+        LeadError: no such leads.
         MissingPackageError: the extra "serve" is not installed.
     """
     try:
@@ -64,6 +69,8 @@ def run(recipe: Recipe) -> None:
     token = find_token(recipe.token_file)
     with listen(recipe.host, recipe.port) as listening:
         model = load(recipe.model, device=recipe.device)
+        if recipe.leads is not None:
+            model.description = {**model.description, "leads": list(parse_leads(recipe.leads))}
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)
         service.warm_up()
         app = create_app(service, token, hosts_of(recipe))

@@ -1,5 +1,6 @@
 """From a store to scores, through the command line, at the smallest size."""
 
+import csv
 import json
 
 import pytest
@@ -39,6 +40,18 @@ def test_a_run_keeps_its_recipe_log_and_provenance(folders):
     assert described["preprocess"]["sample_rate"] == 100.0
     assert described["provenance"]["recipe"] == recipe
     assert described["provenance"]["steps"] == 2
+
+
+@pytest.mark.parametrize(("options", "looks"), [([], [4, 8]), (["--validate_every=5"], [8])])
+def test_the_last_step_is_kept_and_validation_waits_as_told(tmp_path, options, looks):
+    finetune = ["finetune", f"--data.store={store_folder()}", f"--out={tmp_path}", "--keep=last"]
+    encoder = [f"--model.{option.removeprefix('--')}" for option in TINY]
+    assert main([*finetune, *encoder, *RUN, *options, "--train.steps=9"]) == 0
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["step"]) for row in rows if row["valid_auroc"]] == looks
+    kept = checkpoint.load_checkpoint(tmp_path).description["provenance"]
+    assert kept["steps"] == 9 and 0 <= kept["valid_auroc"] <= 1
 
 
 def test_a_kept_recipe_makes_the_same_weights_again(folders, tmp_path):

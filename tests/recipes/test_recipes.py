@@ -39,6 +39,8 @@ def shrunk(name, cells):
     for row in values["rows"]:
         if row.get("encoder", {}).get("kind") == "resnet1d":
             row["encoder"]["size"] = "tiny"
+        row.get("finetune", {}).pop("train", None)
+        row.pop("fractions", None)
     data = {"store": str(store_folder()), "scheme": "auto"}
     values |= {"store": data["store"], "scheme": "auto", "seeds": [0], "cells": str(cells)}
     values |= {"encoder": TINY, "lead_sets": ["2"], "title": "test"}
@@ -46,7 +48,9 @@ def shrunk(name, cells):
     if "table1" not in name:  # both tasks are the same in all tables
         values["tasks"].pop("identification", None)
         values.get("published", {}).pop("identification", None)
-    values["pretrain"] |= {"data": data, "local": LOCAL, "train": {"steps": 2, "batch_size": 8}}
+    values.setdefault("pretrain", {}).update(
+        {"data": data, "local": LOCAL, "train": {"steps": 2, "batch_size": 8}}
+    )
     values["finetune"]["train"] = {"steps": 2, "batch_size": 16}
     values["finetune"].pop("labels", None)
     for task in values["tasks"].values():

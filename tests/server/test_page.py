@@ -274,3 +274,19 @@ def test_a_file_that_cannot_be_read_is_told_why(browser, site):
     until(browser, "return !document.getElementById('error').hidden")
     assert text(browser, "error").startswith("letter.txt: no known ECG format")
     browser.get_log("browser")  # the refusal stands there too
+
+
+def test_a_server_of_few_leads_offers_only_those_and_says_why(browser):
+    with running.server("--leads", "I,V2") as (address, _):
+        browser.get(address)
+        until(browser, "return document.getElementById('drop').dataset.ready")
+        open_example(browser, "left-bundle-branch-block")
+        boxes = browser.execute_script(
+            "return [...document.querySelectorAll('#boxes input')]"
+            ".map(e => [e.id, e.disabled, e.checked, e.parentElement.title])"
+        )
+    assert len(boxes) == 12
+    for name, disabled, checked, title in boxes:
+        is_seen = name in ("lead-I", "lead-V2")
+        assert (disabled, checked) == (not is_seen, is_seen)
+        assert title == ("" if is_seen else "not seen by this model")

@@ -10,7 +10,7 @@ import pytest
 
 import fitted_model
 from anylead import serve
-from anylead.errors import CheckpointError, RecipeError
+from anylead.errors import CheckpointError, LeadError, RecipeError
 from anylead.inference import Model
 from anylead.server import Service
 from server import running
@@ -65,6 +65,23 @@ def test_the_token_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
             serve.find_token(file)
     with pytest.raises(RecipeError, match="cannot be read"):
         serve.find_token(tmp_path / "none")
+
+
+def test_a_server_told_its_leads_sees_these_unless_a_request_names_others():
+    record = fitted_model.recordings()[0]
+    with running.server("--leads", "V2,I") as (address, _):
+        with urllib.request.urlopen(f"{address}/model", timeout=30) as answer:
+            assert json.load(answer)["leads"] == ["I", "V2"]
+        for query, leads in (("", ["I", "V2"]), ("?use_leads=2", ["I", "II"])):
+            found = post(address, f"/predict{query}", as_json(record))[1]["recordings"][0]
+            assert found["leads"] == leads
+            expected = fitted_model.model().predict(record, use_leads=leads)
+            assert found["probabilities"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_leads_that_do_not_exist_end_the_start(tmp_path):
+    with pytest.raises(LeadError, match="Q"):
+        serve.run(serve.Recipe(str(fitted_model.folder()), port=0, leads="Q"))
 
 
 def test_a_taken_port_is_told_in_one_line_before_the_model_is_loaded():

@@ -68,16 +68,16 @@ def test_cells_share_what_is_the_same_and_nothing_else():
 def test_a_model_for_one_lead_set_sees_these_leads_only_from_pretraining_on():
     made = plan_of(training=["per_lead_set"], lead_sets=["2"])
     (before,) = made.pretrainings.values()
-    assert before.values["augment"] == [{"name": "keep_leads", "leads": "I,II"}, *RLM]
+    assert before.values["leads"] == "2"
     assert {fit.values["leads"] for fit in made.finetunings.values()} == {"2"}
 
 
-def test_a_method_keeps_its_own_augmentations_for_one_lead_set():
-    rows = [Row("SimCLR", pretrain={"method": "simclr"})]
-    made = plan_of(training=["per_lead_set"], lead_sets=["1"], rows=rows)
+def test_models_for_each_lead_set_can_share_one_pretraining_on_all_leads():
+    made = plan_of(training=["finetuned_per_lead_set"], lead_sets=["12", "2"])
     (before,) = made.pretrainings.values()
-    assert [item["name"] for item in before.values["augment"]] == ["keep_leads", "random_lead_mask"]
-    assert [item["name"] for item in before.values["local_augment"]] == ["keep_leads"]
+    assert "leads" not in before.values
+    pretrained = [fit for fit in made.finetunings.values() if fit.after == before.key]
+    assert sorted(fit.values["leads"] for fit in pretrained) == ["12", "2"]
 
 
 def test_an_encoder_of_another_kind_inherits_nothing():
@@ -91,6 +91,8 @@ def test_an_encoder_of_another_kind_inherits_nothing():
 def test_fractions_and_options_are_runs_of_their_own():
     rows = [Row("plain"), Row("knows", encoder={"overrides": {"knows_leads": True}})]
     assert len(plan_of(rows=rows, fractions=[1.0, 0.5]).finetunings) == 4
+    rows[1] = replace(rows[1], fractions=[0.5])
+    assert len(plan_of(rows=rows, fractions=[1.0, 0.5]).finetunings) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_fractions_and_options_are_runs_of_their_own():
     [
         ({"rows": []}, "asks for no run"),
         ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
-        ({"training": ["both"]}, "'both': want padded or per_lead_set"),
+        ({"training": ["both"]}, "'both': known are padded, per_lead_set, finetuned_per_lead_set"),
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),

@@ -29,9 +29,10 @@ class KeepLeads:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with these leads at most."""
-        if self.prob == 0:
+        mask = lead_mask(self.leads)
+        if self.prob == 0 or mask.all():
             return batch
-        is_kept = torch.from_numpy(lead_mask(self.leads)).to(batch.signal.device)
+        is_kept = torch.from_numpy(mask).to(batch.signal.device)
         has_lead = batch.has_lead & is_kept
         return replace(
             batch, signal=batch.signal.where(has_lead[..., None], 0.0), has_lead=has_lead

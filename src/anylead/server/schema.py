@@ -133,6 +133,7 @@ class ModelOut(BaseModel):
     has_gallery: bool
     methods: list[str]
     lead_sets: dict[str, list[str]]
+    leads: list[str] = Field(description="those that the model sees where a request names none")
     limits: dict[str, float]
     version: str
     notice: str

@@ -24,7 +24,11 @@ _COLUMNS = (
     *("mean", "low", "high", "seed_sd", "num_seeds", "num_patients"),
     *("minus_best", "minus_best_low", "minus_best_high", "p_value", "split"),
 )
-_NAMES = {"padded": "one model, missing leads zero", "per_lead_set": "one model for each lead set"}
+_NAMES = {
+    "padded": "one model, missing leads zero",
+    "per_lead_set": "one model for each lead set",
+    "finetuned_per_lead_set": "one model for each lead set, from one pre-training",
+}
 
 # task -> row -> values in the order of the lead sets
 Published = Mapping[str, Mapping[str, Sequence[float | None]]]

@@ -7,14 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from anylead import finetune, pretrain
 from anylead.errors import AnyleadError, RecipeError
 from anylead.leads import parse_leads
-from anylead.methods import find_method
 
-Training = Literal["padded", "per_lead_set"]
+Training = Literal["padded", "per_lead_set", "finetuned_per_lead_set"]
 Values = dict[str, Any]
 ALL_LEADS = "12"
 
@@ -32,6 +31,7 @@ class Row:
         finetune_encoder: overrides in fine-tuning; null takes the benchmark's, for its own kind.
         tasks: null takes all.
         training: null takes all.
+        fractions: of the labels; null takes all.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Row:
     finetune_encoder: Values | None = None
     tasks: list[str] | None = None
     training: list[Training] | None = None
+    fractions: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Grid:
         segment_seconds: what a model sees at once.
         rows: lines of the table.
         lead_sets: its columns.
-        training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set.
+        training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set,
+            from pre-training on; "finetuned_per_lead_set" = one pre-training for all of them.
         tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
             task is scored.
         fractions: shares of the labels.
@@ -143,7 +145,7 @@ def make_plan(grid: Grid) -> Plan:
     for row in grid.rows:
         for task in row.tasks or grid.tasks:
             for training in row.training or grid.training:
-                for fraction in grid.fractions:
+                for fraction in row.fractions or grid.fractions:
                     for seed in grid.seeds:
                         _add(plan, grid, row, task, training, fraction, seed)
     if not plan.cells:
@@ -160,7 +162,7 @@ def _add(
         else [(name, (name,)) for name in grid.lead_sets]
     )
     for leads, lead_sets in groups:
-        before = _pretraining(grid, row, leads, seed)
+        before = _pretraining(grid, row, leads if training == "per_lead_set" else ALL_LEADS, seed)
         if before is not None:
             plan.pretrainings[before.key] = before
         fit = _finetuning(grid, row, task, leads, fraction, seed, before)
@@ -176,15 +178,7 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
     # A seed in the recipe holds for all: they share one pre-training.
     values = merge({"train": {"seed": seed}}, values)
     values = merge(values, {"encoder": encoder_values(grid, row)})
-    if leads != ALL_LEADS:
-        keep = {"name": "keep_leads", "leads": ",".join(parse_leads(leads))}
-        own = find_method(values.get("method", pretrain.Recipe.method)).augment
-        given = values.get("augment")
-        augment = [{"name": name, **fields} for name, fields in own.items()]
-        for_local = values.get("local_augment")
-        values["augment"] = [keep, *(augment if given is None else given)]
-        values["local_augment"] = [keep, *(for_local if for_local is not None else given or [])]
-    return _fit(values)
+    return _fit(values if leads == ALL_LEADS else {**values, "leads": leads})
 
 
 def _finetuning(
@@ -250,7 +244,7 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
     parser.add_class_arguments(recipe_type, as_group=False)
     try:
         options = parser.parse_object(values)
-        return recipe_type(**vars(parser.instantiate_classes(options)))
+        return recipe_type(**vars(parser.instantiate(options)))
     except (ArgumentError, AnyleadError) as error:
         name = recipe_type.__module__.rpartition(".")[2]
         raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
@@ -268,8 +262,8 @@ def _check(grid: Grid) -> None:
     for lead_set in grid.lead_sets:
         parse_leads(lead_set)
     for training in grid.training:
-        if training not in ("padded", "per_lead_set"):
-            raise RecipeError(f"training {training!r}: want padded or per_lead_set")
+        if training not in get_args(Training):
+            raise RecipeError(f"training {training!r}: known are {', '.join(get_args(Training))}")
     for row in grid.rows:
         unknown = set(row.tasks or ()) - set(grid.tasks)
         if unknown:

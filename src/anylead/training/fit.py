@@ -267,7 +267,8 @@ class _Watcher:
         self.objective.eval()
         values = self.after_epoch(self.progress)
         self.objective.train()
-        self.tracker.log(self.progress.step, values)
+        if values:
+            self.tracker.log(self.progress.step, values)
         self.started += perf_counter() - started
 
     def _save(self) -> None:

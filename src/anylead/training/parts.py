@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
+from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import load_checkpoint
 from anylead.errors import RecipeError
 from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
@@ -111,10 +112,16 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
     return compose(made)
 
 
-def train_rows(store: Store, config: DataConfig, task: str | None = None) -> NDArray[np.int64]:
-    """Rows of the training split that have at least one lead."""
-    rows = store.split_rows(task, config.scheme)["train"]
-    return rows[store.has_lead[rows].any(axis=1)]
+def split_rows(
+    store: Store, config: DataConfig, split: str, leads: str, task: str | None = None
+) -> NDArray[np.int64]:
+    """Rows of a split that have at least one of the leads, and labels of the task if one is named.
+
+    Raises:
+        LeadError: no such leads.
+    """
+    rows = store.split_rows(task, config.scheme)[split]
+    return rows[KeepLeads(leads).is_kept(store.has_lead[rows]).any(axis=1)]
 
 
 def write_recipe(folder: Path, verb: str, recipe: object) -> None:

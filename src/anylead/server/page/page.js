@@ -53,7 +53,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 const standard = () => state.model.lead_sets["12"];
-const usable = () => standard().filter((lead) => state.record.leads.includes(lead));
+const usable = () => state.model.leads.filter((lead) => state.record.leads.includes(lead));
 const isClassifier = () => state.model.kind === "classification";
 // All leads is the absence of a choice, for models that were trained on few.
 const chosen = () => (state.seen.size === usable().length ? "" : [...state.seen].join(","));
@@ -154,7 +154,8 @@ async function explain() {
 
 function drawBoxes() {
   at("boxes").replaceChildren(...standard().map((lead) => {
-    const isThere = state.record.leads.includes(lead);
+    const isThere = usable().includes(lead);
+    const why = state.record.leads.includes(lead) ? "not seen by this model" : "not recorded";
     const box = element("input", { type: "checkbox", id: `lead-${lead}`, disabled: !isThere });
     box.checked = isThere;
     box.addEventListener("change", () => {
@@ -162,7 +163,7 @@ function drawBoxes() {
       else state.seen.delete(lead);
       keepOrder();
     });
-    return element("label", { class: isThere ? "" : "absent", title: isThere ? "" : "not recorded" },
+    return element("label", { class: isThere ? "" : "absent", title: isThere ? "" : why },
       box, lead, element("span", { class: "fall", id: `fall-${lead}` }));
   }));
 }
@@ -175,7 +176,7 @@ function keepOrder() {
 
 function drawSets() {
   const buttons = Object.entries(state.model.lead_sets).map(([name, leads]) => {
-    const there = leads.filter((lead) => state.record.leads.includes(lead));
+    const there = leads.filter((lead) => usable().includes(lead));
     const isOn = there.length === state.seen.size && there.every((lead) => state.seen.has(lead));
     const button = element("button", {
       type: "button", id: `set-${name}`, "aria-pressed": String(isOn && there.length === leads.length),
