@@ -1,20 +1,26 @@
 """anylead pretrain: learn an encoder from recordings without labels."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from anylead.checkpoint import save_checkpoint
+from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
 from anylead.training import (
+    Machine,
     OptimizerConfig,
+    Progress,
     ScheduleConfig,
     TrainConfig,
     find_machine,
     fit,
+    mean_loss,
+    micro_batches,
 )
 from anylead.training.parts import (
     DataConfig,
@@ -47,6 +53,9 @@ class Recipe:
         local_augment: of the segments of a local contrast that sees other views than the global
             one (wav2vec2+simclr); null takes `augment`, where that is given.
         checkpoint: start from the encoder of another run.
+        keep: "last" keeps the weights of the last step (the paper); "best" scores the validation
+            split after each epoch, with the same crops, masks and noise each time, logs it as
+            valid_loss, and keeps the epoch with the smallest.
         data: which recordings.
         encoder: which encoder, where no checkpoint gives one.
         local: settings of the local contrast.
@@ -66,6 +75,7 @@ class Recipe:
     augment: list[dict[str, Any]] | None = None
     local_augment: list[dict[str, Any]] | None = None
     checkpoint: str | None = None
+    keep: Literal["last", "best"] = "last"
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
     local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
@@ -75,7 +85,7 @@ class Recipe:
 
 
 def run(recipe: Recipe) -> Path:
-    """Train to the end; returns the run folder, which `anylead finetune` takes."""
+    """Train to the end, keep the last (or best) epoch; returns the folder for `finetune`."""
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     objective = build(recipe)
@@ -90,13 +100,23 @@ def run(recipe: Recipe) -> Path:
         "pair",
         recipe.train.seed,
     )
+    best = _Best(recipe, store, objective, folder, machine) if recipe.keep == "best" else None
     progress = fit(
-        objective, loader, recipe.train, recipe.optimizer, recipe.schedule, folder, machine
+        objective,
+        loader,
+        recipe.train,
+        recipe.optimizer,
+        recipe.schedule,
+        folder,
+        machine,
+        best.after_epoch if best else None,
     )
-    if machine.world.is_main:
-        save_checkpoint(
-            folder, objective.state_dict(), describe(recipe, objective, store, progress.step)
-        )
+    if best is None:
+        if machine.world.is_main:
+            description = describe(recipe, objective, store, progress.step)
+            save_checkpoint(folder, objective.state_dict(), description)
+    elif "best_step" not in progress.facts:  # fewer steps than one epoch has
+        best.after_epoch(progress)
     return folder
 
 
@@ -138,3 +158,54 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         **describe_data(store, recipe.data),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }
+
+
+class _Best:
+    """Scores the validation split after each epoch and keeps the weights with the smallest loss.
+
+    All ranks share its batches as they share those of the training: contrasts see whole batches.
+    """
+
+    def __init__(
+        self, recipe: Recipe, store: Store, objective: Pretraining, folder: Path, machine: Machine
+    ):
+        self.recipe, self.store, self.objective = recipe, store, objective
+        self.folder, self.machine = folder, machine
+        rows = split_rows(store, recipe.data, "valid", recipe.leads)
+        parts = machine.world.size * recipe.train.accumulate
+        size = min(recipe.train.batch_size, len(rows))
+        if size < parts:
+            raise RecipeError(
+                f"keep best: {len(rows)} recordings to validate on cannot be shared by {parts}"
+                " micro-batches of all ranks; choose another data.scheme, or keep last"
+            )
+        self._loader = TrainingLoader(
+            store,
+            rows,
+            size - size % parts,
+            recipe.data.segment_seconds,
+            "pair",
+            recipe.train.seed,
+        )
+
+    def after_epoch(self, progress: Progress) -> dict[str, float]:
+        """The loss of the validation split, drawn in the same way each time."""
+        make = micro_batches(self._loader, self.recipe.train, self.machine)
+        loss = mean_loss(
+            self.objective.eval(),
+            map(make, range(self._loader.sampler.steps_per_epoch)),
+            self.machine.device,
+            self.machine.precision,
+            self.machine.world,
+        )
+        best = progress.facts.get("best_loss", math.inf)
+        if loss < best or not math.isfinite(best):
+            progress.facts |= {"best_loss": loss, "best_step": progress.step}
+            if self.machine.world.is_main:
+                save_checkpoint(self.folder, self.objective.state_dict(), self._describe(progress))
+        return {"valid_loss": loss}
+
+    def _describe(self, progress: Progress) -> dict[str, Any]:
+        described = describe(self.recipe, self.objective, self.store, progress.step)
+        described["provenance"]["valid_loss"] = progress.facts["best_loss"]
+        return described

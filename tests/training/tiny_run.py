@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed.fsdp  # what steps import when first taken: once here, not in every fork
 
 from anylead.errors import AnyleadError
 from anylead.loading.sampler import Sampler, record_seeds

@@ -1,6 +1,7 @@
 """The loop and what surrounds it: optimizer, schedule, ranks, resume, logs."""
 
-from anylead.training.fit import Machine, Progress, TrainConfig, find_machine, fit
+from anylead.training.fit import Machine, Progress, TrainConfig, find_machine, fit, micro_batches
+from anylead.training.loop import mean_loss
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 
@@ -12,4 +13,6 @@ __all__ = [
     "TrainConfig",
     "find_machine",
     "fit",
+    "mean_loss",
+    "micro_batches",
 ]

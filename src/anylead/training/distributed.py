@@ -2,15 +2,17 @@
 
 import atexit
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from anylead.errors import TrainingError
+from anylead.training.sharding import own_part
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,13 @@ class World:
     Attributes:
         rank: number of this process.
         size: how many there are.
+        is_sharding: whether each holds a part of weights, gradients and moments (`sharding.py`)
+            instead of all.
     """
 
     rank: int = 0
     size: int = 1
+    is_sharding: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -36,15 +41,29 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def sum_gradients(self, gradients: Sequence[Tensor]) -> None:
-        """Replace each gradient by its sum over ranks, in place, in one transfer."""
+    def sum_gradients(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Replace each gradient by its sum over ranks, in place, in one transfer.
+
+        Returns:
+            What this rank holds of each: a part, where weights are shared out, else all.
+        """
         if self.size == 1:
-            return
+            return gradients
+        if self.is_sharding:
+            own = [own_part(gradient) for gradient in gradients]
+            torch._foreach_mul_(own, self.size)  # the backward pass has averaged them
+            return own
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
+        return gradients
+
+    def norm(self, gradients: list[Tensor]) -> Tensor:
+        """The length of all gradients together, of what `sum_gradients` returned."""
+        own = get_total_norm(gradients)
+        return self.sum(own.square()).sqrt() if self.is_sharding else own
 
     def agree(self, number: int, what: str) -> None:
         """Make sure that all ranks have the same number.
@@ -81,8 +100,8 @@ class World:
             ) from error
 
 
-def join_world(device: torch.device) -> World:
-    """Join the ranks that torchrun started, or be alone."""
+def join_world(device: torch.device, is_sharding: bool = False) -> World:
+    """Join the ranks that torchrun started, or be alone, with nothing to be shared out."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return World()
@@ -93,7 +112,7 @@ def join_world(device: torch.device) -> World:
         else:
             dist.init_process_group("gloo")
         atexit.register(dist.destroy_process_group)
-    return World(dist.get_rank(), size)
+    return World(dist.get_rank(), size, is_sharding)
 
 
 def choose_device(name: str) -> torch.device:

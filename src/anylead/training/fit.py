@@ -18,6 +18,7 @@ from anylead.training.loop import Taken, train
 from anylead.training.optimizer import OptimizerConfig, build_optimizer
 from anylead.training.resume import StateWriter, load_state, states
 from anylead.training.schedule import ScheduleConfig, learning_rate
+from anylead.training.sharding import shard, write_back
 from anylead.training.stopping import stop_on_sigterm
 from anylead.training.tracking import Tracker
 
@@ -35,6 +36,8 @@ class TrainConfig:
         device: "auto", "cpu", "cuda", "cuda:1".
         precision: of the forward pass; "auto" is bf16 where the device has it in hardware.
         compile: torch.compile the forward pass.
+        sharding: "fsdp" shares weights, gradients and moments out among the ranks (FSDP2), for
+            encoders that are large; a single rank has nothing to share.
         log_every: steps between rows of the log.
         save_every: steps between resumable states; one more is written at the end.
         keep_last: how many of these states stay.
@@ -50,6 +53,7 @@ class TrainConfig:
     device: str = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool = False
+    sharding: Literal["none", "fsdp"] = "none"
     log_every: int = 10
     save_every: int = 500
     keep_last: int = 1
@@ -63,6 +67,8 @@ class TrainConfig:
                 raise RecipeError(f"train.{name} is {getattr(self, name)}; want at least 1")
         if self.steps < 0:
             raise RecipeError(f"train.steps is {self.steps}; want 0 or more")
+        if self.compile and self.sharding == "fsdp":
+            raise RecipeError("train.compile and train.sharding fsdp: want one of them")
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Progress:
 def find_machine(config: TrainConfig) -> Machine:
     """The device, precision and ranks that a recipe asks for; seeds torch."""
     device = choose_device(config.device)
-    world = join_world(device)
+    world = join_world(device, config.sharding == "fsdp")
     torch.manual_seed(config.seed)
     return Machine(device, choose_precision(config.precision, device), world)
 
@@ -123,34 +129,38 @@ def fit(
         CheckpointError: the state cannot be read, or not be written at the end.
         StoppedError: SIGTERM came; the state is kept.
     """
-    objective.to(machine.device).train()
-    optimizer = build_optimizer(objective, optimizer_config)
+    objective.train()
+    sharing = machine.world.is_sharding
+    trained = shard(objective, machine.device) if sharing else objective.to(machine.device)
+    optimizer = build_optimizer(trained, optimizer_config)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
-    progress = Progress()
-    if config.resume and states(folder):
-        progress.facts = load_state(folder, objective, optimizer)
-        progress.step = progress.facts.pop("step")
+    progress = _start(folder, config, trained, optimizer)
     machine.world.agree(progress.step, "the step to go on from")
     with ExitStack() as stack:
         should_stop = stack.enter_context(stop_on_sigterm())
         stack.enter_context(machine.world.watched())
+        is_shown = machine.world.is_main and not config.is_quiet
+        kept = folder if machine.world.is_main else None
         tracker = stack.enter_context(
-            Tracker(
-                folder if machine.world.is_main else None,
-                folder.name,
-                num_steps,
-                progress.step,
-                machine.world.is_main and not config.is_quiet,
-            )
+            Tracker(kept, folder.name, num_steps, progress.step, is_shown)
         )
         steps = range(progress.step, num_steps)
-        batches = stack.enter_context(Prefetch(_micro_batches(loader, config, machine), steps))
+        batches = stack.enter_context(Prefetch(micro_batches(loader, config, machine), steps))
         watcher = _Watcher(
-            objective, optimizer, config, folder, machine, tracker, progress, loader, after_epoch
+            objective,
+            trained,
+            optimizer,
+            config,
+            folder,
+            machine,
+            tracker,
+            progress,
+            loader,
+            after_epoch,
         )
         stack.callback(watcher.writer.wait)
         train(
-            torch.compile(objective) if config.compile else objective,
+            torch.compile(trained) if config.compile else trained,
             _numbered(steps, batches),
             optimizer,
             learning_rate=learning_rate(schedule, optimizer_config.learning_rate, num_steps),
@@ -165,14 +175,28 @@ def fit(
     return progress
 
 
+def _start(
+    folder: Path, config: TrainConfig, trained: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """From where the folder stopped, where that is asked for, else from the first step."""
+    if not (config.resume and states(folder)):
+        return Progress()
+    facts = load_state(folder, trained, optimizer)
+    return Progress(facts.pop("step"), facts)
+
+
 def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[int, list[Batch]]]:
     return zip(steps, batches, strict=True)
 
 
-def _micro_batches(
+def micro_batches(
     loader: TrainingLoader, config: TrainConfig, machine: Machine
 ) -> Callable[[int], list[Batch]]:
-    """The share of this rank in a step, in micro-batches."""
+    """Number of a step -> the share of this rank in it, in micro-batches.
+
+    Raises:
+        RecipeError: a batch cannot be shared equally.
+    """
     world = machine.world
     parts = world.size * config.accumulate
     if loader.sampler.batch_size < parts:
@@ -198,7 +222,8 @@ def _micro_batches(
 class _Watcher:
     """Looks at every step: checks it, logs it, saves the state, ends epochs."""
 
-    objective: nn.Module
+    objective: nn.Module  # the caller's; with sharding `trained` is a copy, else the same
+    trained: nn.Module
     optimizer: torch.optim.Optimizer
     config: TrainConfig
     folder: Path
@@ -212,7 +237,7 @@ class _Watcher:
     num_since: int = 0
 
     def __post_init__(self) -> None:
-        self.writer = StateWriter(self.folder, self.config.keep_last)
+        self.writer = StateWriter(self.folder, self.config.keep_last, self.machine.world.is_main)
 
     def on_step(self, taken: Taken) -> None:
         self.unchecked.append(taken)
@@ -241,6 +266,7 @@ class _Watcher:
         self._check()
         self._save()
         self._finish_writing()
+        self._show_weights()
 
     def _check(self) -> bool:
         """Whether a rank was asked to stop; all ranks find out at the same step."""
@@ -264,17 +290,26 @@ class _Watcher:
         if self.after_epoch is None:
             return
         started = perf_counter()
+        self._show_weights()
         self.objective.eval()
         values = self.after_epoch(self.progress)
         self.objective.train()
+        if self.machine.world.is_sharding:
+            self.objective.cpu()
         if values:
             self.tracker.log(self.progress.step, values)
         self.started += perf_counter() - started
 
+    def _show_weights(self) -> None:
+        """Make sure that the caller's module has the weights, on the device."""
+        if self.machine.world.is_sharding:
+            write_back(self.trained, self.objective)
+            self.objective.to(self.machine.device)
+
     def _save(self) -> None:
-        if self.machine.world.is_main:
+        if self.machine.world.is_main or self.machine.world.is_sharding:
             facts = {"step": self.progress.step, **self.progress.facts}
-            self.writer.save(self.objective, self.optimizer, facts)
+            self.writer.save(self.trained, self.optimizer, facts)
             self.tracker.flush()
 
     def _finish_writing(self) -> None:

@@ -5,13 +5,12 @@ of all micro-batches and ranks, clipped, one optimizer step. Where micro-batches
 a contrast over the whole batch needs it, a first forward pass without gradients comes before.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 
 from anylead.errors import TrainingError
 from anylead.losses.gather import MicroBatches
@@ -95,10 +94,46 @@ def train(
         on_step(Taken(number, total[0] / total[1], grad_norm, rate, logs, records, total[2]))
 
 
+def mean_loss(
+    objective: Objective,
+    batches: Iterable[Sequence[Batch]],
+    device: torch.device,
+    precision: torch.dtype,
+    world: World,
+) -> float:
+    """The loss of batches that are shared as those of a step are; called on every rank.
+
+    Args:
+        objective: in the mode that is to be measured.
+        batches: the micro-batches of this rank, batch by batch.
+        device: where batches go.
+        precision: of the forward pass.
+        world: the ranks that share a batch.
+    """
+    total = torch.zeros(2, dtype=torch.float64, device=device)  # loss, terms
+    with torch.no_grad():
+        for micro_batches in batches:
+            for step in _second_passes(objective, micro_batches, device, precision):
+                total += torch.stack([step.loss.double(), step.terms.double()])
+    total = world.sum(total)
+    return float(total[0] / total[1])
+
+
 def _accumulate(
     objective: Objective, batches: Sequence[Batch], device: torch.device, precision: torch.dtype
 ) -> list[Step]:
     """Forward and backward of each micro-batch of a step."""
+    steps = []
+    for step in _second_passes(objective, batches, device, precision):
+        torch.autograd.backward(step.loss)
+        steps.append(Step(step.loss.detach(), step.terms, step.logs))
+    return steps
+
+
+def _second_passes(
+    objective: Objective, batches: Sequence[Batch], device: torch.device, precision: torch.dtype
+) -> Iterator[Step]:
+    """Forward of one micro-batch after another, each of which sees the others."""
     shared = MicroBatches(len(batches))
     if len(batches) > 1:
         for i, batch in enumerate(batches):
@@ -106,13 +141,10 @@ def _accumulate(
                 tell_terms(_forward(objective, batch, device, precision).terms)
             if not shared.is_coupled:
                 break  # such as classification: each recording has its own loss
-    steps = []
     for i, batch in enumerate(batches):
         with shared.joining(i):
             step = _forward(objective, batch, device, precision)
-        torch.autograd.backward(step.loss)
-        steps.append(Step(step.loss.detach(), step.terms, step.logs))
-    return steps
+        yield step
 
 
 def _forward(
@@ -128,10 +160,9 @@ def _divide_and_clip(
     parameters: Sequence[nn.Parameter], terms: Tensor, max_norm: float, world: World
 ) -> Tensor:
     """Sum gradients over ranks, divide by `terms`, clip; returns the norm before clipping."""
-    gradients = [item.grad for item in parameters if item.grad is not None]
-    world.sum_gradients(gradients)
+    gradients = world.sum_gradients([item.grad for item in parameters if item.grad is not None])
     torch._foreach_mul_(gradients, (1 / terms).to(gradients[0].dtype))
-    norm = get_total_norm(gradients)
+    norm = world.norm(gradients)
     if max_norm:
         torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm

@@ -1,12 +1,15 @@
 """The state of a run on disk: one safetensors file per kept step, each written as a whole.
 
 With batches and dropout that are functions of the step, this is weights, optimizer moments and the
-step: it does not depend on the number of ranks. Nothing is pickled.
+step: it does not depend on the number of ranks, nor on whether they share the weights out. Nothing
+is pickled.
 """
 
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from anylead.errors import CheckpointError
+from anylead.training.sharding import shared_like, whole
 
 _PATTERN = "resume-*.safetensors"
 
@@ -30,10 +34,11 @@ class StateWriter:
     Args:
         folder: of the run.
         keep_last: how many states stay.
+        is_main: whether this rank writes; the others only give their parts of what is shared out.
     """
 
-    def __init__(self, folder: Path, keep_last: int):
-        self.folder, self.keep_last = folder, keep_last
+    def __init__(self, folder: Path, keep_last: int, is_main: bool = True):
+        self.folder, self.keep_last, self.is_main = folder, keep_last, is_main
         self._copies: dict[str, Tensor] = {}
         self._thread: Thread | None = None
         self._error: CheckpointError | None = None
@@ -43,13 +48,20 @@ class StateWriter:
     ) -> None:
         """Copy the state, and begin to write it; waits for the write before.
 
+        Where weights are shared out among the ranks, all of them call it.
+
         Args:
             module: what is trained.
             optimizer: its moments.
             facts: plain values to get back; "step" is the number of steps taken.
         """
         self.wait()
-        self._copy(_tensors(module, optimizer))
+        tensors = _tensors(module, optimizer)
+        if not self.is_main:
+            for value in tensors.values():
+                whole(value)
+            return
+        self._copy(tensors)
         text = json.dumps(facts)
         path = self.folder / f"resume-{facts['step']:08d}.safetensors"
         self._thread = Thread(target=self._write, args=(path, text))
@@ -75,11 +87,11 @@ class StateWriter:
         """Into the same memory each time: fresh memory costs more than the copy."""
         if self._copies.keys() != tensors.keys():
             self._copies = {
-                name: torch.empty_like(value, device="cpu", memory_format=torch.contiguous_format)
-                for name, value in tensors.items()
+                name: torch.empty(value.shape, dtype=value.dtype) for name, value in tensors.items()
             }
-        for name, value in tensors.items():
-            self._copies[name].copy_(value)
+        with _one_thread():
+            for name, value in tensors.items():
+                self._copies[name].copy_(whole(value))
 
     def _write(self, path: Path, facts: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -99,6 +111,21 @@ class StateWriter:
             self._error = CheckpointError(f"{path}: cannot be written ({error}); {rest}")
             self._error.__cause__ = error
             print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Within the block torch computes in one thread.
+
+    Copies of a state wait for the memory (1 GB takes .2 s so), and where cores are busy elsewhere
+    many small copies in several threads mostly wait for each other.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def states(folder: Path) -> list[Path]:
@@ -133,16 +160,30 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
         remedy = "delete it to go on from the one before, or to start anew"
         raise CheckpointError(f"{path}: damaged ({error}); {remedy}") from error
     try:
-        module.load_state_dict(_below(tensors, "module."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(tensors, "optimizer.").items():
-            index, moment = name.split(".", 1)
-            state.setdefault(int(index), {})[moment] = value
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    except (RuntimeError, ValueError) as error:
+        _put_back(tensors, module, optimizer)
+    except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: another model than the recipe's ({reason})") from error
     return facts
+
+
+def _put_back(
+    tensors: dict[str, Tensor], module: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    own = module.state_dict()
+    weights = _below(tensors, "module.")
+    module.load_state_dict(
+        {name: shared_like(value, own.get(name, value)) for name, value in weights.items()}
+    )
+    parameters = [item for group in optimizer.param_groups for item in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below(tensors, "optimizer.").items():
+        number, moment = name.split(".", 1)
+        index = int(number)
+        is_like_weight = value.shape == parameters[index].shape  # a count of steps is not
+        shared = shared_like(value, parameters[index]) if is_like_weight else value
+        state.setdefault(index, {})[moment] = shared
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _tensors(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
