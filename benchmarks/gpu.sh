@@ -19,7 +19,7 @@ for recordings in 128 256 512 1024 2048; do
   done
 done
 python benchmarks/step.py --size base --recordings 128 --device cuda --seconds 30 | tee -a "$out"
-python benchmarks/embed.py --size base --device cuda --seconds 20 | tee -a "$out"
+python benchmarks/inference.py --size base --device cuda --seconds 20 | tee -a "$out"
 # The whole loop with data from the store: ecgs_per_second in log.csv must be that of the step.
 python -m anylead pretrain --data.store="$store" --out=/tmp/anylead-gpu --train.steps=200 \
   --train.batch_size=512 --train.log_every=20 --train.save_every=100 --train.is_quiet=true \

@@ -132,6 +132,11 @@ class ReferencePretraining(nn.Module):
         }
         return loss, terms, logs
 
+    def context(self, signal: Tensor) -> Tensor:
+        """(rows, 12, time) -> (rows, frame, dim), nothing masked."""
+        normed = self.feature_norm(self._features(signal).transpose(1, 2))
+        return self._contextualize(functional.dropout(self.project(normed), 0.1, self.training))
+
     def _mask_leads(self, signal: Tensor) -> Tensor:
         out = signal.clone()
         for record in out:
@@ -210,6 +215,24 @@ class ReferencePretraining(nn.Module):
         is_positive = (patient[:, None] == patient[None]).float()
         both = logits.log_softmax(1) + logits.log_softmax(0)
         return -(both * is_positive).sum() / is_positive.sum() / 2
+
+
+class ReferenceClassifier(nn.Module):
+    """The same encoder with a linear head on the mean of its frames."""
+
+    def __init__(self, size: str, labels: int):
+        super().__init__()
+        dim = SIZES[size][1]
+        self.encoder = ReferencePretraining(size)
+        self.head = nn.Linear(dim, labels)
+
+    def context(self, signal: Tensor) -> Tensor:
+        """(rows, 12, time) -> (rows, frame, dim)."""
+        return self.encoder.context(signal)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """(rows, 12, time) -> (rows, labels)."""
+        return self.head(self.context(signal).mean(dim=1))
 
 
 class ReferenceAdam(torch.optim.Optimizer):

@@ -34,7 +34,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3, weight_decay=0.01)
 
     for number in range(arguments.steps):
-        step = objective(loader.batch(number))
+        step = objective(loader.batch(number).to("cpu"))
         (step.loss / step.terms).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -320,3 +320,13 @@ def test_a_model_trained_on_some_leads_looks_at_no_others(records):
     restricted, free = Model(made, "cpu"), Model(small_models.checkpoint(), "cpu")
     expected = free.embed(records[0], use_leads="I,II")
     np.testing.assert_allclose(restricted.embed(records[0]), expected, atol=1e-6)
+
+
+def test_bf16_is_near_fp32_and_known_by_another_fingerprint(tmp_path, records):
+    folder = small_models.folder(tmp_path)
+    exact, reduced = (anylead.load(folder, device="cpu", precision=p) for p in ("fp32", "bf16"))
+    expected, found = exact.embed(records), reduced.embed(records)
+    error = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert 0 < error.max() < 0.02
+    assert exact.fingerprint() != reduced.fingerprint()
+    assert reduced.embed(records[0], layer=0).dtype == np.float32

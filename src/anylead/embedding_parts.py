@@ -313,7 +313,8 @@ def _opened(job: Job) -> tuple[Source, Model]:
         torch.set_num_threads(job.num_threads)
     device = f"cuda:{(rank or 0) % num_gpus}" if num_gpus else "cpu"
     source = open_source(job.kind, job.source, job.options)
-    return source, load(job.model, preset=job.preset, device=device)
+    precision = job.plan.settings["precision"]
+    return source, load(job.model, preset=job.preset, device=device, precision=precision)
 
 
 def _write_part(

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from anylead.leads import LEADS
 from anylead.loading import Labels, Prefetch, TrainingLoader, evaluation_batches
+from anylead.records import Record
+from anylead.signals import PreprocessConfig, preprocess
+from anylead.store import Plan, Store, build
 from synthetic_store import open_store
 
 
@@ -12,8 +16,27 @@ def loader(crop="pair", batch_size=8, seconds=5.0, **rest):
     return TrainingLoader(store, rows, batch_size, seconds, crop, seed=0, **rest)
 
 
+@pytest.fixture(scope="module")
+def any_store(tmp_path_factory):
+    """Recordings of .6 to 2.6 s that differ in leads."""
+    rng = np.random.default_rng(0)
+    sets = (LEADS, ("II", "V3"), ("V6",))
+    records = [
+        Record(rng.standard_normal((len(leads), 300 + 120 * n)).astype(np.float32), leads, 500.0)
+        for n, leads in enumerate(3 * sets)
+    ]
+    folder = tmp_path_factory.mktemp("any") / "store"
+    ids = [str(n) for n in range(len(records))]
+    plan = Plan("test", PreprocessConfig(), {}, len(ids), build.items_sha256(ids), len(ids))
+    with build.building(folder, plan):
+        rows = ((record, preprocess(record, plan.preprocess)) for record in records)
+        build.write_shard(folder, 0, rows)
+        build.finish(folder, plan, {}, "")
+    return Store.open(folder)
+
+
 def test_a_pair_is_the_recording_in_millivolts():
-    batch = loader().batch(0)
+    batch = loader().batch(0).to("cpu")
     assert batch.signal.shape == (8, 2, 12, 500)
     assert batch.num_samples is None
     store = open_store()
@@ -23,8 +46,40 @@ def test_a_pair_is_the_recording_in_millivolts():
         np.testing.assert_allclose(joined.numpy(), whole, rtol=1e-6)
 
 
+@pytest.mark.parametrize("crop", ["pair", "random"])
+@pytest.mark.parametrize("num_parts", [1, 2, 3])
+def test_int16_becomes_on_the_device_the_very_float32_of_the_recording(any_store, crop, num_parts):
+    store = any_store
+    made = TrainingLoader(store, np.arange(store.num_records), 9, 1.0, crop, seed=0)
+    for part in range(num_parts):
+        batch = made.batch(1, part, num_parts)
+        assert batch.signal.dtype == torch.int16
+        moved = batch.to("cpu")
+        assert moved.signal.dtype == torch.float32
+        for i, row in enumerate(batch.record.tolist()):
+            length = int(store.num_samples[row])
+            whole = store.read(np.array([row]), np.array([0]), length)[0].astype(np.float32)
+            millivolts = whole * store.scale[row][:, None]
+            for segment, signal in enumerate(moved.signal[i].numpy()):
+                num = 500 if batch.num_samples is None else int(batch.num_samples[i, segment])
+                assert _is_part(signal[:, :num], millivolts)
+                assert not signal[:, num:].any()
+            assert not moved.signal[i, :, ~moved.has_lead[i, 0]].any()
+
+
+def _is_part(part, whole):
+    starts = range(whole.shape[1] - part.shape[1] + 1)
+    return any(np.array_equal(part, whole[:, s : s + part.shape[1]]) for s in starts)
+
+
+def test_a_batch_in_millivolts_stays_what_it_is_when_moved_again():
+    moved = loader().batch(0).to("cpu")
+    assert moved.scale is None
+    assert torch.equal(moved.to("cpu").signal, moved.signal)
+
+
 def test_limb_leads_obey_einthoven_in_the_batch():
-    signal = loader().batch(3).signal
+    signal = loader().batch(3).to("cpu").signal
     torch.testing.assert_close(
         signal[:, :, 2], signal[:, :, 1] - signal[:, :, 0], atol=2e-3, rtol=0
     )
@@ -32,8 +87,8 @@ def test_limb_leads_obey_einthoven_in_the_batch():
 
 @pytest.mark.parametrize("num_parts", [2, 4, 8])
 def test_parts_of_a_step_make_the_whole(num_parts):
-    whole = loader().batch(5)
-    parts = [loader().batch(5, part, num_parts) for part in range(num_parts)]
+    whole = loader().batch(5).to("cpu")
+    parts = [loader().batch(5, part, num_parts).to("cpu") for part in range(num_parts)]
     for name in ("signal", "seed", "record", "patient"):
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(whole, name))

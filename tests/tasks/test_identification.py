@@ -69,7 +69,8 @@ def test_two_sessions_are_two_recordings_of_each_patient():
 def test_halves_do_not_overlap(part, low, high):
     store = open_store()
     rows = np.arange(8)
-    (batch,) = drawn_batches(store, rows, 3.0, 8, seed=1, part=part)
+    (read,) = drawn_batches(store, rows, 3.0, 8, seed=1, part=part)
+    batch = read.to("cpu")
     assert batch.signal.shape == (8, 1, 12, 300)
     for row, signal in zip(rows, batch.signal[:, 0], strict=True):
         whole = store.read(np.array([row]), np.array([0]), 1000)[0] * store.scale[row][:, None]

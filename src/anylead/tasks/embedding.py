@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
+from anylead.models import freeze
 from anylead.objective import Batch
 
 Rows = NDArray[np.int64]
@@ -22,7 +23,7 @@ class Embedder(Protocol):
         ...
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def embed(
     module: Embedder,
     batches: Iterable[Batch],
@@ -32,21 +33,20 @@ def embed(
 ) -> tuple[Rows, NDArray[np.float32]]:
     """One vector for each recording, the mean direction over its segments.
 
-    Leaves the module in evaluation mode.
+    A copy of the module for inference is what runs.
 
     Returns:
         (record,) rows of the store in the order of the batches, and (record, dim) vectors of
         length 1.
     """
-    if isinstance(module, nn.Module):
-        module.eval()
-    rows, vectors = [], []
+    rows, vectors, frozen = [], [], None
     for batch in batches:
         moved = batch.to(device)
+        frozen = frozen or freeze(module, moved.signal.shape[-1], precision)  # type: ignore[type-var]
         if restrict is not None:
             moved = restrict(moved)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            segments = module.embeddings(moved).float()
+            segments = frozen.embeddings(moved).float()
         mean = nn.functional.normalize(segments, dim=2).mean(dim=1)
         rows.append(batch.record.numpy())
         vectors.append(nn.functional.normalize(mean, dim=1).cpu().numpy())

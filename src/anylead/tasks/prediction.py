@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from torch import Tensor, nn
+from torch import Tensor
 
 from anylead.augment import Augmentation
+from anylead.models import freeze
 from anylead.objective import Batch
 
 
@@ -37,7 +38,7 @@ class Predictions(NamedTuple):
         return np.asarray(expit(self.logits.astype(np.float64)))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def predict(
     task: Classifier,
     batches: Iterable[Batch],
@@ -45,24 +46,23 @@ def predict(
     precision: torch.dtype = torch.float32,
     restrict: Augmentation | None = None,
 ) -> Predictions:
-    """Run a task over batches of windows; leaves the module in evaluation mode.
+    """Run a task over batches of windows.
 
     Args:
-        task: the trained module.
+        task: the trained module; a copy of it for inference is what runs.
         batches: (batch, window, lead, time) each.
         device: where it runs.
         precision: of the forward pass.
         restrict: takes leads away, or None.
     """
-    if isinstance(task, nn.Module):
-        task.eval()
-    rows, logits = [], []
+    rows, logits, frozen = [], [], None
     for batch in batches:
         moved = batch.to(device)
+        frozen = frozen or freeze(task, moved.signal.shape[-1], precision)  # type: ignore[type-var]
         if restrict is not None:
             moved = restrict(moved)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            windows = task.logits(moved)  # (batch, window, class)
+            windows = frozen.logits(moved)  # (batch, window, class)
         rows.append(batch.record.numpy())
         logits.append(windows.float().mean(dim=1).cpu().numpy())
     row = np.concatenate(rows)
