@@ -19,6 +19,7 @@ from anylead.models.transformer import TransformerLayer
 M = TypeVar("M", bound=nn.Module)
 # Frames, 12.8 s at the paper's rate: the spectrum of a base encoder takes 42 MB at 5 s, and grows.
 _LONGEST = 400
+_OPERATORS = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
 
 
 def freeze(module: M, num_samples: int, precision: torch.dtype) -> M:
@@ -116,5 +117,8 @@ def _can_pack(weight: Tensor) -> bool:
     """Whether oneDNN takes a weight in its own order; tried on x86 alone."""
     has_libraries = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
     if weight.device.type != "cpu" or not has_libraries:
+        return False
+    # Operators that torch uses itself but does not promise to keep.
+    if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):
         return False
     return weight.dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
