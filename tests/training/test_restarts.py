@@ -22,7 +22,8 @@ def test_torchrun_starts_all_ranks_again_and_they_go_on_from_the_last_state(tmp_
     paths = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
     ended = subprocess.run(
         command,
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        env=os.environ
+        | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
         capture_output=True,
         text=True,
         timeout=500,

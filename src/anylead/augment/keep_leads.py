@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anylead.leads import lead_mask
+from anylead.leads import NUM_LEADS, lead_mask, parse_leads
 from anylead.objective import Batch
 
 
@@ -29,10 +29,9 @@ class KeepLeads:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with these leads at most."""
-        mask = lead_mask(self.leads)
-        if self.prob == 0 or mask.all():
+        if self.prob == 0 or len(parse_leads(self.leads)) == NUM_LEADS:
             return batch
-        is_kept = torch.from_numpy(mask).to(batch.signal.device)
+        is_kept = torch.from_numpy(lead_mask(self.leads)).to(batch.signal.device)
         has_lead = batch.has_lead & is_kept
         return replace(
             batch, signal=batch.signal.where(has_lead[..., None], 0.0), has_lead=has_lead

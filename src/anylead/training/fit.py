@@ -139,11 +139,7 @@ def fit(
     with ExitStack() as stack:
         should_stop = stack.enter_context(stop_on_sigterm())
         stack.enter_context(machine.world.watched())
-        is_shown = machine.world.is_main and not config.is_quiet
-        kept = folder if machine.world.is_main else None
-        tracker = stack.enter_context(
-            Tracker(kept, folder.name, num_steps, progress.step, is_shown)
-        )
+        tracker = stack.enter_context(_tracker(folder, config, machine, num_steps, progress.step))
         steps = range(progress.step, num_steps)
         batches = stack.enter_context(Prefetch(micro_batches(loader, config, machine), steps))
         watcher = _Watcher(
@@ -183,6 +179,15 @@ def _start(
         return Progress()
     facts = load_state(folder, trained, optimizer)
     return Progress(facts.pop("step"), facts)
+
+
+def _tracker(
+    folder: Path, config: TrainConfig, machine: Machine, num_steps: int, first_step: int
+) -> Tracker:
+    """One rank writes and talks."""
+    is_shown = machine.world.is_main and not config.is_quiet
+    kept = folder if machine.world.is_main else None
+    return Tracker(kept, folder.name, num_steps, first_step, is_shown)
 
 
 def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[int, list[Batch]]]:
