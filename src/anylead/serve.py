@@ -89,6 +89,8 @@ def run(recipe: Recipe) -> None:
             print("anylead serve: open to other machines without a token; see --token_file")
         signal.signal(signal.SIGTERM, _end)  # uvicorn passes on what it was stopped by
         uvicorn.Server(settings).run(sockets=[listening])
+    # Only where this process was started with SIGINT ignored: else uvicorn passes it on.
+    print("anylead serve: stopped", flush=True)
 
 
 def _end(*_: object) -> None:
