@@ -13,7 +13,8 @@ from anylead.store.quantize import quantize
 )
 def test_integers_with_one_gain_come_back_exactly(digital, gain):
     signal = (digital / gain).astype(np.float32)
-    steps, scale = quantize(signal, np.full(2, 1 / gain))
+    steps = np.empty(signal.shape, dtype=np.int16)
+    scale = quantize(signal, np.full(2, 1 / gain), steps)
     fits = np.abs(digital.astype(int)).max(axis=1) <= 32767
     np.testing.assert_array_equal(steps[fits], digital[fits])
     np.testing.assert_allclose(scale[fits], 1 / gain, rtol=1e-6)
@@ -25,7 +26,8 @@ def test_integers_with_one_gain_come_back_exactly(digital, gain):
     resolution=st.sampled_from([np.nan, 1e-9, 0.0, -1.0]),
 )
 def test_anything_else_is_kept_within_half_a_step_of_32000(signal, resolution):
-    steps, scale = quantize(signal, np.full(3, resolution))
+    steps = np.empty(signal.shape, dtype=np.int16)
+    scale = quantize(signal, np.full(3, resolution), steps)
     peak = np.abs(signal.astype(np.float64)).max(axis=1)
     assert np.isfinite(scale).all()
     assert (scale <= np.maximum(peak / 32000, 1.1e-9) * 1.001).all()

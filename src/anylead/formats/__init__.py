@@ -87,9 +87,13 @@ def read(path: str | Path) -> Record:
         MissingPackageError: the format needs an optional package.
     """
     path = Path(path)
-    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
-        path = path.with_name(f"{path.name}.hea")  # WFDB users name records without extension
-    name = find_format(path)
+    try:
+        name = find_format(path)
+    except FormatError:
+        header = path.with_name(f"{path.name}.hea")
+        if path.exists() or not header.is_file():
+            raise
+        path, name = header, "wfdb"  # WFDB users name records without extension
     if name is None and path.suffix.lower() == ".dat":
         raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
     if name is None:

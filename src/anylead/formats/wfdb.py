@@ -6,7 +6,6 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -47,14 +46,7 @@ def read(path: Path) -> Record:
     Raises:
         FormatError: header or samples are missing, cut short, changed, or of no known lead.
     """
-    header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
-    if not header_path.is_file() and path.with_name(path.name + ".hea").is_file():
-        header_path = path.with_name(path.name + ".hea")
-    if not header_path.is_file():
-        raise FormatError(
-            f"{path}: its header {header_path.name} is missing; samples alone tell neither leads"
-            " nor sample rate"
-        )
+    header_path = path if path.suffix.lower() == ".hea" else _header_of(path)
     header = read_header(header_path)
     signal, lines = read_signals(header)
     rows, leads = _leads(header, lines)
@@ -80,6 +72,17 @@ def read(path: Path) -> Record:
         resolution=tuple(
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
         ),
+    )
+
+
+def _header_of(path: Path) -> Path:
+    """The header of samples, or of a name without extension."""
+    for header_path in (path.with_suffix(".hea"), path.with_name(path.name + ".hea")):
+        if header_path.is_file():
+            return header_path
+    raise FormatError(
+        f"{path}: its header {path.with_suffix('.hea').name} is missing; samples alone tell neither"
+        " leads nor sample rate"
     )
 
 
@@ -253,7 +256,7 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     gains = {(line.description, line.gain) for line in known}
     varied = {name for name in first if sum(pair[0] == name for pair in gains) > 1}
     lines = tuple(
-        replace(line, gain=math.nan) if name in varied else line for name, line in first.items()
+        line._replace(gain=math.nan) if name in varied else line for name, line in first.items()
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)

@@ -1,12 +1,14 @@
 """The text header of a WFDB record (header(5) of the WFDB manual), read by field, not by line."""
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from anylead.errors import FormatError
 
@@ -23,8 +25,7 @@ _SEGMENT = re.compile(r"^(\S+)\s+(\d+)\s*$")
 _FIELD = re.compile(r"^<?([A-Za-z][A-Za-z _-]*)>?\s*:\s*(.*)$")
 
 
-@dataclass(frozen=True)
-class SignalLine:
+class SignalLine(NamedTuple):
     """One signal of a record.
 
     Attributes:
@@ -95,9 +96,10 @@ def read_header(path: Path) -> Header:
         FormatError: it cannot be read, is no WFDB header, or names a file outside its folder.
     """
     try:
-        if path.stat().st_size > _LARGEST_HEADER:
-            raise FormatError(f"{path}: more than {_LARGEST_HEADER} bytes; no WFDB header")
-        text = path.read_bytes().decode("utf-8", "replace").lstrip("\ufeff")
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST_HEADER:
+                raise FormatError(f"{path}: more than {_LARGEST_HEADER} bytes; no WFDB header")
+            text = file.read().decode("utf-8", "replace").lstrip("\ufeff")
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}; check the path") from None
     stripped = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]

@@ -16,6 +16,9 @@ from anylead.signals.resample import resample
 
 # A lead that moves by less than this (in mV) is a constant.
 _CONSTANT = 1e-6
+_FOUND = np.array(
+    [Quality.MISSING_SAMPLES, Quality.LONG_GAP, Quality.LOST, Quality.FLAT], dtype=np.uint16
+)
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,7 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
     has_lead = in_file & ~lost & ~is_flat
     if not has_lead.all():
         signal = np.where(has_lead[:, None], signal, np.float32(0))
-    quality = (
-        some * Quality.MISSING_SAMPLES
-        | long * Quality.LONG_GAP
-        | lost * Quality.LOST
-        | is_flat * Quality.FLAT
-    ).astype(np.uint16)
+    quality = _FOUND @ np.stack([some, long, lost, is_flat])
     quality |= assess(signal, has_lead, record.sample_rate, record.unit, (low, high))
     if record.leads != recorded:
         estimated = [name not in recorded for name in LEADS] & has_lead

@@ -27,8 +27,25 @@ class Quality(IntFlag):
     RATE = 4096  # of the recording: below 20 or above 300 beats a minute, or no beats stand out
 
 
+# Bits that `assess` gives, in its order.
+_JUDGED = np.array(
+    [
+        Quality.CLIPPED,
+        Quality.POWERLINE,
+        Quality.BASELINE,
+        Quality.AMPLITUDE,
+        Quality.LIMB_INCONSISTENT,
+        Quality.SWAPPED,
+        Quality.DUPLICATED,
+        Quality.RATE,
+    ],
+    dtype=np.uint16,
+)
+# Frequencies of the mains, those beside them, and which of these each must stand out from.
 _MAINS_HZ = (50.0, 60.0)
-_NEIGHBOURS_HZ = (-4.0, -3.0, 3.0, 4.0)
+_BESIDE_HZ = (46.0, 47.0, 54.0, 56.0, 63.0, 64.0)
+_BESIDE = np.array([[0, 1, 2, 3], [2, 3, 4, 5]])
+_LEAST_RATE = 119.0  # Hz; slower signals do not hold what is beside 50 Hz
 _LARGEST_MAINS = 0.03  # mV; in signals without voltage, standard deviations
 _LARGEST_WANDER = {"mV": 1.0, "NU": 3.0}
 _PLAUSIBLE_MV = (0.05, 15.0)
@@ -37,6 +54,7 @@ _CLIPPED_SAMPLES = 4
 _CLIPPED_SECONDS = 0.5
 _LARGEST_MISFIT = 0.1  # of the limb leads' root mean square
 _OPPOSITE = -0.6
+_SWAP_LEADS = [LEADS.index(name) for name in ("I", "II", "aVR", "V6")]
 _PLAUSIBLE_PER_MINUTE = (20.0, 300.0)
 _LARGEST_REST = 0.45  # slope between beats, of that in them
 _PAIRS = np.triu_indices(NUM_LEADS, k=1)
@@ -64,24 +82,22 @@ def assess(
     """
     low, high = extremes or (signal.min(axis=1), signal.max(axis=1))
     # Relations between leads show in every fourth sample as well.
-    thin = signal[:, ::4] if signal.shape[1] >= 1000 else signal
+    thin = np.ascontiguousarray(signal[:, ::4]) if signal.shape[1] >= 1000 else signal
     centred = thin - thin.mean(axis=1, keepdims=True)
     gram = (centred @ centred.T).astype(np.float64)
-    flags = np.zeros(NUM_LEADS, dtype=np.uint16)
-    flags |= _is_clipped(signal, high, low, sample_rate) * np.uint16(Quality.CLIPPED)
-    flags |= _has_mains(signal, sample_rate) * np.uint16(Quality.POWERLINE)
-    flags |= _wanders(signal, sample_rate, unit) * np.uint16(Quality.BASELINE)
+    found = np.zeros((len(_JUDGED), NUM_LEADS), dtype=bool)
+    found[0] = _is_clipped(signal, thin, high, low, sample_rate)
+    found[1] = _has_mains(signal, sample_rate)
+    found[2] = _wanders(signal, sample_rate, unit)
     if unit == "mV":
         least, most = _PLAUSIBLE_MV
-        is_odd = (high - low < least) | (high - low > most)
-        flags |= is_odd * np.uint16(Quality.AMPLITUDE)
-    if not limbs_fit(gram[:6, :6], has_lead[:6], free_scale=unit != "mV"):
-        flags[:6] |= np.uint16(Quality.LIMB_INCONSISTENT)
-    flags |= _is_swapped(gram, has_lead) * np.uint16(Quality.SWAPPED)
-    flags |= _is_duplicated(signal, gram, has_lead) * np.uint16(Quality.DUPLICATED)
-    if not has_plausible_rate(signal, sample_rate):
-        flags |= np.uint16(Quality.RATE)
-    return np.where(has_lead, flags, np.uint16(0)).astype(np.uint16)
+        found[3] = (high - low < least) | (high - low > most)
+    found[4, :6] = not limbs_fit(gram[:6, :6], has_lead[:6], free_scale=unit != "mV")
+    found[5] = _is_swapped(gram, has_lead)
+    found[6] = _is_duplicated(signal, gram, has_lead)
+    found[7] = not has_plausible_rate(signal, sample_rate)
+    flags: NDArray[np.uint16] = _JUDGED @ (found & has_lead)
+    return flags
 
 
 def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
@@ -109,7 +125,7 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
     steep = summed[smooth:] - summed[:-smooth]
     tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
     beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
-    if np.median(steep) > _LARGEST_REST * beat:
+    if np.count_nonzero(steep > _LARGEST_REST * beat) > len(steep) / 2:
         return False
     least, most = _PLAUSIBLE_PER_MINUTE
     seconds = len(steep) / rate
@@ -121,7 +137,7 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
 
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
     """Beats a minute by their mean distance; of a single one by the longer rest beside it."""
-    begins = np.flatnonzero(is_beat[1:] & ~is_beat[:-1]) / rate
+    begins = np.flatnonzero(is_beat[1:] > is_beat[:-1]) / rate
     if len(begins) == 0:
         return 0.0
     if len(begins) == 1:
@@ -179,20 +195,31 @@ def smallest_misfit(gram: NDArray[np.float64]) -> tuple[float, NDArray[np.float6
 
 def _is_clipped(
     signal: NDArray[np.float32],
+    thin: NDArray[np.float32],
     high: NDArray[np.float32],
     low: NDArray[np.float32],
     sample_rate: float,
 ) -> NDArray[np.bool_]:
-    """Several times for a while, or once for long, at the largest or smallest value."""
+    """Several times for a while, or once for long, at the largest or smallest value.
+
+    Args:
+        signal: (lead, time).
+        thin: (lead, ...) at least every fourth sample of it.
+        high, low: (lead,) largest and smallest value.
+        sample_rate: Hz.
+    """
     is_clipped = np.zeros(len(signal), dtype=bool)
+    # Every run that counts has a sample in `thin`, and a long one has several.
+    least = min(_CLIPPED_RUNS, int(_CLIPPED_SECONDS * sample_rate) // _CLIPPED_SAMPLES)
     for rail in (high, low):
-        at_rail = signal == rail[:, None]
+        at_rail = thin == rail[:, None]
         count = np.add.reduce(at_rail.view(np.int8), axis=1, dtype=np.int32)
-        for lead in np.flatnonzero((count >= _CLIPPED_RUNS * _CLIPPED_SAMPLES) & (high > low)):
-            edges = np.flatnonzero(np.diff(at_rail[lead].astype(np.int8), prepend=0, append=0))
+        for lead in np.flatnonzero((count >= least) & (high > low)):
+            is_at_rail = (signal[lead] == rail[lead]).view(np.int8)
+            edges = np.flatnonzero(np.diff(is_at_rail, prepend=0, append=0))
             runs = edges[1::2] - edges[::2]
             often = np.count_nonzero(runs >= _CLIPPED_SAMPLES) >= _CLIPPED_RUNS
-            is_clipped[lead] |= bool(often or runs.max() > _CLIPPED_SECONDS * sample_rate)
+            is_clipped[lead] |= bool(often or runs.max(initial=0) > _CLIPPED_SECONDS * sample_rate)
     return is_clipped
 
 
@@ -200,18 +227,15 @@ def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bo
     """A line that stands out from the frequencies beside it, over windows of one second."""
     window = round(sample_rate)
     num_windows = signal.shape[1] // window
-    if num_windows == 0 or sample_rate < 2.2 * (_MAINS_HZ[0] + _NEIGHBOURS_HZ[-1]):
+    if num_windows == 0 or sample_rate < _LEAST_RATE:
         return np.zeros(len(signal), dtype=bool)
     pieces = signal[:, : num_windows * window].reshape(-1, window)
-    waves = _waves(window, sample_rate)
-    cosine, sine = (pieces @ waves).reshape(len(signal), num_windows, 2, -1).swapaxes(0, 2)
-    # (window, lead, frequency) -> mean amplitude (lead, mains, 1 + neighbours)
-    size = (
-        np.sqrt(cosine * cosine + sine * sine)
-        .mean(axis=0)
-        .reshape(len(signal), -1, 1 + len(_NEIGHBOURS_HZ))
-    )
-    line, beside = size[:, :, 0], size[:, :, 1:].mean(axis=2)
+    power = np.square(pieces @ _waves(window, sample_rate))
+    half = power.shape[1] // 2
+    sizes = np.sqrt(power[:, :half] + power[:, half:])  # (lead * window, frequency)
+    mean = sizes.reshape(len(signal), num_windows, half).mean(axis=1)
+    line = mean[:, : len(_MAINS_HZ)]
+    beside = mean[:, len(_MAINS_HZ) + _BESIDE].mean(axis=2)  # (lead, mains)
     found: NDArray[np.bool_] = ((line > _LARGEST_MAINS) & (line > 3 * beside)).any(axis=1)
     return found
 
@@ -219,8 +243,7 @@ def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bo
 @lru_cache(maxsize=16)
 def _waves(window: int, sample_rate: float) -> NDArray[np.float32]:
     """(window, 2 * frequencies): cosines, then sines, that give amplitudes."""
-    rates = [mains + by for mains in _MAINS_HZ for by in (0.0, *_NEIGHBOURS_HZ)]
-    usable = [rate if rate < 0.48 * sample_rate else 0.0 for rate in rates]
+    usable = [rate if rate < 0.48 * sample_rate else 0.0 for rate in _MAINS_HZ + _BESIDE_HZ]
     turn = 2 * np.pi * np.outer(np.arange(window) / sample_rate, usable)
     taper = np.hanning(window + 2)[1:-1, None]
     waves = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * taper * 2 / taper.sum()
@@ -234,19 +257,20 @@ def _wanders(signal: NDArray[np.float32], sample_rate: float, unit: str) -> NDAr
     num_windows = signal.shape[1] // window
     if num_windows < 2:
         return np.zeros(len(signal), dtype=bool)
-    level = signal[:, : num_windows * window].reshape(len(signal), num_windows, window).mean(axis=2)
+    pieces = signal[:, : num_windows * window].reshape(len(signal), num_windows, window)
+    level = pieces @ np.full(window, 1 / window, dtype=np.float32)
     return np.asarray(np.ptp(level, axis=1) > _LARGEST_WANDER[unit])
 
 
 def _is_swapped(gram: NDArray[np.float64], has_lead: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Lead I or II upside down against V6 while aVR, else always inverted, is not."""
-    first, second, right, sixth = (LEADS.index(name) for name in ("I", "II", "aVR", "V6"))
     is_swapped = np.zeros(NUM_LEADS, dtype=bool)
-    if has_lead[[first, second, right, sixth]].all():
-        norm = np.sqrt(np.diag(gram))
-        against_v6 = gram[sixth] / np.maximum(norm * norm[sixth], 1e-30)
-        inverted = min(against_v6[first], against_v6[second]) < _OPPOSITE
-        is_swapped[:6] = inverted and against_v6[right] > -0.2
+    if has_lead[_SWAP_LEADS].all():
+        *others, sixth = _SWAP_LEADS
+        power = gram.diagonal()
+        norm = np.sqrt(power[others] * power[sixth])
+        first, second, right = (gram[sixth, others] / np.maximum(norm, 1e-30)).tolist()
+        is_swapped[:6] = min(first, second) < _OPPOSITE and right > -0.2
     return is_swapped
 
 

@@ -8,8 +8,8 @@ _FULL_SCALE = 32000  # leaves room above the largest sample for rounding
 
 
 def quantize(
-    signal: NDArray[np.float32], resolution: NDArray[np.float64]
-) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    signal: NDArray[np.float32], resolution: NDArray[np.float64], out: NDArray[np.int16]
+) -> NDArray[np.float32]:
     """Store each lead as whole numbers of its own step.
 
     The step is that of the source where its samples are known to be whole numbers of it, so that
@@ -18,9 +18,10 @@ def quantize(
     Args:
         signal: (lead, time), finite.
         resolution: (lead,) step of the source, NaN where it is unknown.
+        out: (lead, time), filled with the steps.
 
     Returns:
-        (lead, time) int16 and (lead,) float32 scale: signal = int16 * scale.
+        (lead,) scale: signal = out * scale.
     """
     peak = np.maximum(signal.max(axis=1, initial=0), -signal.min(axis=1, initial=0))
     fits = np.zeros(len(signal), dtype=bool)
@@ -30,4 +31,5 @@ def quantize(
     scale = np.where(fits, resolution, np.maximum(peak, smallest) / _FULL_SCALE)
     scale = scale.astype(np.float32)
     steps = signal * (1 / scale.astype(np.float64)).astype(np.float32)[:, None]
-    return np.rint(steps, out=steps).astype(np.int16), scale
+    out[:] = np.rint(steps, out=steps)
+    return scale

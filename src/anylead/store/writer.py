@@ -15,7 +15,7 @@ from anylead.store.files import HashingFile
 from anylead.store.quantize import quantize
 from anylead.store.schema import SHARD
 
-# A record batch is written when its signals reach this size: the memory a writer needs.
+# A record batch holds signals of up to this size, or one recording: the memory a writer needs.
 _BATCH_BYTES = 32 * 2**20
 
 
@@ -29,8 +29,9 @@ class ShardWriter:
     def __init__(self, file: HashingFile):
         self._writer = pa.ipc.new_file(pa.PythonFile(file, mode="w"), SHARD)
         self._rows: list[dict[str, Any]] = []
-        self._signals: list[NDArray[np.int16]] = []
-        self._num_bytes = 0
+        # Filled again for every batch: fresh memory costs as much as writing it to a file.
+        self._values = np.empty(_BATCH_BYTES // 2, dtype=np.int16)
+        self._ends = [0]
         self.num_records = 0
         self.labels: dict[str, set[str]] = {}
 
@@ -38,9 +39,9 @@ class ShardWriter:
         """Append one recording; `record` tells all but the signal."""
         present = prepared.has_lead
         signal = prepared.signal if present.all() else prepared.signal[present]
-        steps, present_scale = quantize(signal, prepared.resolution[present])
+        steps = self._room(signal.size).reshape(signal.shape)
         scale = np.zeros(NUM_LEADS, dtype=np.float32)
-        scale[present] = present_scale
+        scale[present] = quantize(signal, prepared.resolution[present], steps)
         for task, labels in record.labels.items():
             self.labels.setdefault(task, set()).update(labels)
         self._rows.append(
@@ -61,11 +62,7 @@ class ShardWriter:
                 "source_rate": record.sample_rate,
             }
         )
-        self._signals.append(steps.reshape(-1))
-        self._num_bytes += steps.nbytes
         self.num_records += 1
-        if self._num_bytes >= _BATCH_BYTES:
-            self._flush()
 
     def close(self) -> None:
         """Write what is left and the end of the file."""
@@ -73,16 +70,25 @@ class ShardWriter:
             self._flush()
         self._writer.close()
 
+    def _room(self, num: int) -> NDArray[np.int16]:
+        """Where the next `num` values of the record batch go; a full batch is written first."""
+        if self._rows and self._ends[-1] + num > len(self._values):
+            self._flush()
+        if num > len(self._values):
+            self._values = np.empty(num, dtype=np.int16)
+        begin = self._ends[-1]
+        self._ends.append(begin + num)
+        return self._values[begin : begin + num]
+
     def _flush(self) -> None:
         columns = [
             pa.array([row[name] for row in self._rows], type=kind)
             for name, kind in zip(SHARD.names[:-1], SHARD.types[:-1], strict=True)
         ]
-        ends = np.cumsum([0, *(len(signal) for signal in self._signals)], dtype=np.int64)
-        values = pa.array(np.concatenate(self._signals))
-        columns.append(pa.LargeListArray.from_arrays(pa.array(ends), values))
+        values = pa.array(self._values[: self._ends[-1]])
+        columns.append(pa.LargeListArray.from_arrays(pa.array(self._ends, pa.int64()), values))
         self._writer.write_batch(pa.record_batch(columns, schema=SHARD))
-        self._rows, self._signals, self._num_bytes = [], [], 0
+        self._rows, self._ends = [], [0]
 
 
 def split_draw(record: Record) -> int:
