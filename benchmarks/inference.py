@@ -19,7 +19,7 @@ import measure
 import numpy as np
 import torch
 from reference_step import ReferenceAdam, ReferenceClassifier
-from step import PRECISIONS, autocast, wait
+from step import PRECISIONS, autocast, loop_step, wait
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anylead import inference
@@ -31,7 +31,6 @@ from anylead.tasks.classification import Classification
 from anylead.tasks.prediction import predict
 from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
-from anylead.training.loop import train
 from anylead.training.optimizer import build_optimizer
 
 ROWS, TIME, LABELS = 32, 2500, 26
@@ -123,7 +122,9 @@ def finetune(arguments: argparse.Namespace) -> Calls:
     for name, dtype in PRECISIONS.items():
         plain = ReferenceClassifier(arguments.size, LABELS).to(device).train()
         calls[f"plain_{name}"] = plain_step(plain, device, dtype)
-        calls[f"ours_{name}"] = our_step(classification(arguments).train(), device, dtype)
+        task = classification(arguments).train()
+        optimizer = build_optimizer(task, OptimizerConfig())
+        calls[f"ours_{name}"] = loop_step(task, optimizer, batch(), device, dtype, World())
     return calls
 
 
@@ -142,28 +143,6 @@ def plain_step(
         loss.backward()
         optimizer.step()
         loss.item()
-        wait(device)
-
-    return run
-
-
-def our_step(task: Classification, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
-    config = OptimizerConfig()
-    optimizer = build_optimizer(task, config)
-    read = batch()
-
-    def run() -> None:
-        train(
-            task,
-            [(0, [read])],
-            optimizer,
-            learning_rate=lambda step: config.learning_rate,
-            max_grad_norm=0.0,
-            device=device,
-            precision=dtype,
-            world=World(),
-            on_step=lambda taken: taken.check(),
-        )
         wait(device)
 
     return run

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, MaskedPredictionConfig
-from anylead.objective import Batch
+from anylead.objective import Batch, Objective
 from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
 from anylead.training.loop import train
@@ -105,26 +105,37 @@ def objective_and_batch(arguments: argparse.Namespace) -> tuple[Pretraining, Bat
 def our_step(
     arguments: argparse.Namespace, dtype: torch.dtype, world: World | None = None
 ) -> Callable[[], None]:
-    """One step of the very loop of the package."""
+    """One step of the pre-training that `arguments` name."""
     objective, batch = objective_and_batch(arguments)
-    config = OptimizerConfig()
-    optimizer = build_optimizer(objective, config)
-    forward = torch.compile(objective) if arguments.compile else objective
+    optimizer = build_optimizer(objective, OptimizerConfig())
     device = torch.device(arguments.device)
     if device.type == "cuda":
         batch = batch.pin()
+    forward = torch.compile(objective) if arguments.compile else objective
+    return loop_step(forward, optimizer, batch, device, dtype, world or World())
+
+
+def loop_step(
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    device: torch.device,
+    dtype: torch.dtype,
+    world: World,
+) -> Callable[[], None]:
+    """One step of the very loop of the package; whether the loss is finite is looked at."""
 
     def run() -> None:
         train(
-            forward,
+            objective,
             [(0, [batch])],
             optimizer,
-            learning_rate=lambda step: config.learning_rate,
+            learning_rate=lambda step: OptimizerConfig().learning_rate,
             max_grad_norm=0.0,
             device=device,
             precision=dtype,
-            world=world or World(),
-            on_step=lambda taken: None,
+            world=world,
+            on_step=lambda taken: taken.check(),
         )
         wait(device)
 

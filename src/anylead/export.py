@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from anylead.errors import CheckpointError, MissingPackageError, RecipeError
 from anylead.inference import Model, load
-from anylead.leads import LEADS, lead_mask, parse_leads
+from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
 from anylead.store.files import whole_file
 
@@ -83,7 +83,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Exported:
         raise RecipeError(f"precision {recipe.precision}: only --format onnx has it")
     model = load(recipe.model, preset=recipe.preset, device="cpu")
     if recipe.leads is not None:
-        model.description = {**model.description, "leads": list(parse_leads(recipe.leads))}
+        model.see_only(recipe.leads)
     default = Path("model.onnx" if recipe.format == "onnx" else "model.pt2")
     out = recipe.out or default
     make = {"onnx": _to_onnx, "torch": _to_torch}[recipe.format]
@@ -114,7 +114,7 @@ class Plain(nn.Module):
         for module in self.encoder.modules():
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
-        seen = lead_mask(model.description.get("leads") or LEADS)
+        seen = lead_mask(model.leads)
         self.sees_all = bool(seen.all())
         self.register_buffer("sees_lead", torch.from_numpy(seen))
         self.head = None
@@ -145,7 +145,7 @@ def metadata(model: Model, precision: str, difference: float | None = None) -> d
         "preprocess": asdict(model.preprocess_config),
         "segment_seconds": model.description.get("segment_seconds", 5.0),
         "leads": list(LEADS),
-        "sees_leads": list(parse_leads(model.description.get("leads") or LEADS)),
+        "sees_leads": list(model.leads),
         "label_names": list(model.label_names),
         "thresholds": model.description.get("thresholds"),
         "join": model.description.get("join", "mean"),

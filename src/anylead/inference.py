@@ -23,6 +23,7 @@ from anylead.errors import CheckpointError, FormatError, RecipeError
 from anylead.inputs import Recordings
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.leads import LEADS, parse_leads
 from anylead.models import build_encoder, freeze, load_weights
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
@@ -122,6 +123,19 @@ class Model:
     def dim(self) -> int:
         """Length of an embedding."""
         return int(self.encoder.dim)  # type: ignore[arg-type]
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Leads that the model may see, of those that a recording has."""
+        return parse_leads(self.description.get("leads") or LEADS)
+
+    def see_only(self, leads: str | Sequence[str]) -> None:
+        """Hide all other leads from now on, in what is saved or exported, too.
+
+        Raises:
+            LeadError: no such lead or set of leads.
+        """
+        self.description = {**self.description, "leads": list(parse_leads(leads))}
 
     @property
     def segment_samples(self) -> int:

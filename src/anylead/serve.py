@@ -10,7 +10,6 @@ from pathlib import Path
 
 from anylead.errors import MissingPackageError, RecipeError
 from anylead.inference import load
-from anylead.leads import parse_leads
 from anylead.server.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -70,7 +69,7 @@ def run(recipe: Recipe) -> None:
     with listen(recipe.host, recipe.port) as listening:
         model = load(recipe.model, device=recipe.device)
         if recipe.leads is not None:
-            model.description = {**model.description, "leads": list(parse_leads(recipe.leads))}
+            model.see_only(recipe.leads)
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)
         service.warm_up()
         app = create_app(service, token, hosts_of(recipe))

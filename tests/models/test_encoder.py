@@ -116,17 +116,20 @@ def test_bfloat16_is_a_rounding_and_no_other_model(size):
     assert (rounded - exact).norm() / exact.norm() < 0.03
 
 
+def leave_nan(sizes):
+    """Memory of these sizes holds NaN and is free."""
+    [torch.full((size,), torch.nan, dtype=torch.bfloat16) for size in sizes]
+
+
 @pytest.mark.parametrize("kernel", [2, 5, 7])
 def test_gradients_in_bfloat16_do_not_hang_on_what_lay_in_memory(kernel):
     extractor = ConvFeatureExtractor(64, ((64, kernel, 2),)).bfloat16()
     sizes = (64 * 64 * 310, 64 * 64 * 152, 32 * 64 * 310, 32 * 64 * 152, 64 * 64 * 7, 32 * 48 * 310)
     for _ in range(8):
         x = torch.randn(32, 64, 310).bfloat16().requires_grad_()
-        freed = [torch.full((size,), torch.nan, dtype=torch.bfloat16) for size in sizes * 3]
-        del freed
+        leave_nan(sizes * 3)
         features = extractor(x)
         gradient = torch.randn_like(features)
-        freed = [torch.full((size,), torch.nan, dtype=torch.bfloat16) for size in sizes * 3]
-        del freed
+        leave_nan(sizes * 3)
         features.backward(gradient)
         assert all(value.isfinite().all() for value in (x.grad, extractor.convs[0].weight.grad))

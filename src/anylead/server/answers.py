@@ -6,7 +6,7 @@ import numpy as np
 
 from anylead import __version__
 from anylead.explanations import METHODS, Explanation, saliency_on
-from anylead.leads import LEAD_SETS, LEADS, parse_leads
+from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record
 from anylead.server import schema
@@ -33,7 +33,7 @@ def about_model(service: Service) -> schema.ModelOut:
         has_gallery=service.gallery is not None,
         methods=list(METHODS),
         lead_sets={name: list(leads) for name, leads in LEAD_SETS.items()},
-        leads=list(parse_leads(model.description.get("leads") or LEADS)),
+        leads=list(model.leads),
         limits=vars(limits),
         version=__version__,
         notice=NOTICE,

@@ -52,7 +52,7 @@ class ShardWriter:
                 "fold": record.fold,
                 "split_draw": split_draw(record),
                 "labels": [(task, list(record.labels[task])) for task in sorted(record.labels)],
-                "num_samples": steps.shape[1],
+                "num_samples": signal.shape[1],
                 "has_lead": present.tolist(),
                 "scale": scale.tolist(),
                 "quality": prepared.quality.tolist(),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
-from anylead.models import freeze
 from anylead.objective import Batch
+from anylead.tasks.running import run_over
 
 Rows = NDArray[np.int64]
 
@@ -23,7 +23,6 @@ class Embedder(Protocol):
         ...
 
 
-@torch.inference_mode()
 def embed(
     module: Embedder,
     batches: Iterable[Batch],
@@ -39,16 +38,13 @@ def embed(
         (record,) rows of the store in the order of the batches, and (record, dim) vectors of
         length 1.
     """
-    rows, vectors, frozen = [], [], None
-    for batch in batches:
-        moved = batch.to(device)
-        frozen = frozen or freeze(module, moved.signal.shape[-1], precision)  # type: ignore[type-var]
-        if restrict is not None:
-            moved = restrict(moved)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            segments = frozen.embeddings(moved).float()
+    rows, vectors = [], []
+    outputs = run_over(
+        module, lambda copy, batch: copy.embeddings(batch), batches, device, precision, restrict
+    )
+    for row, segments in outputs:
         mean = nn.functional.normalize(segments, dim=2).mean(dim=1)
-        rows.append(batch.record.numpy())
+        rows.append(row)
         vectors.append(nn.functional.normalize(mean, dim=1).cpu().numpy())
     return np.concatenate(rows), np.concatenate(vectors)
 

@@ -10,8 +10,8 @@ from scipy.special import expit
 from torch import Tensor
 
 from anylead.augment import Augmentation
-from anylead.models import freeze
 from anylead.objective import Batch
+from anylead.tasks.running import run_over
 
 
 class Classifier(Protocol):
@@ -38,7 +38,6 @@ class Predictions(NamedTuple):
         return np.asarray(expit(self.logits.astype(np.float64)))
 
 
-@torch.inference_mode()
 def predict(
     task: Classifier,
     batches: Iterable[Batch],
@@ -55,16 +54,13 @@ def predict(
         precision: of the forward pass.
         restrict: takes leads away, or None.
     """
-    rows, logits, frozen = [], [], None
-    for batch in batches:
-        moved = batch.to(device)
-        frozen = frozen or freeze(task, moved.signal.shape[-1], precision)  # type: ignore[type-var]
-        if restrict is not None:
-            moved = restrict(moved)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            windows = frozen.logits(moved)  # (batch, window, class)
-        rows.append(batch.record.numpy())
-        logits.append(windows.float().mean(dim=1).cpu().numpy())
-    row = np.concatenate(rows)
-    order = np.argsort(row)
-    return Predictions(row[order], np.concatenate(logits)[order])
+    rows, logits = [], []
+    outputs = run_over(
+        task, lambda copy, batch: copy.logits(batch), batches, device, precision, restrict
+    )
+    for row, windows in outputs:  # (batch, window, class)
+        rows.append(row)
+        logits.append(windows.mean(dim=1).cpu().numpy())
+    joined = np.concatenate(rows)
+    order = np.argsort(joined)
+    return Predictions(joined[order], np.concatenate(logits)[order])
