@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
 
 from anylead.models.dropout import Dropout, dropout
 
@@ -18,7 +19,13 @@ class TransformerLayer(nn.Module):
         attention_dropout: on the attention weights.
         activation_dropout: on the hidden channels.
         norm_first: normalize what goes into each part instead of what comes out.
+
+    Attributes:
+        recomputes: keep nothing but the input for the way back and compute the rest again there,
+            with the same dropout: less memory, more time.
     """
+
+    recomputes = False
 
     def __init__(
         self,
@@ -54,6 +61,12 @@ class TransformerLayer(nn.Module):
             x: (rows, frame, dim).
             is_valid: (rows, 1, 1, frame) bool, frames that may be attended to; None: all.
         """
+        if self.recomputes and torch.is_grad_enabled():
+            again: Tensor = checkpoint(self._transform, x, is_valid, use_reentrant=False)
+            return again
+        return self._transform(x, is_valid)
+
+    def _transform(self, x: Tensor, is_valid: Tensor | None) -> Tensor:
         if self.norm_first:
             x = x + self.dropout(self.attend(self.attention_norm(x), is_valid))
             last: Tensor = x + self.feed_forward(self.norm(x))
