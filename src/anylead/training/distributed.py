@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from anylead.errors import TrainingError
-from anylead.training.sharding import own_part
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,8 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def sum_gradients(self, gradients: list[Tensor]) -> list[Tensor]:
-        """Replace each gradient by its sum over ranks, in place, in one transfer.
-
-        Returns:
-            What this rank holds of each: a part, where weights are shared out, else all.
-        """
-        if self.size == 1:
-            return gradients
-        if self.is_sharding:
-            own = [own_part(gradient) for gradient in gradients]
-            torch._foreach_mul_(own, self.size)  # the backward pass has averaged them
-            return own
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-        return gradients
-
     def norm(self, gradients: list[Tensor]) -> Tensor:
-        """The length of all gradients together, of what `sum_gradients` returned."""
+        """The length of all gradients together, of what `GradientSum.finish` returned."""
         own = get_total_norm(gradients)
         return self.sum(own.square()).sqrt() if self.is_sharding else own
 

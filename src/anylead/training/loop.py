@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anylead.errors import TrainingError
 from anylead.losses.gather import MicroBatches
 from anylead.objective import Batch, Objective, Step
 from anylead.training.distributed import World
+from anylead.training.gradients import GradientSum
 
 
 @dataclass(frozen=True)
@@ -77,21 +78,22 @@ def train(
         should_stop: whether this rank was asked to end; `Taken.num_stopping` counts the ranks.
     """
     parameters = [item for group in optimizer.param_groups for item in group["params"]]
-    for number, micro_batches in steps:
-        rate = learning_rate(number)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
-        steps_taken = _accumulate(objective, micro_batches, device, precision)
-        loss = torch.stack([step.loss.detach() for step in steps_taken]).sum()
-        terms = torch.stack([step.terms for step in steps_taken]).sum()
-        stopping = torch.full_like(loss, float(should_stop()))
-        total = world.sum(torch.stack([loss, terms.to(loss.dtype), stopping]))
-        grad_norm = _divide_and_clip(parameters, total[1], max_grad_norm, world)
-        optimizer.step()
-        optimizer.zero_grad()
-        records = [batch.record for batch in micro_batches]
-        logs = _mean([step.logs for step in steps_taken])
-        on_step(Taken(number, total[0] / total[1], grad_norm, rate, logs, records, total[2]))
+    with GradientSum(parameters, world) as summed:
+        for number, micro_batches in steps:
+            rate = learning_rate(number)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group.get("factor", 1.0)
+            steps_taken = _accumulate(objective, micro_batches, device, precision, summed)
+            loss = torch.stack([step.loss.detach() for step in steps_taken]).sum()
+            terms = torch.stack([step.terms for step in steps_taken]).sum()
+            stopping = torch.full_like(loss, float(should_stop()))
+            total = world.sum(torch.stack([loss, terms.to(loss.dtype), stopping]))
+            grad_norm = _divide_and_clip(summed.finish(), total[1], max_grad_norm, world)
+            optimizer.step()
+            optimizer.zero_grad()
+            records = [batch.record for batch in micro_batches]
+            logs = _mean([step.logs for step in steps_taken])
+            on_step(Taken(number, total[0] / total[1], grad_norm, rate, logs, records, total[2]))
 
 
 def mean_loss(
@@ -120,11 +122,17 @@ def mean_loss(
 
 
 def _accumulate(
-    objective: Objective, batches: Sequence[Batch], device: torch.device, precision: torch.dtype
+    objective: Objective,
+    batches: Sequence[Batch],
+    device: torch.device,
+    precision: torch.dtype,
+    summed: GradientSum,
 ) -> list[Step]:
     """Forward and backward of each micro-batch of a step."""
-    steps = []
+    steps: list[Step] = []
     for step in _second_passes(objective, batches, device, precision):
+        if len(steps) == len(batches) - 1:
+            summed.begin()
         torch.autograd.backward(step.loss)
         steps.append(Step(step.loss.detach(), step.terms, step.logs))
     return steps
@@ -157,10 +165,9 @@ def _forward(
 
 
 def _divide_and_clip(
-    parameters: Sequence[nn.Parameter], terms: Tensor, max_norm: float, world: World
+    gradients: list[Tensor], terms: Tensor, max_norm: float, world: World
 ) -> Tensor:
-    """Sum gradients over ranks, divide by `terms`, clip; returns the norm before clipping."""
-    gradients = world.sum_gradients([item.grad for item in parameters if item.grad is not None])
+    """Divide by `terms` and clip; returns the norm before clipping."""
     torch._foreach_mul_(gradients, (1 / terms).to(gradients[0].dtype))
     norm = world.norm(gradients)
     if max_norm:

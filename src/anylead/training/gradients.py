@@ -1,0 +1,123 @@
+"""The sum of gradients over ranks, sent while the backward pass still goes on.
+
+The way of DistributedDataParallel (arXiv:2006.15704). It cannot be taken itself: it sends in every
+forward pass that has gradients or in none, and it averages, whereas a step here divides by terms.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from anylead.training.distributed import World
+from anylead.training.sharding import own_part
+
+# What is sent at once, as in DistributedDataParallel; the last layers' part goes first.
+_BUCKET_BYTES = 25 * 2**20
+
+
+class _Sent(NamedTuple):
+    """A transfer under way: of these parameters, in this memory."""
+
+    parameters: list[nn.Parameter]
+    flat: Tensor
+    work: dist.Work
+
+
+class GradientSum:
+    """What a step sums up over ranks; alone there is nothing to do.
+
+    Ranks send parts in one order that is fixed from the start, whichever are ready first, so they
+    never wait for different ones. A context: parameters are left as they were found.
+
+    Args:
+        parameters: those that are trained, the same on every rank.
+        world: the ranks.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], world: World):
+        self._parameters, self._world = parameters, world
+        is_whole = world.size > 1 and not world.is_sharding
+        self._buckets = _in_buckets(parameters) if is_whole else []
+        self._bucket_of = {
+            parameter: number
+            for number, members in enumerate(self._buckets)
+            for parameter in members
+        }
+        self._hooks = [
+            parameter.register_post_accumulate_grad_hook(self._arrived)  # type: ignore[no-untyped-call]
+            for parameter in self._bucket_of
+        ]
+        self._missing: list[int] = []
+        self._sent: list[_Sent] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def begin(self) -> None:
+        """The backward pass that follows is the last one of the step."""
+        self._missing = [len(members) for members in self._buckets]
+
+    def finish(self) -> list[Tensor]:
+        """All gradients as their sums over ranks.
+
+        Returns:
+            What this rank holds of each: a part, where weights are shared out, else all.
+        """
+        while self._missing:
+            self._send()
+        for members, flat, work in self._sent:
+            work.wait()
+            parts = torch.split(flat, [parameter.numel() for parameter in members])
+            for parameter, part in zip(members, parts, strict=True):
+                parameter.grad = part.view_as(parameter)
+        self._sent.clear()
+        gradients = [item.grad for item in self._parameters if item.grad is not None]
+        if self._world.is_sharding:
+            gradients = [own_part(gradient) for gradient in gradients]
+            torch._foreach_mul_(gradients, self._world.size)  # the backward pass averaged them
+        return gradients
+
+    def _arrived(self, parameter: nn.Parameter) -> None:
+        if not self._missing:  # not the last backward pass
+            return
+        first = len(self._buckets) - len(self._missing)
+        self._missing[self._bucket_of[parameter] - first] -= 1
+        while self._missing and self._missing[0] == 0:
+            self._send()
+
+    def _send(self) -> None:
+        """Send the next bucket; parameters without a gradient have none on any rank."""
+        members = self._buckets[len(self._buckets) - len(self._missing)]
+        del self._missing[0]
+        found = [parameter for parameter in members if parameter.grad is not None]
+        if found:
+            flat = torch.cat([item.grad.flatten() for item in found if item.grad is not None])
+            work = dist.all_reduce(flat, async_op=True)
+            self._sent.append(_Sent(found, flat, work))
+
+
+def _in_buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Parameters from the last to the first, about as the backward pass comes to them."""
+    buckets: list[list[nn.Parameter]] = [[]]
+    num_bytes = 0
+    for parameter in reversed(parameters):
+        size = parameter.numel() * parameter.element_size()
+        if buckets[-1] and num_bytes + size > _BUCKET_BYTES:
+            buckets.append([])
+            num_bytes = 0
+        buckets[-1].append(parameter)
+        num_bytes += size
+    return buckets
