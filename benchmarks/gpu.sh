@@ -30,7 +30,9 @@ python - <<'PY'
 import argparse, sys
 sys.path.insert(0, "benchmarks")
 import step, torch
-arguments = argparse.Namespace(size="base", recordings=512, device="cuda", compile=False)
+arguments = argparse.Namespace(
+    size="base", recordings=512, device="cuda", compile=False, recompute=False
+)
 run = step.our_step(arguments, torch.bfloat16)
 run()
 with torch.profiler.profile() as profile:

@@ -72,7 +72,7 @@ def _rank(arguments) -> None:
     if arguments.device == "cuda":
         arguments.device = f"cuda:{os.environ['LOCAL_RANK']}"
     world = join_world(torch.device(arguments.device))
-    arguments.compile = False
+    arguments.compile = arguments.recompute = False
     take = our_step(arguments, torch.float32, world)
     take()
     times, end = [], torch.tensor(time.time() + arguments.seconds, dtype=torch.float64)

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, MaskedPredictionConfig
+from anylead.models.transformer import TransformerLayer
 from anylead.objective import Batch, Objective
 from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=16, help="of two segments each")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--recompute", action="store_true", help="as train.recompute does")
     parser.add_argument("--no-reference", action="store_true")
     parser.add_argument("--memory-of", help="run one variant only and tell its peak memory")
     arguments = parser.parse_args()
@@ -99,6 +101,9 @@ def objective_and_batch(arguments: argparse.Namespace) -> tuple[Pretraining, Bat
         seed=number * 7919 + 1,
         step=torch.tensor(0),
     )
+    for part in objective.modules():
+        if isinstance(part, TransformerLayer):
+            part.recomputes = arguments.recompute
     return objective.to(arguments.device).train(), batch
 
 
@@ -249,7 +254,7 @@ def memories(arguments: argparse.Namespace, names: list[str]) -> dict[str, float
         command = [sys.executable, __file__, "--memory-of", name, "--size", arguments.size]
         command += ["--recordings", str(arguments.recordings), "--device", arguments.device]
         command += ["--threads", str(arguments.threads)]
-        command += ["--compile"] if arguments.compile else []
+        command += [f"--{name}" for name in ("compile", "recompute") if vars(arguments)[name]]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found[name] = json.loads(out)
     return found

@@ -222,6 +222,28 @@ def test_a_store_behind_a_url_is_read_through_the_cache(folder, tmp_path, monkey
         Store.open("memory://bucket/other")
 
 
+def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(folder, tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("ANYLEAD_CACHE", str(tmp_path))
+    remote = fsspec.filesystem("memory")
+    for path in Path(folder).iterdir():
+        remote.pipe(f"/bucket/broken/{path.name}", path.read_bytes())
+    store = Store.open("memory://bucket/broken")
+
+    class OutOfReachError(Exception):
+        """As botocore's, which are no OSErrors."""
+
+    def fail(*_, **__):
+        raise OutOfReachError("could not connect")
+
+    monkeypatch.setattr(type(remote), "open", fail)
+    with pytest.raises(StoreError, match="could not connect.*credentials"):
+        Store.open("memory://bucket/broken")
+    with pytest.raises(StoreError, match=r"shard-000000\.arrow.*could not connect"):
+        store.read(np.array([0]), np.array([0]), 5)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
 def copy(folder, target):
     target.mkdir()
     for path in folder.iterdir():

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from anylead.errors import MissingPackageError, StoreError
+from anylead.errors import AnyleadError, MissingPackageError, StoreError
 from anylead.store.manifest import MANIFEST
 
 
@@ -73,8 +73,12 @@ class Remote:
                 return bytes(file.read()).decode()
         except FileNotFoundError:
             raise StoreError(f"{self.url}: no store ({MANIFEST} is missing)") from None
-        except OSError as error:
-            raise StoreError(f"{self.url}: cannot be read ({error}); check the address") from None
+        except AnyleadError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
+            raise StoreError(
+                f"{self.url}: cannot be read ({error}); check address, network and credentials"
+            ) from None
 
     def file(self, name: str, expected_sha256: str) -> Path:
         """The path of the cached copy, fetched and checked the first time."""
@@ -92,7 +96,9 @@ class Remote:
             if file_sha256(temporary) != expected_sha256:
                 raise StoreError(f"{self.url}/{name}: arrived damaged; try again")
             temporary.replace(path)
-        except OSError as error:
+        except AnyleadError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
             raise StoreError(f"{self.url}/{name}: cannot be fetched ({error})") from None
         finally:
             temporary.unlink(missing_ok=True)
