@@ -237,7 +237,7 @@ def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(folder, tmp_path
         raise OutOfReachError("could not connect")
 
     monkeypatch.setattr(type(remote), "open", fail)
-    with pytest.raises(StoreError, match="could not connect.*credentials"):
+    with pytest.raises(StoreError, match=r"could not connect.*credentials"):
         Store.open("memory://bucket/broken")
     with pytest.raises(StoreError, match=r"shard-000000\.arrow.*could not connect"):
         store.read(np.array([0]), np.array([0]), 5)
