@@ -7,6 +7,8 @@ flags, hash and sync included (`--sample-rate 250` resamples too). "reference" r
 with wfdb.rdrecord, resamples linearly and writes one .mat file per 5 s segment.
 """
 
+import subprocess
+import sys
 import tempfile
 from collections import deque
 from functools import partial
@@ -18,7 +20,7 @@ import scipy.io
 import wfdb
 from threadpoolctl import threadpool_limits
 
-from anylead import datasets, formats
+from anylead import datasets, formats, prepare
 from anylead.leads import LEADS
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store.files import whole_file
@@ -29,7 +31,11 @@ def main() -> None:
     parser = measure.options(__doc__, seconds=10)
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--sample-rate", type=float, default=500.0)
+    parser.add_argument("--memory-of", type=int, help="prepare two recordings of so many patients")
     arguments = parser.parse_args()
+    if arguments.memory_of:
+        print(_memory_of(arguments.memory_of))
+        return
     threadpool_limits(1, user_api="blas")  # as `anylead prepare` does for each worker
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -63,7 +69,21 @@ def main() -> None:
             "ours/reference": measure.ratio(found, "reference", "ours"),
             "reading ours/wfdb": measure.ratio(found, "wfdb_reading", "ours_reading"),
         },
+        peak_memory_mb={number: _memory(number) for number in (200, 2000)},
     )
+
+
+def _memory(number: int) -> float:
+    """Peak memory in MB of a process that prepares generated recordings of so many patients."""
+    command = [sys.executable, __file__, "--memory-of", str(number)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _memory_of(number: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"num_patients": number}
+        prepare.run(prepare.Recipe("synthetic", Path(folder), options=options, num_workers=1))
+    return measure.peak_memory_mb()
 
 
 def _write(folder: Path, number: int) -> None:
