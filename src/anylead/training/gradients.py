@@ -1,7 +1,7 @@
 """The sum of gradients over ranks, sent while the backward pass still goes on.
 
-The way of DistributedDataParallel (arXiv:2006.15704). It cannot be taken itself: it sends in every
-forward pass that has gradients or in none, and it averages, whereas a step here divides by terms.
+The way of DistributedDataParallel (arXiv:2006.15704), which itself would wrap the objective and
+average over ranks. Hooks on the parameters leave the objective and the names of its weights alone.
 """
 
 from collections.abc import Sequence
