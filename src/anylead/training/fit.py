@@ -135,9 +135,7 @@ def fit(
         StoppedError: SIGTERM came; the state is kept.
     """
     objective.train()
-    _set_recompute(objective, config.recompute)
-    sharing = machine.world.is_sharding
-    trained = shard(objective, machine.device) if sharing else objective.to(machine.device)
+    trained = _place(objective, config, machine)
     optimizer = build_optimizer(trained, optimizer_config)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
     progress = _start(folder, config, trained, optimizer)
@@ -177,12 +175,16 @@ def fit(
     return progress
 
 
-def _set_recompute(objective: nn.Module, recompute: bool) -> None:
+def _place(objective: nn.Module, config: TrainConfig, machine: Machine) -> nn.Module:
+    """What trains: the objective on the device, or a copy shared out among the ranks."""
     layers = [part for part in objective.modules() if isinstance(part, TransformerLayer)]
-    if recompute and not layers:
+    if config.recompute and not layers:
         raise RecipeError("train.recompute: this encoder has no Transformer layers")
     for layer in layers:
-        layer.recomputes = recompute
+        layer.recomputes = config.recompute
+    if machine.world.is_sharding:
+        return shard(objective, machine.device)
+    return objective.to(machine.device)
 
 
 def _start(
