@@ -60,11 +60,11 @@ class _Dropout(torch.autograd.Function):
 
 def _draw(num: int, level: int) -> Tensor:
     """(num,) int8: 0 with a chance of level / 65536, else 1."""
-    if level in (0, _LEVELS) or num == 0:
+    if level in (0, _LEVELS):
         return torch.full((num,), int(level == 0), dtype=torch.int8)
     seed = int(torch.empty((), dtype=torch.int64).random_())
     bits = np.random.SFC64(seed).random_raw(-(-num // 4))
-    draw = torch.from_numpy(bits).view(torch.int16)[:num]
+    draw = torch.from_numpy(bits.view(np.int16)[:num])
     # A comparison would do, but its bools take three times as long to become numbers.
     last = level - 1 - _LEVELS // 2
     return draw.clamp_(last, last + 1).sub_(last).to(torch.int8)
