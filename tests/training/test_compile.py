@@ -6,15 +6,19 @@ The code that its own backend generates is not run here, since making it takes a
 from dataclasses import replace
 from functools import partial
 
+import pytest
 import torch
 
 from training.tiny_run import QUIET, GeneratedLoader, objective, run
 
 
-def test_a_step_is_one_graph_with_the_loss_and_gradients_of_the_module():
+@pytest.mark.parametrize("recomputes", [False, True])
+def test_a_step_is_one_graph_with_the_loss_and_gradients_of_the_module(recomputes):
     torch.compiler.reset()
     batch = GeneratedLoader(4).batch(0)
     eager, traced = objective(dropout=0.0).train(), objective(dropout=0.0).train()
+    for layer in traced.encoder.layers:
+        layer.recomputes = recomputes
     expected = eager(batch)
     found = torch.compile(traced, backend="eager", fullgraph=True)(batch)
     torch.testing.assert_close(found.loss, expected.loss)
