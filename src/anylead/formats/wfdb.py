@@ -46,7 +46,7 @@ def read(path: Path) -> Record:
     Raises:
         FormatError: header or samples are missing, cut short, changed, or of no known lead.
     """
-    header_path = path if path.suffix.lower() == ".hea" else _header_of(path)
+    header_path = _header_of(path)
     header = read_header(header_path)
     signal, lines = read_signals(header)
     rows, leads = _leads(header, lines)
@@ -76,13 +76,14 @@ def read(path: Path) -> Record:
 
 
 def _header_of(path: Path) -> Path:
-    """The header of samples, or of a name without extension."""
-    for header_path in (path.with_suffix(".hea"), path.with_name(path.name + ".hea")):
-        if header_path.is_file():
-            return header_path
+    """The header of a record by itself, by its samples, or by a name without extension."""
+    header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
+    for candidate in (header_path, path.with_name(path.name + ".hea")):
+        if candidate.is_file():
+            return candidate
     raise FormatError(
-        f"{path}: its header {path.with_suffix('.hea').name} is missing; samples alone tell neither"
-        " leads nor sample rate"
+        f"{path}: its header {header_path.name} is missing; samples alone tell neither leads nor"
+        " sample rate"
     )
 
 
