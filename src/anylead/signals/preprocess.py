@@ -143,10 +143,10 @@ def without_leads(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared
 
 
 def _resolution(record: Record, has_lead: NDArray[np.bool_]) -> NDArray[np.float64]:
-    resolution = np.full(len(LEADS), np.nan)
     if record.resolution is not None and record.leads == LEADS:
-        resolution[:] = record.resolution
-    elif record.resolution is not None:
+        return np.where(has_lead, record.resolution, np.nan)
+    resolution = np.full(len(LEADS), np.nan)
+    if record.resolution is not None:
         for name, step in zip(record.leads, record.resolution, strict=True):
             if name in LEADS:
                 resolution[LEADS.index(name)] = step

@@ -2,6 +2,7 @@
 
 from enum import IntFlag
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
     size = slopes.mean(axis=1)
     if not size.any():
         return True
-    summed = np.cumsum(np.divide(1, size, where=size > 0, out=np.zeros_like(size)) @ slopes)
+    summed = np.cumsum((1 / np.maximum(size, 1e-30)) @ slopes)  # leads count alike
     steep = summed[smooth:] - summed[:-smooth]
     tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
     beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
@@ -137,13 +138,13 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
 
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
     """Beats a minute by their mean distance; of a single one by the longer rest beside it."""
-    begins = np.flatnonzero(is_beat[1:] > is_beat[:-1]) / rate
-    if len(begins) == 0:
+    begins: list[float] = (np.flatnonzero(is_beat[1:] > is_beat[:-1]) / rate).tolist()
+    if not begins:
         return 0.0
     if len(begins) == 1:
-        return float(60 / max(begins[0], seconds - begins[0]))
-    separate = 1 + np.count_nonzero(np.diff(begins) > 0.12)
-    return float(60 * (separate - 1) / (begins[-1] - begins[0]))
+        return 60 / max(begins[0], seconds - begins[0])
+    separate = 1 + sum(later - begin > 0.12 for begin, later in pairwise(begins))
+    return 60 * (separate - 1) / (begins[-1] - begins[0])
 
 
 def limbs_fit(
@@ -211,15 +212,15 @@ def _is_clipped(
     is_clipped = np.zeros(len(signal), dtype=bool)
     # Every run that counts has a sample in `thin`, and a long one has several.
     least = min(_CLIPPED_RUNS, int(_CLIPPED_SECONDS * sample_rate) // _CLIPPED_SAMPLES)
-    for rail in (high, low):
-        at_rail = thin == rail[:, None]
-        count = np.add.reduce(at_rail.view(np.int8), axis=1, dtype=np.int32)
-        for lead in np.flatnonzero((count >= least) & (high > low)):
-            is_at_rail = (signal[lead] == rail[lead]).view(np.int8)
-            edges = np.flatnonzero(np.diff(is_at_rail, prepend=0, append=0))
-            runs = edges[1::2] - edges[::2]
-            often = np.count_nonzero(runs >= _CLIPPED_SAMPLES) >= _CLIPPED_RUNS
-            is_clipped[lead] |= bool(often or runs.max(initial=0) > _CLIPPED_SECONDS * sample_rate)
+    rails = np.stack([high, low])
+    at_rail = thin == rails[:, :, None]
+    count = np.add.reduce(at_rail.view(np.int8), axis=2, dtype=np.int32)
+    for side, lead in np.argwhere((count >= least) & (high > low)):
+        is_at_rail = (signal[lead] == rails[side, lead]).view(np.int8)
+        edges = np.flatnonzero(np.diff(is_at_rail, prepend=0, append=0))
+        runs = edges[1::2] - edges[::2]
+        often = np.count_nonzero(runs >= _CLIPPED_SAMPLES) >= _CLIPPED_RUNS
+        is_clipped[lead] |= bool(often or runs.max(initial=0) > _CLIPPED_SECONDS * sample_rate)
     return is_clipped
 
 
