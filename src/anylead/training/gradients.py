@@ -51,6 +51,7 @@ class GradientSum:
             parameter.register_post_accumulate_grad_hook(self._arrived)  # type: ignore[no-untyped-call]
             for parameter in self._bucket_of
         ]
+        self._next = len(self._buckets)  # to be sent; beyond the last: nothing is awaited
         self._missing: list[int] = []
         self._sent: list[_Sent] = []
 
@@ -69,6 +70,7 @@ class GradientSum:
     def begin(self) -> None:
         """The backward pass that follows is the last one of the step."""
         self._missing = [len(members) for members in self._buckets]
+        self._next = 0
 
     def finish(self) -> list[Tensor]:
         """All gradients as their sums over ranks.
@@ -76,7 +78,7 @@ class GradientSum:
         Returns:
             What this rank holds of each: a part, where weights are shared out, else all.
         """
-        while self._missing:
+        while self._next < len(self._buckets):
             self._send()
         for members, flat, work in self._sent:
             work.wait()
@@ -91,22 +93,19 @@ class GradientSum:
         return gradients
 
     def _arrived(self, parameter: nn.Parameter) -> None:
-        if not self._missing:  # not the last backward pass
+        if self._next == len(self._buckets):  # not the last backward pass
             return
-        first = len(self._buckets) - len(self._missing)
-        self._missing[self._bucket_of[parameter] - first] -= 1
-        while self._missing and self._missing[0] == 0:
+        self._missing[self._bucket_of[parameter]] -= 1
+        while self._next < len(self._buckets) and self._missing[self._next] == 0:
             self._send()
 
     def _send(self) -> None:
         """Send the next bucket; parameters without a gradient have none on any rank."""
-        members = self._buckets[len(self._buckets) - len(self._missing)]
-        del self._missing[0]
-        found = [parameter for parameter in members if parameter.grad is not None]
-        if found:
-            flat = torch.cat([item.grad.flatten() for item in found if item.grad is not None])
-            work = dist.all_reduce(flat, async_op=True)
-            self._sent.append(_Sent(found, flat, work))
+        members = [item for item in self._buckets[self._next] if item.grad is not None]
+        self._next += 1
+        if members:
+            flat = torch.cat([item.grad.flatten() for item in members if item.grad is not None])
+            self._sent.append(_Sent(members, flat, dist.all_reduce(flat, async_op=True)))
 
 
 def _in_buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
