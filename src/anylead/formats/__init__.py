@@ -93,7 +93,7 @@ def read(path: str | Path) -> Record:
         header = path.with_name(f"{path.name}.hea")
         if path.exists() or not header.is_file():
             raise
-        path, name = header, "wfdb"  # WFDB users name records without extension
+        return read(header)  # WFDB users name records without extension
     if name is None and path.suffix.lower() == ".dat":
         raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
     if name is None:
