@@ -149,10 +149,8 @@ class StoreSource:
         """Windows of a row."""
         length = int(self.store.num_samples[number])
         crop = self.store.read(np.array([number]), np.array([0]), length)[0]
-        has_lead = self.store.has_lead[number]
-        use_leads = use_leads if use_leads is not None else model.description.get("leads")
-        if use_leads is not None:
-            has_lead = has_lead & lead_mask(use_leads)
+        seen = lead_mask(model.leads if use_leads is None else use_leads)
+        has_lead = self.store.has_lead[number] & seen
         name = self.record_ids[number]
         if not has_lead.any():
             raise StoreError(f"{name}: none of the wanted leads")
