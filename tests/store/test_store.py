@@ -207,12 +207,18 @@ def test_shards_are_plain_arrow_files(folder):
     assert len(table.column("signal")[1].as_py()) == 2 * 53
 
 
-def test_a_store_behind_a_url_is_read_through_the_cache(folder, tmp_path, monkeypatch, store):
-    fsspec = pytest.importorskip("fsspec")
+@pytest.fixture
+def remote(folder, tmp_path, monkeypatch):
+    """A filesystem with the store at memory://bucket/s, and an empty cache at tmp_path."""
     monkeypatch.setenv("ANYLEAD_CACHE", str(tmp_path))
-    remote = fsspec.filesystem("memory")
+    filesystem = pytest.importorskip("fsspec").filesystem("memory")
     for path in Path(folder).iterdir():
-        remote.pipe(f"/bucket/s/{path.name}", path.read_bytes())
+        filesystem.pipe(f"/bucket/s/{path.name}", path.read_bytes())
+    return filesystem
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_store_behind_a_url_is_read_through_the_cache(tmp_path, store):
     far = Store.open("memory://bucket/s")
     assert len(list((tmp_path / "shards").iterdir())) == 1  # the index alone
     rows, starts = np.array([0, 7, 22]), np.array([0, 3, 9])
@@ -222,13 +228,8 @@ def test_a_store_behind_a_url_is_read_through_the_cache(folder, tmp_path, monkey
         Store.open("memory://bucket/other")
 
 
-def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(folder, tmp_path, monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
-    monkeypatch.setenv("ANYLEAD_CACHE", str(tmp_path))
-    remote = fsspec.filesystem("memory")
-    for path in Path(folder).iterdir():
-        remote.pipe(f"/bucket/broken/{path.name}", path.read_bytes())
-    store = Store.open("memory://bucket/broken")
+def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(remote, tmp_path, monkeypatch):
+    store = Store.open("memory://bucket/s")
 
     class OutOfReachError(Exception):
         """As botocore's, which are no OSErrors."""
@@ -238,7 +239,7 @@ def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(folder, tmp_path
 
     monkeypatch.setattr(type(remote), "open", fail)
     with pytest.raises(StoreError, match=r"could not connect.*credentials"):
-        Store.open("memory://bucket/broken")
+        Store.open("memory://bucket/s")
     with pytest.raises(StoreError, match=r"shard-000000\.arrow.*could not connect"):
         store.read(np.array([0]), np.array([0]), 5)
     assert not list(tmp_path.rglob("*.unfinished"))
