@@ -25,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, MaskedPredictionConfig
-from anylead.models.transformer import TransformerLayer
 from anylead.objective import Batch, Objective
 from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
@@ -101,9 +100,8 @@ def objective_and_batch(arguments: argparse.Namespace) -> tuple[Pretraining, Bat
         seed=number * 7919 + 1,
         step=torch.tensor(0),
     )
-    for part in objective.modules():
-        if isinstance(part, TransformerLayer):
-            part.recomputes = arguments.recompute
+    for layer in encoder.layers:
+        layer.recomputes = arguments.recompute
     return objective.to(arguments.device).train(), batch
 
 
@@ -254,7 +252,7 @@ def memories(arguments: argparse.Namespace, names: list[str]) -> dict[str, float
         command = [sys.executable, __file__, "--memory-of", name, "--size", arguments.size]
         command += ["--recordings", str(arguments.recordings), "--device", arguments.device]
         command += ["--threads", str(arguments.threads)]
-        command += [f"--{name}" for name in ("compile", "recompute") if vars(arguments)[name]]
+        command += [f"--{flag}" for flag in ("compile", "recompute") if vars(arguments)[flag]]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found[name] = json.loads(out)
     return found
