@@ -18,7 +18,7 @@ class Verb:
     """A command.
 
     Attributes:
-        module: in `anylead`, with a `Recipe` and a `run`.
+        module: in `anylead.commands`, with a `Recipe` and a `run`.
         help: one line.
         positional: fields of the recipe that may be given without `--name`, in order.
     """
@@ -33,7 +33,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
-    "inspect": Verb("inspect_folder", "what is in a folder of ECGs", ("root",)),
+    "inspect": Verb("inspect", "what is in a folder of ECGs", ("root",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
@@ -103,7 +103,7 @@ def usage() -> str:
 def run_verb(name: str, arguments: list[str]) -> None:
     """Parse the options of a verb and run it."""
     verb = VERBS[name]
-    module = import_module(f"anylead.{verb.module}")
+    module = import_module(f"anylead.commands.{verb.module}")
     module.run(parse(name, module.Recipe, arguments))
 
 
