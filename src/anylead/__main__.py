@@ -2,7 +2,7 @@
 
 import sys
 
-from anylead.commands.cli import main
+from anylead.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())
