@@ -17,7 +17,7 @@ SHARED = {
     "methods": {"pretraining", "views"},
     "tasks": {"setup", "embedding", "prediction"},
     "augment": {"drawing", "noise"},
-    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
+    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources", "titles"},
     "formats": {
         *("assemble", "clinical", "guard", "matlab_values", "sandbox", "sidecar", "wfdb_header"),
     },
