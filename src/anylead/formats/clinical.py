@@ -11,6 +11,7 @@ from typing import Any
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, build_record, parse_sex
+from anylead.formats.channels import Rename
 from anylead.formats.guard import optional
 from anylead.records import Record
 
@@ -32,13 +33,16 @@ def parse(path: Path, module: str, parser: str) -> Any:
             raise FormatError(f"{path}: {error}; the file is damaged, copy it again") from error
 
 
-def to_record(path: Path, found: Any, sample_rate: float | None = None) -> Record:
+def to_record(
+    path: Path, found: Any, sample_rate: float | None = None, rename: Rename | None = None
+) -> Record:
     """What ecgdatakit read -> Record.
 
     Args:
         path: the file.
         found: `ecgdatakit.models.ECGRecord`.
         sample_rate: Hz, where the file tells more exactly than ecgdatakit's whole number.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: no leads, leads of different rates, or samples without a unit.
@@ -47,7 +51,7 @@ def to_record(path: Path, found: Any, sample_rate: float | None = None) -> Recor
     if len(rates) != 1:
         raise FormatError(f"{path}: leads with sample rates {sorted(rates)}; want one rate")
     channels = [_channel(path, lead) for lead in found.leads]
-    return build_record(path, channels, sample_rate or float(rates.pop()), _about(found))
+    return build_record(path, channels, sample_rate or float(rates.pop()), _about(found), rename)
 
 
 def _channel(path: Path, lead: Any) -> Channel:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import Channel, build_record, lead_of
+from anylead.formats.assemble import Channel, join_leads
+from anylead.formats.channels import Rename, choose, is_ecg_name
 from anylead.formats.guard import guarded, optional
 from anylead.formats.sidecar import Stated, about, complete, names_of
 from anylead.records import Record
@@ -43,7 +44,7 @@ def matches(head: bytes, path: Path) -> bool:
     lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")]
     return bool(lines) and (
-        path.suffix.lower() != ".txt" or any(lead_of(c[0]) for c in _columns(lines[0]))
+        path.suffix.lower() != ".txt" or any(is_ecg_name(c[0]) for c in _columns(lines[0]))
     )
 
 
@@ -52,6 +53,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """A text file of one recording.
 
@@ -60,11 +62,12 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each column, in order; then the first line may be data already.
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: no table of numbers, or rate, leads or unit are nowhere stated.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "CSV"):
         data = path.read_bytes()
         if b"\0" in data[:MAX_LINE]:
@@ -73,25 +76,25 @@ def read(
         known = stated.over(path, comments)
         columns, has_header = _named(path, header, known)
         table = _table(path, data[start:], header, len(columns), has_header)
-        channels, units, times = [], [], None
+        signals, times = [], None
         for (name, column_unit), values in zip(columns, table, strict=True):
             if name.strip().lower() in TIMES:
                 times = values * _seconds(path, name, column_unit)
-            elif lead_of(name) is not None:
-                channels.append((name, values))
-                units.append(column_unit)
-        if not channels:
-            raise FormatError(f"{path}: no lead among the columns {header[:200]!r}; name them so")
+            else:
+                signals.append((name, column_unit, values))
+        names, column_units, _ = zip(*signals, strict=True) if signals else ((), (), ())
+        chosen = choose(path, names, [unit or "mV" for unit in column_units], rename)
+        units = [column_units[row] for row in chosen.rows.values()]
         if known.get("sample_rate") is None and times is not None:
             known["sample_rate"] = rate_of(path, times)
         if known.get("unit") is None and all(units):
             known["unit"] = units
-        known = complete(path, {**known, "leads": [name for name, _ in channels]})
-        rows = [
-            Channel(name, values, unit)
-            for (name, values), unit in zip(channels, known["unit"], strict=True)
-        ]
-        return build_record(path, rows, known["sample_rate"], about(known))
+        known = complete(path, {**known, "leads": list(chosen.rows)})
+        found = {
+            lead: Channel(names[row], signals[row][2], unit)
+            for (lead, row), unit in zip(chosen.rows.items(), known["unit"], strict=True)
+        }
+        return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
 
 
 def _head(path: Path, data: bytes) -> tuple[dict[str, Any], str, int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
+from anylead.formats.channels import Rename
 from anylead.formats.guard import check_size, guarded, optional
 from anylead.leads import find_lead
 from anylead.records import Record
@@ -40,8 +41,12 @@ def matches(head: bytes, path: Path) -> bool:
     return head[128:132] == b"DICM"
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The longest ECG of original samples in a DICOM waveform object (no median beats).
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not DICOM, no ECG in it, or broken.
@@ -67,7 +72,7 @@ def read(path: Path) -> Record:
         group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
         little = dataset.original_encoding[1] is not False
         channels = _channels(path, group, little)
-        return build_record(path, channels, float(group.SamplingFrequency), _about(dataset))
+        return build_record(path, channels, float(group.SamplingFrequency), _about(dataset), rename)
 
 
 def _lead_names(group: Any) -> list[str]:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, is_voltage, lead_of, parse_sex
+from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_expansion, check_size, guarded
+from anylead.formats.units import is_arbitrary
 from anylead.records import Record
 
 MAGIC_EDF = b"0       "
@@ -63,8 +65,12 @@ def matches(head: bytes, path: Path) -> bool:
     return head[:8] in (MAGIC_EDF, MAGIC_BDF) and head[184:192].strip().isdigit()
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The ECG leads of an EDF or BDF file; gaps of a discontinuous one (EDF+D) become NaN.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not EDF, cut off, or its ECG leads differ in rate.
@@ -72,8 +78,9 @@ def read(path: Path) -> Record:
     with guarded(path, "EDF"):
         header = read_header(path)
         records = _data_records(path, header)
-        chosen = _ecg_signals(path, header)
-        per_record = {header.samples[i] for i in chosen}
+        labels, units = header.signals["label"], header.signals["unit"]
+        chosen = choose(path, labels, units, rename)
+        per_record = {header.samples[i] for i in chosen.rows.values()}
         if len(per_record) > 1:
             raise FormatError(f"{path}: ECG leads of different sample rates; export them alike")
         length = per_record.pop()
@@ -81,17 +88,19 @@ def read(path: Path) -> Record:
         onsets = (
             _onsets(path, header, records) if header.kind.startswith(("EDF+D", "BDF+D")) else []
         )
-        channels = []
-        for i in chosen:
+        leads = {}
+        for lead, i in chosen.rows.items():
             raw = records[:, starts[i] : starts[i] + length]
             values = _widen(raw) if header.sample_bytes == 3 else raw.reshape(-1)
             channel = _channel(path, header, i, values)
             if onsets:
                 signal = _with_gaps(path, channel.signal(), length, header, onsets)
-                channel = Channel(channel.name, signal, "NU" if channel.unit == "NU" else "mV")
-            channels.append(channel)
+                unit = "NU" if is_arbitrary(channel.unit) else "mV"
+                channel = Channel(channel.name, signal, unit)
+            leads[lead] = channel
         rate = roundest_rate(length, header.seconds)
-        return build_record(path, channels, rate, _about(header))
+        notes = tuple(note for note in chosen.left_out if not note.startswith(ANNOTATIONS))
+        return join_leads(path, leads, rate, _about(header), notes)
 
 
 def read_header(path: Path) -> Header:
@@ -157,20 +166,6 @@ def _widen(raw: NDArray[np.generic]) -> NDArray[np.int32]:
     wide = np.zeros((len(bytes_), 4), dtype=np.uint8)
     wide[:, 1:] = bytes_  # in the upper bytes, so that the shift back extends the sign
     return wide.view("<i4").reshape(-1) >> 8
-
-
-def _ecg_signals(path: Path, header: Header) -> list[int]:
-    labels, units = header.signals["label"], header.signals["unit"]
-    named = [i for i, label in enumerate(labels) if lead_of(label) is not None]
-    chosen = [i for i in named if is_voltage(units[i])]
-    if not chosen:
-        listed = ", ".join(
-            f"{label} ({unit})"
-            for label, unit in zip(labels, units, strict=True)
-            if label not in ANNOTATIONS
-        )
-        raise FormatError(f"{path}: no ECG lead in volts among {listed[:300]}; rename the signals")
-    return chosen
 
 
 def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) -> Channel:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from anylead.formats import clinical
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded, read_xml, xml_head
 from anylead.records import Record
 
@@ -12,8 +13,12 @@ def matches(head: bytes, path: Path) -> bool:
     return "AnnotatedECG" in xml_head(head)
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The first rhythm series of an aECG file.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not an aECG, or broken.
@@ -24,4 +29,4 @@ def read(path: Path) -> Record:
         exact = found.raw_metadata["rhythm_time"].get("sampling_rate_exact")
         # 1 / 0.002 s is 500.00000000000006 or so: what is a whole number of Hz stays one.
         rate = float(round(exact)) if abs(exact - round(exact)) < 1e-6 * exact else float(exact)
-        return clinical.to_record(path, found, rate)
+        return clinical.to_record(path, found, rate, rename)

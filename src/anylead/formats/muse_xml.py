@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from anylead.formats import clinical
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded, read_xml, xml_head
 from anylead.leads import LEADS, complete_limb_leads
 from anylead.records import Record
@@ -18,15 +19,20 @@ def matches(head: bytes, path: Path) -> bool:
     return "<restingecg>" in text or "<restingecg " in text or "<museinfo" in text
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The rhythm waveform of a MUSE file, with III, aVR, aVL and aVF computed where I and II stand.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not a MUSE export, broken, or a lead's CRC-32 does not fit its samples.
     """
     with guarded(path, "MUSE XML"):
         read_xml(path)
-        record = clinical.to_record(path, clinical.parse(path, "ge_muse_xml", "GEMuseXMLParser"))
+        found = clinical.parse(path, "ge_muse_xml", "GEMuseXMLParser")
+        record = clinical.to_record(path, found, rename=rename)
         return with_all_limb_leads(record)
 
 

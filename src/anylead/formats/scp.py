@@ -5,6 +5,7 @@ from pathlib import Path
 
 from anylead.errors import FormatError
 from anylead.formats import clinical
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded
 from anylead.records import Record
 
@@ -24,8 +25,12 @@ def matches(head: bytes, path: Path) -> bool:
     return bool(section == own_id == 0 and own_index == 7 and length >= 26)
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The rhythm data of an SCP-ECG record.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not SCP-ECG, a checksum that does not fit, or an unsupported compression.
@@ -35,7 +40,8 @@ def read(path: Path) -> Record:
         if size > MAX_BYTES:
             raise FormatError(f"{path}: {size} bytes; an SCP-ECG record has at most {MAX_BYTES}")
         check_counts(path, path.read_bytes())
-        return clinical.to_record(path, clinical.parse(path, "scp_ecg", "SCPECGParser"))
+        found = clinical.parse(path, "scp_ecg", "SCPECGParser")
+        return clinical.to_record(path, found, rename=rename)
 
 
 def check_counts(path: Path, data: bytes) -> None:

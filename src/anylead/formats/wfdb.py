@@ -6,7 +6,6 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.channels import Rename, choose
+from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
-from anylead.leads import LEADS, OTHER_LEADS, find_lead
 from anylead.records import Record
 
-# The same few names stand in all headers of a corpus.
-_find_lead = lru_cache(maxsize=1024)(find_lead)
 # Digital values that mean "no sample".
 _MISSING = {"16": -32768, "61": -32768, "212": -2048}
 # Bytes per sample of formats that are not compressed; the rest are not checked for truncation.
 _BYTES = {"8": 1, "80": 1, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4, "212": 1.5}
-_TO_MILLIVOLT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
-_NO_VOLTAGE = ("z", "nu", "nd", "adu", "a.u.", "au")
 # No file can stand for more samples than this many per byte, nor gaps be longer than this many
 # times what was recorded: guards against headers that ask for all memory.
 _LARGEST_RATIO = 100
@@ -38,10 +34,12 @@ def matches(head: bytes, path: Path) -> bool:
     return path.suffix.lower() in (".dat", ".mat") and path.with_suffix(".hea").is_file()
 
 
-def read(path: Path) -> Record:
-    """Read a record by its header, its samples, or its name without extension.
+def read(path: Path, rename: Rename | None = None) -> Record:
+    """Read the ECG leads of a record by its header, its samples, or its name without extension.
 
-    A second row of a lead that is marked as filtered (ECG-ID) is left out.
+    Args:
+        path: of the header, the samples, or neither.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: header or samples are missing, cut short, changed, or of no known lead.
@@ -49,10 +47,12 @@ def read(path: Path) -> Record:
     header_path = _header_of(path)
     header = read_header(header_path)
     signal, lines = read_signals(header)
-    rows, leads = _leads(header, lines)
+    names, units = [line.description for line in lines], [line.unit for line in lines]
+    chosen = choose(header_path, names, units, rename)
+    rows = list(chosen.rows.values())
     if len(rows) < len(lines):
         signal, lines = signal[rows], tuple(lines[row] for row in rows)
-    factors, unit = _units(header, lines)
+    factors, unit = _factors(header_path, lines)
     if any(factor != 1 for factor in factors):
         signal = signal * np.array(factors, dtype=np.float32)[:, None]
     diagnosis = header.fields.get("dx")
@@ -60,7 +60,7 @@ def read(path: Path) -> Record:
     found = tuple(dict.fromkeys(code for code in codes if code and code.lower() != "unknown"))
     return Record(
         signal=signal,
-        leads=leads,
+        leads=tuple(chosen.rows),
         sample_rate=header.sample_rate,
         record_id=header_path.stem,
         labels={"dx": found} if found else {},
@@ -72,6 +72,7 @@ def read(path: Path) -> Record:
         resolution=tuple(
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
         ),
+        notes=chosen.left_out,
     )
 
 
@@ -291,34 +292,12 @@ def _segment(
     return piece
 
 
-def _leads(header: Header, lines: tuple[SignalLine, ...]) -> tuple[list[int], tuple[str, ...]]:
-    """Rows to keep and their canonical names."""
-    rows: dict[str, int] = {}
-    for row, line in enumerate(lines):
-        name = _find_lead(line.description)
-        if name is None:
-            raise FormatError(
-                f"{header.path}: unknown lead {line.description!r}; known are"
-                f" {', '.join(LEADS + OTHER_LEADS)} and their usual spellings"
-            )
-        if name not in rows:
-            rows[name] = row
-        elif "filtered" not in line.description.lower():
-            raise FormatError(f"{header.path}: lead {name} stands twice")
-    return list(rows.values()), tuple(rows)
-
-
-def _units(
-    header: Header, lines: tuple[SignalLine, ...]
-) -> tuple[list[float], Literal["mV", "NU"]]:
+def _factors(path: Path, lines: tuple[SignalLine, ...]) -> tuple[list[float], Literal["mV", "NU"]]:
     """Factors to the unit of the record, and that unit."""
-    units = [line.unit.lower() for line in lines]
-    if all(unit in _TO_MILLIVOLT for unit in units):
-        return [_TO_MILLIVOLT[unit] for unit in units], "mV"
-    if all(unit in _NO_VOLTAGE for unit in units):
-        return [1.0] * len(units), "NU"
-    odd = next(line.unit for line in lines if line.unit.lower() not in _TO_MILLIVOLT)
-    raise FormatError(
-        f"{header.path}: unit {odd!r}; want {', '.join(sorted(_TO_MILLIVOLT))}, or one of"
-        f" {', '.join(_NO_VOLTAGE)} for all leads"
-    )
+    without_voltage = [line.unit for line in lines if is_arbitrary(line.unit)]
+    if without_voltage and len(without_voltage) < len(lines):
+        raise FormatError(
+            f"{path}: unit {without_voltage[0]!r} of some leads, voltages of others; want one kind"
+        )
+    factors = [voltage_factor(line.unit) for line in lines]
+    return factors, "NU" if without_voltage else "mV"
