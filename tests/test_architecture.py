@@ -31,6 +31,7 @@ SHARED = {
             "units",
         ),
         "wfdb_header",
+        "wfdb_samples",
     },
 }
 # Entries that belong together: (importer, imported).
