@@ -93,3 +93,15 @@ def test_a_bare_number_is_a_channel_and_no_lead():
     channels = [Channel("1", ROW, "mV"), Channel("2", ROW, "mV")]
     with pytest.raises(FormatError, match="no ECG lead in volts among 1, 2;"):
         build_record(PATH, channels, 500, About())
+
+
+@pytest.mark.parametrize("text", ["", "X", "x x x", "0", "000", "Anonymous", "N/A", "trialSubject"])
+def test_what_stands_for_no_patient_is_none(text):
+    record = build_record(PATH, [Channel("I", ROW, "mV")], 500, About(patient_id=text))
+    assert record.patient_id is None
+
+
+@pytest.mark.parametrize("text", ["P-17", "100", "Xavier", "01"])
+def test_what_may_be_a_patient_stays(text):
+    record = build_record(PATH, [Channel("I", ROW, "mV")], 500, About(patient_id=text))
+    assert record.patient_id == text

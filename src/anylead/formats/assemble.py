@@ -11,12 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.records import Record
 
 MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
+# What software and people write into the field of the patient id when there is none.
+NO_PATIENT = {
+    *("unknown", "unk", "anonymous", "anonym", "anonymized", "anonymised", "deidentified"),
+    *("none", "null", "nan", "na", "noname", "noid", "notavailable", "notstated", "unnamed"),
+    *("trialsubject", "patient", "patientid", "subject", "id", "test"),
+}
 OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
 Sex = Literal["female", "male"]
@@ -158,20 +165,32 @@ def join_leads(
         signal = np.stack([channel.signal() for channel in leads.values()])
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
+    unit: Literal["mV", "NU"] = "NU" if without_voltage == {True} else "mV"
+    signal, cut = (signal, None) if unit == "NU" else without_pulse(signal, [*leads], sample_rate)
     return Record(
         signal=signal,
         leads=tuple(leads),
         sample_rate=float(sample_rate),
         record_id=path.stem,
-        patient_id=about.patient_id or None,
+        patient_id=stated_patient(about.patient_id),
         age=plausible_age(about.age),
         sex=about.sex,
         start_time=about.start_time or None,
         diagnosis=about.diagnosis or None,
         resolution=tuple(channel.resolution() for channel in leads.values()),
-        unit="NU" if without_voltage == {True} else "mV",
-        notes=notes,
+        unit=unit,
+        notes=notes if cut is None else (*notes, cut),
     )
+
+
+def stated_patient(text: str | None) -> str | None:
+    """A patient id, or None for what is written where there is none.
+
+    An id that everybody has would make one person of all.
+    """
+    key = re.sub(r"[\W_]+", "", text or "").lower()
+    is_one_sign = len(set(key)) <= 1 and key[:1] in ("", "0", "x")
+    return None if is_one_sign or key in NO_PATIENT or text is None else text.strip()
 
 
 def plausible_age(age: float | None) -> float | None:

@@ -172,7 +172,7 @@ def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) ->
     field = {name: column[i] for name, column in header.signals.items()}
     limits = ("physical_min", "physical_max", "digital_min", "digital_max")
     try:
-        low, high, digital_low, digital_high = (float(field[name]) for name in limits)
+        low, high, digital_low, digital_high = (_decimal(field[name]) for name in limits)
     except ValueError:
         raise FormatError(
             f"{path}: signal {field['label']!r}: range {[field[name] for name in limits]} is no"
@@ -184,18 +184,23 @@ def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) ->
     return Channel(field["label"], values, field["unit"], scale, low - digital_low * scale)
 
 
+def _decimal(text: str) -> float:
+    """A number with a point or, as some software writes, with a comma."""
+    return float(text.replace(",", ".", 1) if "." not in text else text)
+
+
 def roundest_rate(samples: int, seconds: str) -> float:
     """Samples per second of a data record whose length is written with few digits.
 
     "0.0078125" holds; 1/257 s does not fit into eight characters. Among the rates that would have
     been written the same way, a whole number is the true one.
     """
-    duration = float(seconds)
+    duration = _decimal(seconds)
     if not (math.isfinite(duration) and duration > 0):
         raise FormatError(f"data records of {seconds!r} seconds; the header is damaged")
     rate = samples / duration
     whole = round(rate)
-    decimals = len(seconds.partition(".")[2])
+    decimals = len(seconds.replace(",", ".").partition(".")[2])
     written_alike = whole > 0 and abs(samples / whole - duration) <= 0.5 * 10.0**-decimals
     # A record of "1" second is exactly one: only a duration cut short may be off.
     return float(whole) if written_alike and len(seconds) >= 7 else rate
@@ -235,12 +240,18 @@ def _with_gaps(
 def _about(header: Header) -> About:
     """Patient and start: by subfields in EDF+ ("code sex birthdate name"), else as one text."""
     day, clock = _short_date(header.start[:8]), _time(header.start[-8:])
-    if not header.kind.startswith(("EDF+", "BDF+")):
+    code, sex, born, *_ = [*header.patient.split(), "X", "X", "X"]
+    # Some software writes the subfields of EDF+ and does not say that it is EDF+.
+    is_plus = header.kind.startswith(("EDF+", "BDF+")) or (
+        len(header.patient.split()) >= 3
+        and sex in ("F", "M", "X")
+        and (born == "X" or _date(born) is not None)
+    )
+    if not is_plus:
         return About(patient_id=header.patient, start_time=_iso(day, clock))
-    code, sex, born, *_ = [*header.patient.split(" "), "X", "X", "X"]
     # EDF+ repeats the date with all digits of its year, or says X where it is not known.
-    dated = header.recording.removeprefix("Startdate ")
-    day = None if dated.startswith("X") else _date(dated[:11]) or day
+    dated = header.recording.removeprefix("Startdate ").split(" ")[0]
+    day = None if dated.startswith("X") else _date(dated) or day
     birth = _date(born)
     return About(
         patient_id=None if code == "X" else code,
@@ -276,8 +287,8 @@ def _time(text: str) -> time | None:
 
 
 def _date(text: str) -> date | None:
-    """Out of "25-JAN-2013"."""
-    found = re.fullmatch(r"(\d\d)-([A-Z]{3})-(\d{4})", text)
+    """Out of "25-JAN-2013", in any case; months as EDF+ spells them."""
+    found = re.fullmatch(r"(\d\d?)-([A-Z]{3})-(\d{4})", text.upper())
     if found is None or found[2] not in MONTHS:
         return None
     try:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_expansion
 from anylead.formats.units import is_arbitrary, voltage_factor
@@ -54,6 +55,10 @@ def read(path: Path, rename: Rename | None = None) -> Record:
     factors, unit = _factors(header_path, lines)
     if any(factor != 1 for factor in factors):
         signal = signal * np.array(factors, dtype=np.float32)[:, None]
+    notes = chosen.left_out
+    if unit == "mV":
+        signal, cut = without_pulse(signal, [*chosen.rows], header.sample_rate)
+        notes = notes if cut is None else (*notes, cut)
     diagnosis = header.fields.get("dx")
     codes = [code.strip() for code in re.split(r"[,;]", diagnosis or "")]
     found = tuple(dict.fromkeys(code for code in codes if code and code.lower() != "unknown"))
@@ -71,7 +76,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         resolution=tuple(
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
         ),
-        notes=chosen.left_out,
+        notes=notes,
     )
 
 
@@ -178,7 +183,7 @@ def _check_length(
 
 
 def _physical(
-    digital: NDArray[np.int16] | NDArray[np.int32], lines: tuple[SignalLine, ...], missing: int
+    digital: NDArray[np.signedinteger[Any]], lines: tuple[SignalLine, ...], missing: int
 ) -> NDArray[np.float32]:
     # Steps of 24 and 32 bits need double precision.
     dtype = np.float32 if digital.dtype == np.int16 else np.float64

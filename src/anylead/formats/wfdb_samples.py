@@ -1,6 +1,7 @@
 """Samples of WFDB formats that are not compressed (signal(5) of the WFDB Applications Guide)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,7 @@ _TYPES = {"16": "<i2", "61": ">i2", "32": "<i4", "80": "u1", "160": "<u2"}
 _ZERO = {"80": 2**7, "160": 2**15}  # of the offset binary formats
 
 
-def read_samples(
-    path: Path, kind: str, count: int, offset: int
-) -> NDArray[np.int16] | NDArray[np.int32]:
+def read_samples(path: Path, kind: str, count: int, offset: int) -> NDArray[np.signedinteger[Any]]:
     """Up to `count` samples of a file, in its order; fewer where it ends before.
 
     Args:
@@ -57,7 +56,9 @@ def read_samples(
     stored = np.fromfile(path, _TYPES[kind], count, offset=offset)
     if kind in _ZERO:
         return (stored.astype(np.int32) - _ZERO[kind]).astype(np.int16)
-    return stored.astype(np.int32 if kind == "32" else np.int16, copy=False)
+    if kind == "32":
+        return stored.astype(np.int32, copy=False)
+    return stored.astype(np.int16, copy=False)
 
 
 def _unpack_212(packed: NDArray[np.uint8], count: int) -> NDArray[np.int16]:
