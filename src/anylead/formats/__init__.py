@@ -30,8 +30,10 @@ from anylead.formats import (
     scp,
     wfdb,
 )
-from anylead.formats.channels import Rename
+from anylead.formats.channels import Rename, parse_rename
 from anylead.records import Record
+
+__all__ = ["READERS", "Reader", "Rename", "find_format", "parse_rename", "read"]
 
 HEAD_BYTES = 4096
 
