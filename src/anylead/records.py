@@ -34,6 +34,7 @@ class Record:
         unit: "mV", or "NU" where the file holds no voltage (such as z-scored signals).
         resolution: one step of the file's integers in `unit` for each row, so that every sample is
             a whole number of steps; None where the file holds no integers or tells no gain.
+        notes: what the reader left out of the file, and why; one sentence each.
     """
 
     signal: NDArray[np.float32]
@@ -50,6 +51,7 @@ class Record:
     diagnosis: str | None = None
     unit: Literal["mV", "NU"] = "mV"
     resolution: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from anylead import formats
 from anylead.errors import FormatError, LeadError
+from anylead.formats.beside import FOLDER_FILE
 from anylead.formats.guard import guarded
-from anylead.formats.sidecar import FOLDER_FILE
 from anylead.inference.inputs import as_records
 from anylead.records import Record
 from anylead.server.limits import Limits, RefusalError
