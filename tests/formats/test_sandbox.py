@@ -152,7 +152,9 @@ def test_a_reader_that_waits_twice_is_no_statement_about_the_file(path, monkeypa
 
 
 def test_a_machine_that_sleeps_costs_no_file(path):
-    assert sandbox.read("trial", path, {"how": "slow", "seconds": 2.0, "number": 4}).signal[0, 0] == 4
+    assert (
+        sandbox.read("trial", path, {"how": "slow", "seconds": 2.0, "number": 4}).signal[0, 0] == 4
+    )
 
 
 def test_a_failing_disk_is_told_apart_from_a_bad_file(path):

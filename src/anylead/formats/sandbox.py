@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -183,7 +184,7 @@ def _ask(
         if answer is not None and answer.pop("number") == number:
             size = 4 * math.prod(answer["shape"]) if "shape" in answer else 0
             samples = bytearray(size)
-            answer = answer if from_child.readinto(samples) == size else None
+            answer = answer if cast(BufferedReader, from_child).readinto(samples) == size else None
         else:
             answer = None
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.guard import check_samples
 from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
 from anylead.leads import LEADS, OTHER_LEADS, find_lead
 from anylead.records import Record
@@ -26,9 +28,9 @@ _MISSING = {"16": -32768, "61": -32768, "212": -2048}
 _BYTES = {"8": 1, "80": 1, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4, "212": 1.5}
 _TO_MILLIVOLT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 _NO_VOLTAGE = ("z", "nu", "nd", "adu", "a.u.", "au")
-# No file can stand for more samples than this many per byte, nor gaps be longer than this many
-# times what was recorded: guards against headers that ask for all memory.
+# No file can stand for more samples than this many per byte.
 _LARGEST_RATIO = 100
+_MOST_SEGMENTS = 100_000
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -144,6 +146,7 @@ def _read_file(
     if any(line.format != kind or line.byte_offset != lines[0].byte_offset for line in lines):
         raise FormatError(f"{header.path}: several sample formats in {path.name}")
     _check_length(header, path, kind, frame, num_bytes)
+    _check_memory(header, path, lines, num_bytes)
     plain = all(line.samples_per_frame == 1 and line.skew == 0 for line in lines)
     if not plain or kind not in _MISSING:
         return _read_by_package(header, first_row, len(lines))
@@ -179,6 +182,19 @@ def _check_length(
             f"{path}: truncated; {max(num_bytes, 0)} bytes of samples, {header.path.name} wants"
             f" {int(np.ceil(wanted))}"
         )
+
+
+def _check_memory(
+    header: Header, path: Path, lines: tuple[SignalLine, ...], num_bytes: int
+) -> None:
+    """Refuse lengths and skews that ask for far more than the file holds."""
+    frames = header.num_samples or int(
+        num_bytes / _BYTES.get(lines[0].format, 1) / sum(line.samples_per_frame for line in lines)
+    )
+    skew = max(line.skew for line in lines)
+    if skew > frames:
+        raise FormatError(f"{header.path}: a skew of {skew} samples in {frames}; damaged")
+    check_samples(header.path, frames * len(header.signals), "its files", _num_bytes([header]))
 
 
 def _unpack_212(packed: NDArray[np.uint8], count: int) -> NDArray[np.int16]:
@@ -239,8 +255,9 @@ def _read_by_package(header: Header, first_row: int, num_rows: int) -> NDArray[n
 def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     """Put segments one after another; rows are matched by name, gaps are NaN."""
     parts: list[tuple[int, Header | None]] = []
+    heads = _segment_headers(header)
     for name, length in header.segments:
-        part = None if name == "~" else read_header(header.path.with_name(f"{name}.hea"))
+        part = heads.get(name)
         if part is not None and part.segments:
             raise FormatError(f"{header.path}: segment {name} has segments itself")
         if part is not None and part.sample_rate != header.sample_rate:
@@ -261,8 +278,9 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)
-    if total == 0 or total > _LARGEST_RATIO * recorded:
+    if recorded == 0:
         raise FormatError(f"{header.path}: {recorded} samples recorded in {total}")
+    check_samples(header.path, total * len(lines), "its segments", _num_bytes(heads.values()))
     pieces = []
     for length, part in parts:
         if length == 0:
@@ -271,6 +289,20 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
         pieces.append(_segment(header, part, lines, length) if part is not None else piece)
     joined = np.concatenate([piece for piece in pieces if piece is not None], axis=1)
     return joined, lines
+
+
+def _segment_headers(header: Header) -> dict[str, Header]:
+    """The headers of all segments, each read once; amounts are checked before any is read."""
+    if len(header.segments) > _MOST_SEGMENTS:
+        raise FormatError(f"{header.path}: {len(header.segments)} segments; damaged")
+    names = dict.fromkeys(name for name, _ in header.segments if name != "~")
+    return {name: read_header(header.path.with_name(f"{name}.hea")) for name in names}
+
+
+def _num_bytes(headers: Iterable[Header]) -> int:
+    """Bytes of all files of samples, each once."""
+    paths = {part.path.with_name(line.file) for part in headers for line in part.signals}
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def _segment(
