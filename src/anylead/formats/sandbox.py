@@ -236,7 +236,12 @@ def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes | memoryv
         return {"error": "FormatError", "message": message}, b""
     told = {field.name: getattr(record, field.name) for field in fields(record)}
     rows = np.ascontiguousarray(told.pop("signal"))
-    return {**told, "labels": dict(record.labels), "shape": rows.shape}, rows.data.cast("B")
+    return {
+        **told,
+        "labels": dict(record.labels),
+        "unknown": {},
+        "shape": rows.shape,
+    }, rows.data.cast("B")
 
 
 def _limit_memory(allowed: int) -> None:
