@@ -25,3 +25,9 @@ def shared_data() -> Path:
 def golden() -> Path:
     """Numbers of the original implementation (see its README)."""
     return _beside_the_repository("golden")
+
+
+@pytest.fixture(scope="session")
+def golden_encoders() -> Path:
+    """Numbers of other public encoders with stand-in weights (see its README)."""
+    return _beside_the_repository("golden_encoders")
