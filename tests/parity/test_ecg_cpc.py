@@ -20,8 +20,8 @@ def case(golden_encoders):
     theirs = state({key: shape for key, shape in shapes.items() if key not in given})
     for key in told["fixed"]:
         value = z[f"fixed_{key.rsplit('.', 1)[-1]}"]
-        theirs[key] = value if list(value.shape) == shapes[key] else (
-            value.unsqueeze(-3).expand(shapes[key])
+        theirs[key] = (
+            value if list(value.shape) == shapes[key] else (value.unsqueeze(-3).expand(shapes[key]))
         )
     for key in told["uniform"]["keys"]:
         generator = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
@@ -75,13 +75,11 @@ def test_the_kernel_is_the_recurrence_and_a_frozen_layer_does_the_same():
     torch.manual_seed(0)
     layer = S4(dim=3, num_states=4, length=24)
     w, P, B, Q, C = (
-        torch.view_as_complex(t.detach().double()) for t in (layer.w, *(
-            getattr(layer, name)[0] for name in "PBQC"))
+        torch.view_as_complex(t.detach().double())
+        for t in (layer.w, *(getattr(layer, name)[0] for name in "PBQC"))
     )
     for channel in range(3):
-        lam, p, b, q, c = (
-            torch.cat([v[channel], v[channel].conj()]) for v in (w, P, B, Q, C)
-        )
+        lam, p, b, q, c = (torch.cat([v[channel], v[channel].conj()]) for v in (w, P, B, Q, C))
         step = layer.log_step[channel].double().exp()
         one = torch.eye(4, dtype=torch.complex128)
         A = torch.diag(lam) - p[:, None] * q

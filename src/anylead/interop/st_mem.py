@@ -36,7 +36,10 @@ DECODER = (
     (r"(mask_embedding)", r"\1"),
     (r"decoder_pos_embed", r"position"),
     (r"to_decoder_embedding\.(weight|bias)", r"projection.\1"),
-    *((rf"decoder_blocks\.{theirs.removeprefix('block')}", ours) for theirs, ours in PRE_NORM_BLOCK),
+    *(
+        (rf"decoder_blocks\.{theirs.removeprefix('block')}", ours)
+        for theirs, ours in PRE_NORM_BLOCK
+    ),
     (r"decoder_norm\.(weight|bias)", r"norm.\1"),
     (r"decoder_head\.(weight|bias)", r"head.\1"),
 )

@@ -40,9 +40,7 @@ class ECGFounderConfig:
 
 ECGFOUNDER_SIZES = {
     "tiny": ECGFounderConfig(stem_dim=16, dims=(16, 32), num_blocks=(1, 2)),
-    "small": ECGFounderConfig(
-        stem_dim=32, dims=(32, 48, 64, 96, 128), num_blocks=(1, 1, 2, 2, 2)
-    ),
+    "small": ECGFounderConfig(stem_dim=32, dims=(32, 48, 64, 96, 128), num_blocks=(1, 1, 2, 2, 2)),
     "base": ECGFounderConfig(),
 }
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from anylead.leads import LEADS, NUM_LEADS
-from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.ecg_jepa import mean_over_leads
+from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
 from anylead.models.window import by_length, sine_table, standardize
 
