@@ -1,7 +1,8 @@
 """`anylead.load(...)`: a model ready to use, with its preprocessing attached.
 
 A recording longer than the model's segment is cut into as few segments as cover it, evenly spaced,
-the last one at its end; a shorter one runs at its own length. Nothing is ever padded, so a result
+the last one at its end (ECG-FM: into full segments from its start, the rest dropped, as its authors
+do); a shorter one runs at its own length. Nothing is ever padded, so a result
 depends neither on the recordings beside it nor on the order of leads.
 """
 
@@ -35,6 +36,7 @@ from anylead.inference.windows import (
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.leads import LEADS, parse_leads
+from anylead.loading.crops import TAILS
 from anylead.models import build_encoder, freeze, load_weights
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
@@ -42,6 +44,7 @@ from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
+Tail = Literal["overlap", "drop"]
 
 
 def load(
@@ -54,6 +57,7 @@ def load(
     pretrained: str | Path | None = None,
     preprocess: PreprocessConfig | None = None,
     precision: Precision = "fp32",
+    tail: Tail | None = None,
 ) -> "Model":
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
@@ -68,6 +72,9 @@ def load(
         preprocess: for a foreign file, the preprocessing it expects.
         precision: "fp32"; "bf16" is faster where the hardware has it, its vectors differ by about
             1 % of their length; "auto" is bf16 there, else fp32.
+        tail: what becomes of the end of a recording that is no multiple of the segment: "overlap",
+            the last segment lies at its end; "drop", it is left out, as the authors of ECG-FM do.
+            None takes what the model says.
 
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
@@ -86,8 +93,12 @@ def load(
                 f"{source}: says all about itself; preset=, num_heads=, label_names=, pretrained="
                 " and preprocess= are for foreign files"
             )
-        return Model(load_checkpoint(path), device, precision=precision)
-    return Model(read_fairseq_signals(path, foreign), device, precision=precision)
+        checkpoint = load_checkpoint(path)
+    else:
+        checkpoint = read_fairseq_signals(path, foreign)
+    if tail is not None:
+        checkpoint.description["tail"] = tail
+    return Model(checkpoint, device, precision=precision)
 
 
 class Model:
@@ -136,6 +147,18 @@ class Model:
             LeadError: no such lead or set of leads.
         """
         self.description = {**self.description, "leads": list(parse_leads(leads))}
+
+    @property
+    def tail(self) -> str:
+        """What becomes of the end of a recording that is no multiple of the segment.
+
+        Raises:
+            CheckpointError: the model says something unknown.
+        """
+        tail = str(self.description.get("tail", "overlap"))
+        if tail not in TAILS:
+            raise CheckpointError(f"tail {tail!r}: want one of {', '.join(TAILS)}")
+        return tail
 
     @property
     def segment_samples(self) -> int:
@@ -267,7 +290,9 @@ class Model:
             ready = preprocess(seen, self.preprocess_config)
             if not ready.has_lead.any():
                 raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
-            prepared.append(cut(ready.signal, ready.has_lead, self.segment_samples, name))
+            prepared.append(
+                cut(ready.signal, ready.has_lead, self.segment_samples, name, self.tail)
+            )
         return prepared
 
     @cached_property
@@ -280,6 +305,8 @@ class Model:
         digest = sha256(repr(sorted(self.description["encoder"].items())).encode())
         digest.update(repr(self.preprocess_config).encode())
         digest.update(repr(self.segment_samples).encode())
+        if self.tail != "overlap":
+            digest.update(self.tail.encode())
         if self.precision != torch.float32:
             digest.update(repr(self.precision).encode())
         for name, tensor in sorted(self._tensors.items()):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anylead.errors import FormatError, LeadError
 from anylead.inference.inputs import Recording
 from anylead.leads import NUM_LEADS, lead_mask
-from anylead.loading.crops import even_windows
+from anylead.loading.crops import TAILS
 from anylead.records import Record
 
 Floats = NDArray[np.float32]
@@ -34,8 +34,12 @@ class Windows:
     start: NDArray[np.int64]
 
 
-def cut(signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str) -> Windows:
+def cut(
+    signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str, tail: str = "overlap"
+) -> Windows:
     """(12, time) preprocessed -> windows of `segment` samples, or one shorter window.
+
+    `tail` "overlap" covers all of a recording, "drop" leaves out what follows its last full window.
 
     Raises:
         FormatError: too short for an encoder.
@@ -45,7 +49,7 @@ def cut(signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str) ->
             f"{name}: {signal.shape[1]} samples after resampling are too short; want at least"
             f" {SHORTEST}"
         )
-    crops = even_windows(signal.shape[1], segment)
+    crops = TAILS[tail](signal.shape[1], segment)
     starts = crops.start[0]
     pieces = [signal[:, s : s + n] for s, n in zip(starts, crops.num_samples[0], strict=True)]
     return Windows(np.stack(pieces), has_lead, starts)

@@ -43,6 +43,17 @@ def random_crops(
     return Crops(start[:, None], length[:, None])
 
 
+def whole_windows(num_samples: int, segment: int) -> Crops:
+    """(1, window) full windows from the start on, what is left at the end dropped.
+
+    A recording shorter than a window is one by itself.
+    """
+    if num_samples < segment:
+        return Crops(np.zeros((1, 1), np.int64), np.full((1, 1), num_samples, np.int64))
+    start = np.arange(num_samples // segment) * segment
+    return Crops(start[None], np.full((1, len(start)), segment, np.int64))
+
+
 def even_windows(num_samples: int, segment: int) -> Crops:
     """(1, window) as few windows as cover a recording, evenly spaced, the last one at its end."""
     if num_samples <= segment:
@@ -50,3 +61,7 @@ def even_windows(num_samples: int, segment: int) -> Crops:
     count = -(-num_samples // segment)
     start = np.linspace(0, num_samples - segment, count).round().astype(np.int64)
     return Crops(start[None], np.full((1, count), segment, np.int64))
+
+
+# What becomes of the end of a recording that is no multiple of the window.
+TAILS = {"overlap": even_windows, "drop": whole_windows}
