@@ -43,6 +43,43 @@ def random_crops(
     return Crops(start[:, None], length[:, None])
 
 
+class Pieces(NamedTuple):
+    """Segments, or adjacent pairs of them, at places that never change.
+
+    recording: (piece,) which of the recordings.
+    crops: (piece, segment) where it lies.
+    """
+
+    recording: NDArray[np.int64]
+    crops: Crops
+
+
+def every_pair(num_samples: NDArray[np.int64], segment: int) -> Pieces:
+    """Segments 0 and 1, 2 and 3, ... of each recording, each pair a piece.
+
+    What is left at the end is dropped, and so is a recording shorter than two segments.
+    """
+    return _pieces(num_samples // (2 * segment), num_samples, segment, 2)
+
+
+def every_segment(num_samples: NDArray[np.int64], segment: int) -> Pieces:
+    """Each segment of each recording from its start; what is left at the end is dropped.
+
+    A recording shorter than a segment is a piece by itself.
+    """
+    return _pieces(np.maximum(num_samples // segment, 1), num_samples, segment, 1)
+
+
+def _pieces(
+    count: NDArray[np.int64], num_samples: NDArray[np.int64], segment: int, width: int
+) -> Pieces:
+    recording = np.repeat(np.arange(len(count)), count)
+    number = np.arange(len(recording)) - np.repeat(np.cumsum(count) - count, count)
+    start = (number[:, None] * width + np.arange(width)) * segment
+    length = np.minimum(num_samples[recording][:, None] - start, segment)
+    return Pieces(recording, Crops(start, length))
+
+
 def whole_windows(num_samples: int, segment: int) -> Crops:
     """(1, window) full windows from the start on, what is left at the end dropped.
 
