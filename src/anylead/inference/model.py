@@ -21,6 +21,7 @@ from torch.nn.functional import linear
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, FormatError, RecipeError
 from anylead.inference import inputs
+from anylead.inference.described import filled_encoder, preprocess_config
 from anylead.inference.inputs import Recordings
 from anylead.inference.windows import (
     JOINS,
@@ -37,7 +38,7 @@ from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.leads import LEADS, parse_leads
 from anylead.loading.crops import TAILS
-from anylead.models import build_encoder, load_weights
+from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
@@ -73,9 +74,8 @@ def load(
         preprocess: for a foreign file, the preprocessing it expects.
         precision: "fp32"; "bf16" is faster where the hardware has it, its vectors differ by about
             1 % of their length; "auto" is bf16 there, else fp32.
-        tail: what becomes of the end of a recording that is no multiple of the segment: "overlap",
-            the last segment lies at its end; "drop", it is left out, as the authors of ECG-FM do.
-            None takes what the model says.
+        tail: the end of a recording that is no multiple of the segment: "overlap", the last
+            segment lies there; "drop", it is left out. None takes what the model says.
 
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
@@ -124,9 +124,9 @@ class Model:
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
-        self.preprocess_config = _preprocess_config(self.description)
+        self.preprocess_config = preprocess_config(self.description)
         self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
-        self.encoder = _filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
+        self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
@@ -151,11 +151,7 @@ class Model:
 
     @property
     def tail(self) -> str:
-        """What becomes of the end of a recording that is no multiple of the segment.
-
-        Raises:
-            CheckpointError: the model says something unknown.
-        """
+        """What becomes of the end of a recording that is no multiple of the segment."""
         tail = str(self.description.get("tail", "overlap"))
         if tail not in TAILS:
             raise CheckpointError(f"tail {tail!r}: want one of {', '.join(TAILS)}")
@@ -166,6 +162,16 @@ class Model:
         """Samples of a window."""
         seconds = float(self.description.get("segment_seconds", 5.0))
         return round(seconds * self.preprocess_config.sample_rate)
+
+    def thresholds(self, leads: str | Sequence[str] | None = None) -> dict[str, float]:
+        """By label, the probability from which on a label is predicted, chosen on validation data.
+
+        Args:
+            leads: that the model sees; None: all that it may see.
+        """
+        stored = self.description.get("thresholds")
+        chosen = thresholds_for(stored, self.label_names, leads or self.leads)
+        return dict(zip(self.label_names, chosen.tolist(), strict=True))
 
     def embed(
         self,
@@ -378,24 +384,6 @@ class Model:
             )
         chosen: Tensor = outputs[layer]
         return chosen
-
-
-def _filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
-    """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
-    with torch.device("meta"):
-        encoder = build_encoder(description)
-    buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
-    if buffers:  # such as constant tables, which a checkpoint does not hold
-        encoder = build_encoder(description)
-    load_weights(encoder, tensors, "checkpoint", assign=not buffers)
-    return encoder
-
-
-def _preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:
-    try:
-        return PreprocessConfig(**description["preprocess"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"no usable preprocessing in the checkpoint ({error})") from error
 
 
 def _keep(context: Tensor) -> Tensor:
