@@ -172,7 +172,12 @@ def _add_numbers(app: FastAPI, service: Service) -> None:
         rows = await service.probabilities(windows)
         return schema.Predictions(
             recordings=[
-                schema.Prediction(name=record.record_id, leads=leads, probabilities=row)
+                schema.Prediction(
+                    name=record.record_id,
+                    leads=leads,
+                    probabilities=row,
+                    thresholds=service.model.thresholds(leads),
+                )
                 for record, leads, row in zip(found, seen, rows, strict=True)
             ]
         )

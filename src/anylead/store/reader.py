@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
+from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
@@ -38,7 +39,7 @@ class Store:
     def __init__(self, location: Location, manifest: Manifest, index: pa.Table):
         self.location = location
         self.manifest = manifest
-        self._index = index
+        self.index = index
         self._views: dict[int, NDArray[np.int16]] = {}
         self._is_checked = bytearray(manifest.num_records)
         self._whole: set[int] = set()  # shards of a store of version 1
@@ -48,9 +49,14 @@ class Store:
     def open(cls, path: str | Path) -> "Store":
         """Open a store in a folder or behind an fsspec URL such as "s3://bucket/store".
 
+        Several, separated by commas, are joined: see `anylead.store.joined`.
+
         Raises:
             StoreError: there is no finished store, of this version, whole.
         """
+        parts = str(path).split(",")
+        if len(parts) > 1 and not Path(path).exists():
+            return cls(*join([cls.open(part.strip()) for part in parts]))
         location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
@@ -102,6 +108,12 @@ class Store:
     def record_id(self) -> NDArray[np.object_]:
         """(record,) str."""
         return np.asarray(self._column("record_id").to_numpy(zero_copy_only=False), dtype=object)
+
+    @cached_property
+    def corpus(self) -> NDArray[np.str_]:
+        """(record,) the name of the dataset that each recording is of."""
+        parts = self.manifest.settings.get(PARTS, [[self.manifest.name, self.num_records]])
+        return np.repeat([name for name, _ in parts], [number for _, number in parts])
 
     @cached_property
     def patient_id(self) -> list[str | None]:
@@ -217,7 +229,8 @@ class Store:
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
                 recordings are added), "auto" (official where there is one), "folds:9:10"
-                (validation and test by the corpus's folds, training on the others).
+                (validation and test by the corpus's folds, training on the others), "all" (every
+                recording trains).
 
         Raises:
             StoreError: no such scheme or folds, or patients on several sides.
@@ -342,7 +355,7 @@ class Store:
         return values
 
     def _column(self, name: str) -> pa.Array:
-        return self._index.column(name).combine_chunks()
+        return self.index.column(name).combine_chunks()
 
     def _numbers(self, name: str, missing: float) -> NDArray[Any]:
         column = self._column(name)
