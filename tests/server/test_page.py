@@ -337,7 +337,9 @@ def test_a_long_recording_opens_with_an_overview_and_a_window(page, site):
     until(page, "return document.getElementById('overview').ariaValueNow === '0'")
     assert "00:00 to 01:00 of 05:00" in text(page, "paper-hint")
     click(page, "overview")  # the middle
-    until(page, "return document.getElementById('paper-hint').textContent.includes('02:00 to 03:00')")
+    until(
+        page, "return document.getElementById('paper-hint').textContent.includes('02:00 to 03:00')"
+    )
     assert page.find_element("id", "overview").get_attribute("aria-valuenow") == "120"
     shoot(page, "long")
 

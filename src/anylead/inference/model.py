@@ -1,7 +1,8 @@
 """`anylead.load(...)`: a model ready to use, with its preprocessing attached.
 
 A recording longer than the model's segment is cut into as few segments as cover it, evenly spaced,
-the last one at its end; a shorter one runs at its own length. Nothing is ever padded, so a result
+the last one at its end (ECG-FM: into full segments from its start, the rest dropped, as its authors
+do); a shorter one runs at its own length. Nothing is ever padded, so a result
 depends neither on the recordings beside it nor on the order of leads.
 """
 
@@ -36,13 +37,16 @@ from anylead.inference.windows import (
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.leads import LEADS, parse_leads
-from anylead.models import freeze
+from anylead.loading.crops import TAILS
+from anylead.metrics.thresholds import thresholds_for
+from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
 from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
+Tail = Literal["overlap", "drop"]
 
 
 def load(
@@ -55,6 +59,7 @@ def load(
     pretrained: str | Path | None = None,
     preprocess: PreprocessConfig | None = None,
     precision: Precision = "fp32",
+    tail: Tail | None = None,
 ) -> "Model":
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
@@ -69,6 +74,8 @@ def load(
         preprocess: for a foreign file, the preprocessing it expects.
         precision: "fp32"; "bf16" is faster where the hardware has it, its vectors differ by about
             1 % of their length; "auto" is bf16 there, else fp32.
+        tail: the end of a recording that is no multiple of the segment: "overlap", the last
+            segment lies there; "drop", it is left out. None takes what the model says.
 
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
@@ -90,6 +97,8 @@ def load(
         model = Model(load_checkpoint(path), device, precision=precision)
     else:
         model = Model(read_fairseq_signals(path, foreign), device, precision=precision)
+    if tail is not None:
+        model.description["tail"] = tail
     model.source = path
     return model
 
@@ -151,10 +160,28 @@ class Model:
         self.source = None
 
     @property
+    def tail(self) -> str:
+        """What becomes of the end of a recording that is no multiple of the segment."""
+        tail = str(self.description.get("tail", "overlap"))
+        if tail not in TAILS:
+            raise CheckpointError(f"tail {tail!r}: want one of {', '.join(TAILS)}")
+        return tail
+
+    @property
     def segment_samples(self) -> int:
         """Samples of a window."""
         seconds = float(self.description.get("segment_seconds", 5.0))
         return round(seconds * self.preprocess_config.sample_rate)
+
+    def thresholds(self, leads: str | Sequence[str] | None = None) -> dict[str, float]:
+        """By label, the probability from which on a label is predicted, chosen on validation data.
+
+        Args:
+            leads: that the model sees; None: all that it may see.
+        """
+        stored = self.description.get("thresholds")
+        chosen = thresholds_for(stored, self.label_names, leads or self.leads)
+        return dict(zip(self.label_names, chosen.tolist(), strict=True))
 
     def embed(
         self,
@@ -315,7 +342,7 @@ class Model:
             FormatError, LeadError: a recording that cannot be used.
         """
         chosen = use_leads if use_leads is not None else self.description.get("leads")
-        return make(records, self.preprocess_config, self.segment_samples, chosen)
+        return make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -329,6 +356,8 @@ class Model:
             self.preprocess_config,
             self.segment_samples,
         ]
+        if self.tail != "overlap":
+            settings.append(self.tail)
         if self.precision != torch.float32:
             settings.append(self.precision)
         return fingerprint(self._tensors, settings)

@@ -17,7 +17,7 @@ from anyio import CapacityLimiter
 from pydantic import ValidationError
 
 from anylead.errors import FormatError, LeadError
-from anylead.formats.sidecar import FOLDER_FILE
+from anylead.formats.beside import FOLDER_FILE
 from anylead.inference.inputs import as_records
 from anylead.records import Record
 from anylead.server import reader

@@ -28,7 +28,7 @@ export function drawAnswer({ model, answer, full, label, isWhole, onForce, onCho
   };
   const seen = isWhole ? `from ${answer.leads.length} leads` : `from ${answer.leads.join(", ")}`;
   const limits = Object.keys(answer.thresholds).length;
-  at("answer-hint").textContent = [
+  at("answer-hint").textContent = order.length === 0 ? "" : [
     `Probability of each label, ${seen}.`,
     limits ? "From the mark on the bar the model says yes." : "This model holds no thresholds: no yes or no.",
     isWhole ? "" : "The grey mark and the difference are to all leads.",
