@@ -112,8 +112,8 @@ def create_app(
     _add_facts(app, service)
     _add_numbers(app, service)
     _add_pictures(app, service)
-    _describe_bodies(app)
     _add_api_page(app, token is not None)
+    _describe_bodies(app)  # last: a route more would make the description anew
     return app
 
 
