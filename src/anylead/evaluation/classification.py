@@ -1,7 +1,6 @@
-"""Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
+"""Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,18 @@ from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation.scores import (
-    Evaluation,
     Evidence,
     LeadSetScores,
     Settings,
-    about,
     choose_split,
     open_store,
-    quality_table,
-    triples,
 )
-from anylead.leads import LEADS
 from anylead.loading import evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import thresholds_for
 from anylead.models import build_encoder, load_weights
-from anylead.pictures import evaluation_report
-from anylead.records import Record
 from anylead.store import Store
 from anylead.tasks import Classification, Predictions, predict
 from anylead.training.distributed import choose_device
@@ -196,67 +188,3 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     """The evidence of one class alone."""
     arrays = {name: array[:, index : index + 1] for name, array in evidence.arrays.items()}
     return Evidence(evidence.patient, arrays, [])
-
-
-def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
-    """Scores, curves, one ECG and the logs in one HTML file."""
-    main = runs[0]
-    first_set, first = next(iter(main.predictions.items()))
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
-    evaluation_report.write(
-        path,
-        evaluation_report.Facts(
-            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
-            score_by_run=by_run,
-            score_tables=_tables(scores)
-            | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
-            label_names=main.names,
-            label=main.label[first.row].astype(bool),
-            probability=first.probability,
-            thresholds=main.thresholds_of("thresholds", first_set),
-            example=example_record(main.store, int(first.row[0])),
-            logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
-        ),
-    )
-
-
-def _tables(scores: Sequence[LeadSetScores]) -> dict[str, list[dict[str, Any]]]:
-    macro = [
-        {"run": row.run, "leads": row.lead_set, **triples(row.macro), "records": row.num_records}
-        for row in scores
-    ]
-    by_class = [
-        {"run": row.run, "leads": row.lead_set, "class": name, **triples(values)}
-        for row in scores
-        for name, values in row.by_class.items()
-    ]
-    return {"Macro scores": macro, "Scores by class": by_class}
-
-
-def example_record(store: Store, row: int) -> Record:
-    """One recording of a store as a `Record`, to be drawn."""
-    num_samples = int(store.num_samples[row])
-    counts = store.read(np.array([row]), np.array([0]), num_samples)[0]
-    has_lead = store.has_lead[row]
-    signal = (counts * store.scale[row][:, None]).astype(np.float32)[has_lead]
-    return Record(
-        signal=signal,
-        leads=tuple(name for name, present in zip(LEADS, has_lead, strict=True) if present),
-        sample_rate=store.manifest.sample_rate,
-        record_id=str(store.record_id[row]),
-        unit="mV" if store.unit[row] == "mV" else "NU",
-    )
-
-
-def read_log(folder: Path) -> list[dict[str, str]]:
-    """The rows of a training log; none where there is no log."""
-    path = folder / "log.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")

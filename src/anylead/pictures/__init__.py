@@ -19,6 +19,7 @@ from anylead.pictures.scores import (
     confusion_by_pair,
     identification_scores,
     score_by_lead_set,
+    score_by_lead_set_narrow,
 )
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "saliency_by_lead",
     "save",
     "score_by_lead_set",
+    "score_by_lead_set_narrow",
     "training_curves",
 ]
