@@ -6,15 +6,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
+from anylead.commands import screen
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
-from anylead.evaluation.scores import OpenedRun, find_runs, print_scores
+from anylead.evaluation.scores import OpenedRun, find_runs
 from anylead.leads import LEAD_SETS
 
 SCORES, REPORT = "scores.json", "report.html"
+
+FIRST = (
+    "out",
+    "store",
+    "split",
+    "lead_sets",
+    "num_resamples",
+    "device",
+    "json",
+)
+EXAMPLES = (
+    "anylead evaluate runs/diagnosis",
+    "anylead evaluate runs/one runs/two --lead_sets '12 2 I,V2'",
+    "anylead evaluate runs/diagnosis --json > scores.json",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Recipe:
         num_draws: identification: how often random segments are drawn.
         sessions: identification: what is compared, two "recordings" of a patient, or the "halves"
             of one recording, which is much easier.
+        json: print the scores as JSON.
     """
 
     runs: str = "runs/finetune"
@@ -48,6 +63,7 @@ class Recipe:
     device: str = "auto"
     num_draws: int = 5
     sessions: Literal["recordings", "halves"] = "recordings"
+    json: bool = False
 
 
 def run(recipe: Recipe) -> list[LeadSetScores]:
@@ -72,9 +88,26 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
         runs.append(opened)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
-    print_scores(scores, Console())
-    print(f"scores: {out / SCORES}\nreport: {out / REPORT}")
+    if recipe.json:
+        screen.print_json([asdict(score) for score in scores])
+    else:
+        print_scores(scores)
+        print(f"scores: {out / SCORES}\nreport: {out / REPORT}")
     return scores
+
+
+def print_scores(scores: Sequence[LeadSetScores]) -> None:
+    """One row per run and lead set, each interval below its score."""
+    header = ("run", "leads", *(name.replace("_", " ") for name in scores[0].macro))
+    rows = [
+        (
+            row.run,
+            row.lead_set,
+            *(f"{i.value:.3f}\n{i.low:.3f}-{i.high:.3f}" for i in row.macro.values()),
+        )
+        for row in scores
+    ]
+    screen.show_table(screen.console(), header, rows, num_keys=2)
 
 
 def _kind(folder: Path, checkpoint: Checkpoint) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import load_checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
 from anylead.store import Store
 
@@ -57,10 +57,10 @@ def new_encoder(choice: EncoderChoice) -> nn.Module:
         RecipeError: unknown size or field.
     """
     if choice.kind not in SIZES:
-        raise RecipeError(f"encoder.kind {choice.kind!r}; known are {', '.join(SIZES)}")
+        raise RecipeError(f"encoder.kind {choice.kind!r}{known_are(choice.kind, SIZES)}")
     sizes = SIZES[choice.kind]
     if choice.size not in sizes:
-        raise RecipeError(f"encoder size {choice.size!r}; known are {', '.join(sizes)}")
+        raise RecipeError(f"encoder size {choice.size!r}{known_are(choice.size, sizes)}")
     described = {**asdict(sizes[choice.size]), **known_overrides(choice.overrides, choice.kind)}
     return build_encoder({"kind": choice.kind, **described})
 
@@ -104,7 +104,7 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
         fields = dict(item)
         name = fields.pop("name", None)
         if name not in AUGMENTATIONS:
-            raise RecipeError(f"augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise RecipeError(f"augmentation {name!r}{known_are(name, AUGMENTATIONS)}")
         try:
             made.append(AUGMENTATIONS[name](**fields))
         except TypeError as error:

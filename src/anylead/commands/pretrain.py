@@ -32,6 +32,26 @@ from anylead.training import (
     micro_batches,
 )
 
+FIRST = (
+    "data.store",
+    "out",
+    "method",
+    "leads",
+    "augment",
+    "checkpoint",
+    "encoder.size",
+    "train.epochs",
+    "train.batch_size",
+    "optimizer.learning_rate",
+    "train.device",
+    "train.resume",
+)
+EXAMPLES = (
+    "anylead pretrain recipes/pretrain_w2v_cmsc_rlm.yaml --out runs/pre",
+    "anylead pretrain --data.store store/ --method simclr --epochs 50",
+    "anylead pretrain runs/pre/recipe.yaml --resume",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

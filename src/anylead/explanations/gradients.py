@@ -10,8 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from anylead.errors import MissingPackageError
 from anylead.explanations.target import Target, flat
+from anylead.extras import missing
 
 # Ends of the parts of the way, and points of the quadrature in each.
 DECADES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
@@ -36,9 +36,7 @@ def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
     try:
         from captum.attr import IntegratedGradients
     except ImportError:
-        raise MissingPackageError(
-            'captum is not installed; pip install "anylead[explain]"'
-        ) from None
+        raise missing("captum", "explain") from None
     rows = signal[None]
     way = rows - flat(rows)
     total = torch.zeros_like(rows)

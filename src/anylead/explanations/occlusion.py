@@ -7,8 +7,8 @@ had never been recorded, which is what models for any set of leads are made for.
 import torch
 from torch import Tensor
 
-from anylead.errors import MissingPackageError
 from anylead.explanations.target import Target, flat
+from anylead.extras import missing
 
 SECONDS = 0.2
 
@@ -30,9 +30,7 @@ def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
     try:
         from captum.attr import Occlusion
     except ImportError:
-        raise MissingPackageError(
-            'captum is not installed; pip install "anylead[explain]"'
-        ) from None
+        raise missing("captum", "explain") from None
     samples = max(1, round(SECONDS * target.model.preprocess_config.sample_rate))
     samples = min(samples, signal.shape[1])
     with torch.no_grad():

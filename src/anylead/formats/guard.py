@@ -15,7 +15,8 @@ from xml.parsers import expat
 
 import numpy as np
 
-from anylead.errors import AnyleadError, FormatError, MissingPackageError
+from anylead.errors import AnyleadError, FormatError
+from anylead.extras import missing
 
 # A small file may unpack to this much; a large one to EXPANSION times its own size.
 SMALL_EXPANSION_BYTES = 256 * 2**20
@@ -106,9 +107,7 @@ def optional(package: str, module: str | None = None) -> ModuleType:
     try:
         return importlib.import_module(module or package)
     except ImportError as error:
-        raise MissingPackageError(
-            f'{package} is not installed; pip install "anylead[formats]"'
-        ) from error
+        raise missing(package, "formats") from error
 
 
 def read_xml(path: Path) -> bytes:

@@ -11,7 +11,7 @@ classes (data/mimic_iv_ecg/labels/label_def.csv) and how segments are joined sta
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.signals import PreprocessConfig
 
 
@@ -80,7 +80,7 @@ def find_preset(name: str) -> Preset:
         CheckpointError: there is none.
     """
     if name not in PRESETS:
-        raise CheckpointError(f"no preset {name!r}; known are {', '.join(PRESETS)}")
+        raise CheckpointError(f"no preset {name!r}{known_are(name, PRESETS)}")
     return PRESETS[name]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig
 from anylead.models.resnet1d import RESNET1D_SIZES, ResNet1d, ResNet1dConfig
 
@@ -48,7 +48,7 @@ def build_encoder(description: Mapping[str, Any]) -> nn.Module:
     settings = dict(description)
     kind = settings.pop("kind", None)
     if kind not in ENCODERS:
-        raise CheckpointError(f"encoder kind {kind!r}; known are {', '.join(ENCODERS)}")
+        raise CheckpointError(f"encoder kind {kind!r}{known_are(kind, ENCODERS)}")
     config, module = ENCODERS[kind]
     try:
         frozen = config(**{name: _as_tuple(value) for name, value in settings.items()})
