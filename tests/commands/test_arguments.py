@@ -171,7 +171,7 @@ def test_a_mistake_in_a_recipe_names_file_and_key(tmp_path):
         "train: {class_path: os.system}": "r.yaml: train.class_path: no such key",
     }.items():
         path.write_text(text)
-        with pytest.raises(RecipeError, match=".") as found:
+        with pytest.raises(RecipeError) as found:
             parse("DIR", str(path))
         assert words in str(found.value)
 

@@ -51,6 +51,19 @@ class Target:
         return torch.cat([self(part, flags) for part, flags in parts])
 
 
+def captum() -> Any:
+    """The library that attributes.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import captum.attr
+    except ImportError:
+        raise missing("captum", "explain") from None
+    return captum.attr
+
+
 def flat(signal: Tensor) -> Tensor:
     """What counts as "nothing there": every lead at its median, (..., lead, time)."""
     return signal.median(dim=-1, keepdim=True).values.expand_as(signal)

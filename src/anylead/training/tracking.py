@@ -8,7 +8,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-LOG = "log.csv"
+LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
 _TOLD = logging.getLogger(__name__)
 
@@ -89,4 +89,4 @@ def _rows_before(path: Path, first_step: int) -> list[dict[str, float]]:
 def _summary_writer(folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter  # slow to import
 
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / BOARD))
