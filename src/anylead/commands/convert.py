@@ -10,7 +10,8 @@ from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands import screen
 from anylead.errors import CheckpointError
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals, write_fairseq_signals
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_writing import write_fairseq_signals
 from anylead.signals import PreprocessConfig
 
 FIRST = (
@@ -44,6 +45,8 @@ class Recipe:
             not those of its tensors.
         label_names: names of the outputs in order, or one text file with a name per line.
         preprocess: the preprocessing that the model expects, where the file does not say.
+        tail: what becomes of the end of a recording that is no multiple of the segment: "overlap"
+            or "drop"; null takes that of the preset (ECG-FM drops it).
     """
 
     checkpoint: str
@@ -56,6 +59,7 @@ class Recipe:
     norm_first: bool | None = None
     label_names: list[str] | None = None
     preprocess: PreprocessConfig | None = None
+    tail: Literal["overlap", "drop"] | None = None
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Path:
@@ -74,6 +78,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         screen.say(console, f"{recipe.out}: written for fairseq-signals")
         return recipe.out
     checkpoint = read_fairseq_signals(source, _hints(recipe))
+    if recipe.tail is not None:
+        checkpoint.description["tail"] = recipe.tail
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
     hub.write_card(recipe.out)
     count = sum(tensor.numel() for tensor in checkpoint.tensors.values())

@@ -1,7 +1,8 @@
 """HTTP API and web page over a loaded model.
 
-A request's way: `gate` (who may, how much, how long) - `reading` (body -> Records) - `batching`
-(Records of many requests -> one forward pass) - `answers` (numbers -> JSON or a picture).
+A request's way: `connections` (how many, how slow) - `gate` (who may, how much, how long) -
+`reading` (body -> Records; files in `reader`, a process of its own) - `batching` (Records of many
+requests -> one forward pass) - `answers` (numbers -> JSON or a picture).
 """
 
 from importlib import import_module
