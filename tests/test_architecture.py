@@ -17,9 +17,13 @@ SHARED = {
     "methods": {"pretraining", "views"},
     "tasks": {"setup", "embedding", "prediction"},
     "augment": {"drawing", "noise"},
-    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
+    "datasets": {
+        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
+        "sources",
+    },
     "formats": {
-        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "sidecar", "wfdb_header"),
+        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "search", "sidecar"),
+        "wfdb_header",
     },
 }
 # Entries that belong together: (importer, imported).
@@ -32,6 +36,7 @@ PAIRS = {
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),
     *("commands/prepare.py", "commands/inspect.py", "commands/convert_ecg.py"),
+    "commands/verify.py",
 )
 
 

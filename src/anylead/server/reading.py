@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from anylead import formats
-from anylead.errors import FormatError, LeadError
+from anylead.errors import FormatError, LeadError, SourceError
 from anylead.formats.guard import guarded
 from anylead.formats.sidecar import FOLDER_FILE
 from anylead.inference.inputs import as_records
@@ -114,6 +114,8 @@ def _read(path: Path) -> Record:
     try:
         with guarded(path, "ECG"):
             return formats.read(path)
+    except SourceError as error:
+        raise SourceError(str(error).replace(f"{path.parent}/", "")) from None
     except FormatError as error:
         message = str(error).replace(f"{path.parent}/", "")
         if formats.find_format(path) is None and _looks_pickled(path):

@@ -20,7 +20,6 @@ from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifes
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
 from anylead.store.splits import shared_patients, split_rows, told_shared
 
-
 _REMEDY = "copy the store again or prepare it again"
 
 
@@ -198,9 +197,9 @@ class Store:
         Raises:
             StoreError: no such scheme or folds, or patients on several sides.
         """
-        is_wanted = np.ones(self.num_records, dtype=bool)
+        is_wanted: NDArray[np.bool_] = np.ones(self.num_records, dtype=bool)
         if task is not None:
-            is_wanted = self.labels(task)[1].any(axis=1)
+            is_wanted = np.asarray(self.labels(task)[1].any(axis=1))
         rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
         if not self.manifest.settings.get("allow_shared_patients"):
             self._refuse_shared(rows)
@@ -276,7 +275,9 @@ class Store:
 
     def _check(self, row: int, block: int, values: NDArray[np.int16], num: int) -> None:
         """Refuse samples that are not those that were written, once for each recording."""
-        if len(values) != num or (self._crc32 is not None and crc32(values) != self._crc32[row]):
+        if len(values) != num or (
+            self._crc32 is not None and crc32(values.data) != self._crc32[row]
+        ):
             name = self.manifest.shards[block >> 32].name
             raise StoreError(
                 f"{self.location}: {name} is damaged (recording {self.record_id[row]}); {_REMEDY}"
