@@ -134,7 +134,8 @@ def test_the_summary_counts_and_warns(tmp_path):
     table = read(tmp_path / "t.csv", "\n".join(["record,patient,A,B,C,D", *rows]))
     lines = table.summary(everything(table)).splitlines()
     assert lines[1] == "12 of 12 rows fit a file; 6 patients"
-    for line in ("  A: 6 positive, 6 negative, 0 unknown", "  D: 1 positive, 0 negative, 11 unknown",
+    for line in ("  A: 6 positive, 6 negative, 0 unknown",
+                 "  D: 1 positive, 0 negative, 11 unknown",
                  "warning: task labels: classes without a positive: C",
                  "warning: task labels: classes without a negative: D",
                  "warning: task labels: classes in fewer than 5 recordings: B"):  # fmt: skip
