@@ -39,8 +39,10 @@ from anylead.signals import (
     PreprocessConfig,
     Quality,
 )
-from anylead.store import Manifest, Plan, Rejected, Store, build, store_warnings
+from anylead.store import Manifest, Store, build
+from anylead.store.build import Plan, Rejected
 from anylead.store.manifest import REJECTED_FILE
+from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
 _MOST_WARNINGS = 20

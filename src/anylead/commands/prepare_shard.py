@@ -22,7 +22,7 @@ from anylead.signals import (
     with_frank,
     without_leads,
 )
-from anylead.store import Rejected
+from anylead.store.build import Rejected
 
 _PAUSE = 0.2  # seconds before a read that failed is tried again
 
