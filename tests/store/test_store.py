@@ -359,9 +359,9 @@ def test_a_flipped_bit_in_the_samples_is_told_by_whoever_reads_them(make, folder
     begin = shard.read_bytes().index(signal)
     read_all(store)
     flip(shard, begin + len(signal) // 2)
-    with pytest.raises(StoreError, match="shard-000001.arrow is damaged"):
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
         read_all(store)
-    with pytest.raises(StoreError, match="shard-000001.arrow is damaged"):
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
         Store.open(store).verify()
 
 

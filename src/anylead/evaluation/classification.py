@@ -24,7 +24,7 @@ from anylead.evaluation.scores import (
     triples,
 )
 from anylead.leads import LEADS
-from anylead.loading import evaluation_batches
+from anylead.loading import Labels, evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
@@ -52,7 +52,7 @@ class ClassificationRun:
     split: str
     store: Store
     rows: NDArray[np.int64]
-    label: NDArray[np.uint8]
+    labels: Labels
     names: list[str]
     thresholds: Mapping[str, Any]
     segment_seconds: float
@@ -65,7 +65,7 @@ class ClassificationRun:
         predictions = self.predict(lead_set)
         probability = predictions.probability
         arrays: dict[str, NDArray[Any]] = {
-            "label": self.label[predictions.row],
+            "label": self.labels.of(predictions.row),
             "probability": probability,
             "is_predicted": probability >= self.thresholds_of("thresholds", lead_set),
         }
@@ -91,6 +91,12 @@ class ClassificationRun:
             for i, name in enumerate(self.names)
             if is_scored[i]
         }
+        label = evidence.arrays["label"]
+        not_scored = {
+            name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
+            for i, name in enumerate(self.names)
+            if not is_scored[i]
+        }
         return LeadSetScores(
             self.folder.name,
             lead_set,
@@ -98,6 +104,7 @@ class ClassificationRun:
             by_class,
             num_scored,
             len(self.rows) - len(np.unique(self.predict(lead_set).row)),
+            not_scored,
         )
 
     def predict(self, lead_set: str) -> Predictions:
@@ -148,9 +155,9 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
     described = checkpoint.description
     store, scheme = open_store(checkpoint, settings)
     names = list(described["label_names"])
-    label, _ = store.labels(described["task"])
     if list(store.manifest.label_names[described["task"]]) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
+    label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
@@ -159,7 +166,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         split=split,
         store=store,
         rows=rows,
-        label=label,
+        labels=Labels(label, tuple(names), is_known),
         names=names,
         thresholds={
             fact: described[fact]
@@ -186,7 +193,8 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
         "auprc": weighted.macro_auprc(label, probability),
         "f1": weighted.macro_f1(label, is_predicted),
     }
-    if "is_predicted_half" in evidence.arrays and evidence.label_names:
+    is_whole = not np.isnan(label.astype(np.float64)).any()
+    if is_whole and "is_predicted_half" in evidence.arrays and evidence.label_names:
         for name, key in _CINC.items():
             scores[name] = weighted.cinc(label, evidence.arrays[key], evidence.label_names)
     return scores
@@ -213,7 +221,7 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             score_tables=_tables(scores)
             | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
             label_names=main.names,
-            label=main.label[first.row].astype(bool),
+            label=main.labels.of(first.row),
             probability=first.probability,
             thresholds=main.thresholds_of("thresholds", first_set),
             example=example_record(main.store, int(first.row[0])),

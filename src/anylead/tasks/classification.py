@@ -28,15 +28,18 @@ class Classification(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, batch: Batch) -> Step:
-        """Binary cross-entropy, summed over recordings, labels and segments."""
+        """Binary cross-entropy, summed over recordings, known labels and segments."""
         if batch.label is None:
             raise RecipeError("the batch has no labels: name a label task of the store")
         label = batch.label[:, None]
         logits = self.logits(self.augment(batch) if self.training else batch)
         label = label.expand_as(logits)  # (batch, segment, label)
-        loss = binary_cross_entropy_with_logits(logits.float(), label, reduction="sum")
+        is_known = (~label.isnan()).float()
+        loss = binary_cross_entropy_with_logits(
+            logits.float(), label.nan_to_num(), weight=is_known, reduction="sum"
+        )
         terms = torch.tensor(logits.shape[0] * logits.shape[1], device=logits.device)
-        return Step(loss, terms, {"bce": loss.detach() / label.numel()})
+        return Step(loss, terms, {"bce": loss.detach() / is_known.sum().clamp(min=1)})
 
     def logits(self, batch: Batch) -> Tensor:
         """(batch, segment, label)."""

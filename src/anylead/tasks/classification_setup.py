@@ -43,8 +43,9 @@ class ClassificationSetup:
             raise RecipeError(
                 f"no recording in the validation split has labels of {self.label_task!r}"
             )
-        label, _ = parts.store.labels(self.label_task)
-        self.labels = Labels(label, tuple(parts.store.manifest.label_names[self.label_task]))
+        label, is_known = parts.store.labels(self.label_task)
+        names = tuple(parts.store.manifest.label_names[self.label_task])
+        self.labels = Labels(label, names, is_known)
         self.module = Classification(parts.encoder, len(self.labels.names), parts.augment)
 
     def validate(self, run: Run) -> Verdict:
@@ -55,7 +56,7 @@ class ClassificationSetup:
             raise RecipeError("no recording in the validation split has any of the leads")
         batches = evaluation_batches(parts.store, rows, parts.segment_seconds, run.batch_size)
         predictions = predict(self.module, batches, run.device, run.precision, run.restrict)
-        label = self.labels.label[predictions.row]
+        label = self.labels.of(predictions.row)
         score = classification_scores(label, predictions.probability).macro_auroc
         thresholds = best_f1_thresholds(label, predictions.probability)
         facts = {"thresholds": thresholds.tolist()}
