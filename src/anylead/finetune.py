@@ -14,7 +14,15 @@ from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
-from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
+from anylead.tasks import (
+    TASKS,
+    AverageConfig,
+    IdentityConfig,
+    LabelConfig,
+    Run,
+    TaskParts,
+    TaskSetup,
+)
 from anylead.training import (
     Machine,
     OptimizerConfig,
@@ -69,6 +77,7 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
+        average: of the weights over the steps, and what it teaches; for classification.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -84,6 +93,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    average: AverageConfig = field(default_factory=AverageConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
@@ -151,6 +161,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             labels=recipe.labels,
             identity=recipe.identity,
             seed=recipe.train.seed,
+            average=recipe.average,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
@@ -226,7 +237,7 @@ class _Choice:
             progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
             save_checkpoint(
                 self.folder,
-                self.setup.module.state_dict(),
+                self.setup.weights(),
                 self._describe(progress, verdict.facts),
             )
         return {self.setup.score_name: verdict.score}

@@ -9,7 +9,7 @@ from anylead.checkpoint import save_checkpoint
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
-from anylead.models import MaskedPredictionConfig, describe_encoder
+from anylead.models import LatentPredictionConfig, MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
 from anylead.training import (
     Machine,
@@ -59,6 +59,7 @@ class Recipe:
         data: which recordings.
         encoder: which encoder, where no checkpoint gives one.
         local: settings of the local contrast.
+        latent: settings of the latent objective (data2vec).
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -79,6 +80,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
     local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    latent: LatentPredictionConfig = field(default_factory=LatentPredictionConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -145,6 +147,7 @@ def build(recipe: Recipe) -> Pretraining:
         recipe.local,
         recipe.temperature,
         build_augmentation([keep, *(for_local or [])]),
+        recipe.latent,
     )
 
 

@@ -23,7 +23,7 @@ from anylead.store import Store
 class Labels:
     """Targets of all rows of a store.
 
-    label: (record, class) multi-hot.
+    label: (record, class) multi-hot; `anylead.store.UNKNOWN` where nothing is known.
     names: of the classes.
     """
 

@@ -6,6 +6,7 @@ from anylead.errors import RecipeError
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
+from anylead.methods.data2vec import DATA2VEC
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
 from anylead.methods.simclr import SIMCLR
 from anylead.methods.three_kg import THREE_KG
@@ -15,6 +16,7 @@ from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
 
 METHODS: dict[str, Method] = {
     "wav2vec2": WAV2VEC2,
+    "data2vec": DATA2VEC,
     "cmsc": CMSC,
     "cmlc": CMLC,
     "cmsmlc": CMSMLC,

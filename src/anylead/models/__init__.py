@@ -10,7 +10,9 @@ from anylead.models.building import (
 )
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
 from anylead.models.frozen import freeze
+from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
+from anylead.models.moving_average import MovingAverage
 from anylead.models.quantizer import GumbelQuantizer
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
 
@@ -23,8 +25,11 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "GumbelQuantizer",
+    "LatentPrediction",
+    "LatentPredictionConfig",
     "MaskedPrediction",
     "MaskedPredictionConfig",
+    "MovingAverage",
     "ResNet1d",
     "ResNet1dConfig",
     "build_encoder",

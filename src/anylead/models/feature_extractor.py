@@ -103,7 +103,7 @@ class ResidualFeatureExtractor(nn.Module):
             num_samples: (rows,) valid samples, or None where nothing is padded.
         """
         num_valid = steps_after(num_samples, self.stride)
-        x = self.stem(clear_padding(signal, num_samples))
+        x: Tensor = self.stem(clear_padding(signal, num_samples))
         x = nn.functional.relu(self.stem_norm(x, num_valid))
         for block, (_, _, stride) in zip(self.blocks, self.layers[1:], strict=True):
             x = block(x, num_valid)

@@ -2,6 +2,6 @@
 
 from anylead.store.build import Plan, Rejected
 from anylead.store.manifest import Manifest
-from anylead.store.reader import Store
+from anylead.store.reader import UNKNOWN, Store
 
-__all__ = ["Manifest", "Plan", "Rejected", "Store"]
+__all__ = ["UNKNOWN", "Manifest", "Plan", "Rejected", "Store"]

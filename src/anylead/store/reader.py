@@ -18,6 +18,8 @@ from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifes
 from anylead.store.schema import INDEX
 from anylead.store.splits import split_rows
 
+UNKNOWN = 255  # a label of a recording that was not labelled for this task
+
 
 class Store:
     """Prepared recordings, memory-mapped; rows are numbered 0 ... num_records - 1.
@@ -133,20 +135,43 @@ class Store:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
 
-    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of a task.
-
-        Returns:
-            (record, class) multi-hot in the order of `manifest.label_names[task]`, and (record,)
-            whether the recording is labelled for the task at all.
+    def label_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a label task; of tasks joined by "+" as "task/class".
 
         Raises:
             StoreError: the store has no such task.
         """
-        names = self.manifest.label_names.get(task)
-        if names is None:
+        parts = task.split("+")
+        unknown = [part for part in parts if part not in self.manifest.label_names]
+        if unknown:
             known = ", ".join(self.manifest.label_names) or "none: it is not labelled"
-            raise StoreError(f"{self.location}: no label task {task!r}; known are {known}")
+            raise StoreError(f"{self.location}: no label task {unknown[0]!r}; known are {known}")
+        if len(parts) == 1:
+            return self.manifest.label_names[task]
+        names = self.manifest.label_names
+        return tuple(f"{part}/{name}" for part in parts for name in names[part])
+
+    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of a task, or of several joined by "+".
+
+        Returns:
+            (record, class) multi-hot in the order of `label_names(task)`, and (record,) whether
+            the recording is labelled at all. Where it is labelled for some of the joined tasks
+            only, the classes of the others are `UNKNOWN`.
+
+        Raises:
+            StoreError: the store has no such task.
+        """
+        self.label_names(task)  # raises
+        parts = [self._labels_of(part) for part in task.split("+")]
+        if len(parts) == 1:
+            return parts[0]
+        columns = [np.where(known[:, None], hot, np.uint8(UNKNOWN)) for hot, known in parts]
+        return np.concatenate(columns, axis=1), np.any([known for _, known in parts], axis=0)
+
+    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of one task; as `labels`."""
+        names = self.manifest.label_names[task]
         column = self._column("labels")
         entry_row = np.repeat(np.arange(len(column)), _lengths(column.offsets))
         chosen = np.flatnonzero(
