@@ -22,8 +22,8 @@ from reference_step import ReferenceAdam, ReferenceClassifier
 from step import PRECISIONS, autocast, loop_step, wait
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from anylead import inference
 from anylead.checkpoint import save_checkpoint
+from anylead.inference import model as inference
 from anylead.models import ENCODER_SIZES, Encoder, describe_encoder
 from anylead.objective import Batch
 from anylead.signals import PreprocessConfig

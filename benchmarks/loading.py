@@ -15,8 +15,8 @@ import measure
 import numpy as np
 import scipy.io
 
+from anylead.commands.prepare import Recipe, run
 from anylead.loading import TrainingLoader
-from anylead.prepare import Recipe, run
 from anylead.store import Store
 
 SEGMENT = 2500

@@ -20,7 +20,8 @@ import scipy.io
 import wfdb
 from threadpoolctl import threadpool_limits
 
-from anylead import datasets, formats, prepare
+from anylead import datasets, formats
+from anylead.commands import prepare
 from anylead.leads import LEADS
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store.files import whole_file

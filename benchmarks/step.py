@@ -23,6 +23,7 @@ from reference_step import ReferenceAdam, ReferencePretraining
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from anylead.commands.parts import build_augmentation
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, MaskedPredictionConfig
 from anylead.objective import Batch, Objective
@@ -30,7 +31,6 @@ from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
 from anylead.training.loop import train
 from anylead.training.optimizer import build_optimizer
-from anylead.training.parts import build_augmentation
 
 TIME = 2500
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

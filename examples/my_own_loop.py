@@ -10,11 +10,11 @@ import torch
 
 from anylead.augment.random_lead_mask import RandomLeadMask
 from anylead.checkpoint import save_checkpoint
+from anylead.commands.parts import DataConfig, describe_data
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import ENCODER_SIZES, Encoder, describe_encoder
 from anylead.store import Store
-from anylead.training.parts import DataConfig, describe_data
 
 
 def main() -> None:

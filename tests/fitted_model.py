@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from anylead import datasets
 from anylead.checkpoint import Checkpoint, save_checkpoint
-from anylead.inference import Model
+from anylead.inference.model import Model
 from anylead.models import Encoder, EncoderConfig, describe_encoder
 from anylead.records import Record
 from anylead.signals import PreprocessConfig

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anylead import convert_ecg, formats
+from anylead import formats
+from anylead.commands import convert_ecg
 from anylead.records import Record
 from format_samples import SAMPLES, Sample
 

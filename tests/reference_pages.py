@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from anylead.cli import SHORT, VERBS, usage
-from anylead.completion import Option, options
+from anylead.commands.cli import SHORT, VERBS, usage
+from anylead.commands.completion import Option, options
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CLI, API = DOCS / "cli.md", DOCS / "api.md"
@@ -21,15 +21,15 @@ COMMAND = "`PYTHONPATH=src:tests python -m reference_pages`"
 
 # Module -> what a user of Python calls there, in the order of the data flow.
 PUBLIC: dict[str, tuple[str, ...]] = {
-    "anylead.inference": ("load", "Model"),
-    "anylead.sklearn": (),
+    "anylead.inference.model": ("load", "Model"),
+    "anylead.inference.estimators": (),
     "anylead.records": ("Record",),
     "anylead.leads": (),
     "anylead.formats": ("read", "find_format", "Reader"),
-    "anylead.convert_ecg": ("run", "Recipe"),
+    "anylead.commands.convert_ecg": ("run", "Recipe"),
     "anylead.signals": ("PreprocessConfig", "preprocess", "Prepared"),
     "anylead.datasets": ("corpus", "records", "Corpus"),
-    "anylead.prepare": ("run",),
+    "anylead.commands.prepare": ("run",),
     "anylead.store": ("Store", "Manifest"),
     "anylead.objective": ("Batch", "Step", "Objective"),
     "anylead.randomness": (),
@@ -38,9 +38,9 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "anylead.tasks": ("Task", "TaskParts", "TaskSetup", "Classification", "Identification"),
     "anylead.models": ("Encoder", "EncoderConfig", "ResNet1d", "build_encoder"),
     "anylead.training.loop": ("train", "Taken"),
-    "anylead.pretrain": ("run", "build"),
-    "anylead.finetune": ("run", "build"),
-    "anylead.evaluate": ("run",),
+    "anylead.commands.pretrain": ("run", "build"),
+    "anylead.commands.finetune": ("run", "build"),
+    "anylead.commands.evaluate": ("run",),
     "anylead.metrics.classification": (),
     "anylead.metrics.cinc_score": (),
     "anylead.metrics.bootstrap": (),
@@ -64,7 +64,7 @@ def cli_page() -> str:
         "A user's mistake ends with one line and exit status 2.\n",
     ]
     for name, verb in VERBS.items():
-        module = import_module(f"anylead.{verb.module}")
+        module = import_module(f"anylead.commands.{verb.module}")
         positional = "".join(f" [{field.upper()}]" for field in verb.positional)
         parts += [
             f"## anylead {name}\n",
@@ -122,8 +122,9 @@ def api_page() -> str:
     parts = [
         "# Python\n",
         f"This page is made by {COMMAND} from docstrings and types; a test keeps it up to date.\n",
-        "`anylead.load` and `anylead.Model` are those of `anylead.inference`. Every verb is a",
-        "module `anylead.<verb>` with a `Recipe` (its fields: [Commands](cli.md)) and `run`.\n",
+        "`anylead.load` and `anylead.Model` are those of `anylead.inference.model`. Every",
+        "command is a module of `anylead.commands` with a `Recipe`, whose fields are those of",
+        "[Commands](cli.md), and a `run`.\n",
     ]
     for name, chosen in PUBLIC.items():
         module = import_module(name)

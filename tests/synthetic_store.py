@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 
 from rich.console import Console
 
-from anylead import prepare
+from anylead.commands import prepare
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
 

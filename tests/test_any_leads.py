@@ -11,27 +11,26 @@ import torch
 from rich.console import Console
 
 import anylead
-from anylead import (
+from anylead import datasets, formats
+from anylead.commands import (
     cli,
     convert_ecg,
-    datasets,
     embed,
     enroll,
     explain,
     export,
-    formats,
     identify,
     plot,
     prepare,
     pretrain,
 )
+from anylead.commands.parts import DataConfig, EncoderChoice, split_rows
 from anylead.errors import AnyleadError, LeadError
-from anylead.inputs import restrict
+from anylead.inference.inputs import restrict
 from anylead.leads import DOWER, EINTHOVEN, FRANK_LEADS, LEADS, add_from_frank, lead_mask
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
 from anylead.store import Store
-from anylead.training.parts import DataConfig, EncoderChoice, split_rows
 from augment.ecg_batches import ecg_batch
 from interop import small_models
 
@@ -236,9 +235,8 @@ WITHOUT_LEADS = {"download", "inspect", "convert", "demo", "doctor", "completion
 
 @pytest.mark.parametrize("verb", sorted(cli.VERBS.keys() - WITHOUT_LEADS))
 def test_every_verb_takes_leads(verb):
-    names = {
-        item.name for item in fields(import_module(f"anylead.{cli.VERBS[verb].module}").Recipe)
-    }
+    module = import_module(f"anylead.commands.{cli.VERBS[verb].module}")
+    names = {item.name for item in fields(module.Recipe)}
     assert names & {"leads", "lead_sets"}
 
 

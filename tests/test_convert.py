@@ -5,7 +5,7 @@ import torch
 from rich.console import Console
 
 import anylead
-from anylead import cli, convert
+from anylead.commands import cli, convert
 from anylead.errors import CheckpointError
 from interop import synthetic_peer
 

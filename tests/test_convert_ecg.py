@@ -3,7 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from anylead import cli, convert_ecg, formats
+from anylead import formats
+from anylead.commands import cli, convert_ecg
 from anylead.errors import FormatError
 from anylead.formats import csv
 from anylead.records import Record

@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 import anylead
-from anylead import datasets, embed, prepare
-from anylead.embedding_parts import begin_or_go_on, embed_part, unfinished
+from anylead import datasets
+from anylead.commands import embed, prepare
 from anylead.errors import AnyleadError, RecipeError, StoreError
+from anylead.inference.embedding import begin_or_go_on, embed_part, unfinished
 from anylead.signals import PreprocessConfig
 from interop import small_models
 
@@ -138,7 +139,7 @@ def test_other_settings_never_mix_with_parts_that_are_there(folder, model, tmp_p
 @pytest.mark.slow
 def test_a_killed_run_leaves_parts_that_are_whole_and_no_result(folder, model, tmp_path):
     out = tmp_path / "a.parquet"
-    code = "import sys; from anylead.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from anylead.commands.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [
         sys.executable,
         "-c",

@@ -9,7 +9,8 @@ import torch
 from rich.console import Console
 
 import anylead
-from anylead import datasets, export
+from anylead import datasets
+from anylead.commands import export
 from anylead.errors import CheckpointError, RecipeError
 from interop import small_models
 

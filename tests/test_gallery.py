@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anylead.errors import CheckpointError, FormatError, RecipeError
-from anylead.gallery import (
+from anylead.inference.gallery import (
     INDEXES,
     Entry,
     Gallery,

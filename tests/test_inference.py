@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import anylead
-from anylead import datasets, prepare
+from anylead import datasets
 from anylead.checkpoint import load_checkpoint
-from anylead.embedding_parts import StoreSource
+from anylead.commands import prepare
 from anylead.errors import (
     AnyleadError,
     CheckpointError,
@@ -17,7 +17,8 @@ from anylead.errors import (
     LeadError,
     RecipeError,
 )
-from anylead.inference import Model
+from anylead.inference.embedding import StoreSource
+from anylead.inference.model import Model
 from anylead.leads import LEADS
 from anylead.loading import evaluation_batches
 from anylead.records import Record

@@ -12,7 +12,7 @@ from sklearn.utils import estimator_checks
 import anylead
 from anylead import datasets
 from anylead.errors import CheckpointError
-from anylead.sklearn import EcgEmbedding
+from anylead.inference.estimators import EcgEmbedding
 from interop import small_models
 
 # scikit-learn feeds tables of (sample, feature) to all its other checks; an ECG is no row of one.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from anylead import cli
+from anylead.commands import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -107,7 +107,7 @@ def check_options(statement: str) -> None:
     if "anylead" not in words[:-1]:
         return
     name, *given = words[words.index("anylead") + 1 :]
-    recipe = import_module(f"anylead.{cli.VERBS[name].module}").Recipe
+    recipe = import_module(f"anylead.commands.{cli.VERBS[name].module}").Recipe
     cli.parse(name, recipe, [word for word in given if not word.endswith((".yaml", ".yml"))])
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from anylead.checkpoint import load_checkpoint, save_checkpoint
-from anylead.cli import main
+from anylead.commands.cli import main
 from synthetic_store import store_folder
 
 STORE = "--data.store=STORE"  # filled in when a test runs: making it takes a second

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anylead import completion, pretrain
-from anylead.cli import VERBS, build_parser
+from anylead.commands import completion, pretrain
+from anylead.commands.cli import VERBS, build_parser
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def script(tmp_path_factory):
 
 
 def recipe(verb):
-    return import_module(f"anylead.{VERBS[verb].module}").Recipe
+    return import_module(f"anylead.commands.{VERBS[verb].module}").Recipe
 
 
 def complete(script, *words):

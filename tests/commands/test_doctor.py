@@ -1,6 +1,6 @@
 import pytest
 
-from anylead import doctor
+from anylead.commands import doctor
 from anylead.errors import MissingPackageError
 
 REQUIREMENTS = [

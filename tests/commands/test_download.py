@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 import corpora
-from anylead import cli, datasets, download
+from anylead import datasets
+from anylead.commands import cli, download
 from anylead.datasets import fetching
 from anylead.datasets.sources import SOURCES, SUMS
 from anylead.errors import DatasetError, RecipeError

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from anylead import datasets
-from anylead.cli import main
+from anylead.commands.cli import main
 from anylead.formats import wfdb_write
 from synthetic_store import store_folder
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from anylead import pretrain
 from anylead.checkpoint import load_checkpoint
+from anylead.commands import pretrain
+from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.errors import RecipeError
 from anylead.training import TrainConfig
-from anylead.training.parts import DataConfig, EncoderChoice
 from synthetic_store import store_folder
 from training.tiny_run import start
 

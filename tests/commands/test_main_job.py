@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from anylead import checkpoint
-from anylead.cli import main
+from anylead.commands.cli import main
 from synthetic_store import store_folder
 
 TINY = [

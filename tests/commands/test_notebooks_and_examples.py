@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from anylead import datasets, finetune
+from anylead import datasets
+from anylead.commands import finetune
+from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.formats import csv
 from anylead.training import TrainConfig
-from anylead.training.parts import DataConfig, EncoderChoice
 from commands import markdown
 from synthetic_store import store_folder
 

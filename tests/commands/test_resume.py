@@ -3,7 +3,7 @@ from types import ModuleType
 
 import pytest
 
-from anylead import cli
+from anylead.commands import cli
 from anylead.errors import RecipeError, StoppedError
 
 

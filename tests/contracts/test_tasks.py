@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anylead.augment import AUGMENTATIONS, compose
-from anylead.finetune import ModelConfig, freeze_parts
+from anylead.commands.finetune import ModelConfig, freeze_parts
 from anylead.models import Encoder, EncoderConfig
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
 from anylead.tasks.classification import Classification

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 import fitted_model
-from anylead import explain as verb
 from anylead.checkpoint import Checkpoint
-from anylead.cli import main
+from anylead.commands import explain as verb
+from anylead.commands.cli import main
 from anylead.errors import AnyleadError, RecipeError
 from anylead.explanations import METHODS, Target, attention, deletion, explain, saliency_on
 from anylead.explanations.attention import roll_out
 from anylead.explanations.target import flat
-from anylead.inference import Model
+from anylead.inference.model import Model
 from anylead.leads import LEADS
 from anylead.models import ResNet1d, ResNet1dConfig, describe_encoder
 from anylead.records import Record

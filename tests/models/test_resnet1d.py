@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from anylead.commands.parts import EncoderChoice, new_encoder
 from anylead.errors import RecipeError
 from anylead.methods import METHODS, Pretraining
 from anylead.models import build_encoder, describe_encoder
-from anylead.training.parts import EncoderChoice, new_encoder
 from augment.ecg_batches import ecg_batch
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from anylead import plot
+from anylead.commands import plot
+from anylead.commands.plot import Recipe, run
 from anylead.errors import LeadError, RecipeError
-from anylead.plot import Recipe, run
 
 
 @pytest.fixture

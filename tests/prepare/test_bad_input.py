@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from anylead import prepare
+from anylead.commands import prepare
 from anylead.datasets import synthetic
 from anylead.errors import AnyleadError, RecipeError, StoreError
 from anylead.signals import Quality

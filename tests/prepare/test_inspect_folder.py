@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from anylead import inspect_folder
+from anylead.commands import inspect as inspect_folder
 from anylead.errors import DatasetError
 from corpora import RECORDS, write_csv, write_wfdb
 

@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from anylead import datasets, prepare
+from anylead import datasets
+from anylead.commands import prepare
 from anylead.datasets import Corpus
 from anylead.errors import DatasetError, FormatError, StoreError
 from anylead.records import Record
@@ -189,7 +190,7 @@ def test_goes_on_without_doing_finished_shards_again(tmp_path, monkeypatch):
 COMMAND = """
 import sys
 from pathlib import Path
-from anylead.prepare import Recipe, run
+from anylead.commands.prepare import Recipe, run
 if __name__ == "__main__":
     run(Recipe("synthetic", Path(sys.argv[1]), options={"num_patients": 90, "seconds": 8.0},
                num_workers=2, records_per_shard=9))
@@ -254,7 +255,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from anylead.errors import StoreError
-from anylead.prepare import Recipe, run
+from anylead.commands.prepare import Recipe, run
 if __name__ == "__main__":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))

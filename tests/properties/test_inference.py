@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anylead.inference import Model
+from anylead.inference.model import Model
 from anylead.leads import LEADS
 from anylead.records import Record
 from interop import small_models

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anylead.cli import main
+from anylead.commands.cli import main
 from synthetic_store import store_folder
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 import fitted_model
-from anylead import enroll
+from anylead.commands import enroll
 from anylead.datasets import synthetic
 
 SOURCE = Path(__file__).parents[2] / "src"
 
-MAIN = "import sys; from anylead.cli import main; sys.exit(main())"
+MAIN = "import sys; from anylead.commands.cli import main; sys.exit(main())"
 
 
 @contextmanager

@@ -269,7 +269,7 @@ def test_a_model_without_labels_says_so_and_embeds(record):
     made = fitted_model.checkpoint()
     tensors = {name: t for name, t in made.tensors.items() if name.startswith("encoder.")}
     from anylead.checkpoint import Checkpoint
-    from anylead.inference import Model
+    from anylead.inference.model import Model
 
     model = Model(Checkpoint(tensors, {**made.description, "kind": "pretraining"}), "cpu")
     with TestClient(create_app(Service(model)), base_url="http://127.0.0.1") as client:

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from anylead.inference.windows import Windows
 from anylead.server.batching import Batcher
 from anylead.server.limits import Limits, RefusalError
-from anylead.windows import Windows
 
 
 def windows(value, number=1):

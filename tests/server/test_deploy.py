@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from anylead import serve
-from anylead.cli import VERBS, parse, spell_out
+from anylead.commands import serve
+from anylead.commands.cli import VERBS, parse, spell_out
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 
 import fitted_model
-from anylead import serve
+from anylead.commands import serve
 from anylead.errors import CheckpointError, LeadError, RecipeError
-from anylead.inference import Model
+from anylead.inference.model import Model
 from anylead.server import Service
 from server import running
 from server.test_api import as_json

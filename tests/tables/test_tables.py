@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
-from anylead import benchmark
-from anylead.benchmark import make_grid
+from anylead.commands import benchmark
+from anylead.commands.benchmark import make_grid
 from anylead.errors import RecipeError
 from anylead.store import Store
 from anylead.tables import jobs, plan
@@ -268,7 +268,7 @@ def test_the_expected_time_follows_from_the_runs_done(tmp_path):
 
 
 def test_a_recipe_is_built_as_the_command_line_builds_it():
-    from anylead import finetune
+    from anylead.commands import finetune
 
     made = build_recipe(finetune.Recipe, {"train": {"epochs": 3}, "leads": "2"})
     assert (made.train.epochs, made.leads) == (3, "2")

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 import torch.distributed.fsdp  # what steps import when first taken: once here, not in every fork
 
+from anylead.commands.parts import build_augmentation
 from anylead.errors import AnyleadError
 from anylead.loading.sampler import Sampler, record_seeds
 from anylead.methods import METHODS, Pretraining
 from anylead.models import Encoder, EncoderConfig, MaskedPredictionConfig
 from anylead.objective import Batch
 from anylead.training import OptimizerConfig, ScheduleConfig, TrainConfig, find_machine, fit
-from anylead.training.parts import build_augmentation
 
 TIME = 320
 QUIET = TrainConfig(batch_size=4, device="cpu", precision="fp32", is_quiet=True, save_every=1)

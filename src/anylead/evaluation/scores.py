@@ -19,7 +19,7 @@ from anylead.store import Store
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are scored; see `anylead.evaluate.Recipe`."""
+    """How runs are scored; see `anylead.commands.evaluate.Recipe`."""
 
     store: str | None = None
     split: str | None = None

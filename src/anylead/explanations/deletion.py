@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from anylead.errors import RecipeError
 from anylead.explanations.explaining import Explanation
 from anylead.explanations.target import Target, flat
-from anylead.inference import Model
+from anylead.inference.model import Model
+from anylead.inference.windows import sigmoid
 from anylead.records import Record
-from anylead.windows import sigmoid
 
 PIECE_SECONDS = 0.1
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from anylead.errors import RecipeError
 from anylead.explanations import attention, gradients, occlusion
 from anylead.explanations.target import Target
-from anylead.inference import Model
-from anylead.inputs import check
+from anylead.inference.inputs import check
+from anylead.inference.model import Model
+from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS
 from anylead.pictures.saliency import onto_record, smooth, to_unit_range
 from anylead.records import Record
-from anylead.windows import Windows, sigmoid
 
 
 class Method(NamedTuple):

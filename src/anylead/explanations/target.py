@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from anylead.errors import RecipeError
-from anylead.inference import Model
+from anylead.inference.model import Model
 from anylead.models import Encoder
 
 

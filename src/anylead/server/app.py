@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from anylead import __version__
 from anylead.errors import AnyleadError, CheckpointError, MissingPackageError
-from anylead.inputs import check
+from anylead.inference.inputs import check
 from anylead.leads import parse_leads
 from anylead.records import Record
 from anylead.server import answers, reading, schema

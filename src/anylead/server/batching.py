@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead.inference.windows import Windows
 from anylead.server.limits import Limits, RefusalError
-from anylead.windows import Windows
 
 Rows = NDArray[np.floating]
 Run = Callable[[Sequence[Windows]], NDArray[Any]]

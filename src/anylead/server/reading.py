@@ -18,7 +18,7 @@ from anylead import formats
 from anylead.errors import FormatError, LeadError
 from anylead.formats.guard import guarded
 from anylead.formats.sidecar import FOLDER_FILE
-from anylead.inputs import as_records
+from anylead.inference.inputs import as_records
 from anylead.records import Record
 from anylead.server.limits import Limits, RefusalError
 from anylead.server.schema import RecordingIn, RecordingsIn

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, explain
-from anylead.gallery import (
+from anylead.inference.gallery import (
     Candidate,
     Entry,
     Gallery,
@@ -21,14 +21,14 @@ from anylead.gallery import (
     threshold_for,
     weights_hash,
 )
-from anylead.inference import Model
-from anylead.inputs import restrict
+from anylead.inference.inputs import restrict
+from anylead.inference.model import Model
+from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.server.batching import Batcher
 from anylead.server.limits import Limits, RefusalError
 from anylead.server.metrics import Metrics
-from anylead.windows import Windows, sigmoid
 
 Result = TypeVar("Result")
 UNKNOWN = "unknown"

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from anylead import finetune, pretrain
 from anylead.checkpoint import load_checkpoint, write_atomically
+from anylead.commands import finetune, pretrain
 from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from anylead import finetune, pretrain
+from anylead.commands import finetune, pretrain
 from anylead.errors import AnyleadError, RecipeError
 from anylead.leads import parse_leads
 

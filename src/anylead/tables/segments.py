@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from anylead import prepare
+from anylead.commands import prepare
 from anylead.datasets import Corpus, Item
 from anylead.leads import LEADS
 from anylead.records import Record, Split

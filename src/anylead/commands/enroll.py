@@ -7,7 +7,7 @@ import numpy as np
 
 from anylead.errors import FormatError, RecipeError
 from anylead.formats import read
-from anylead.gallery import (
+from anylead.inference.gallery import (
     Entry,
     Gallery,
     change_gallery,
@@ -16,8 +16,8 @@ from anylead.gallery import (
     load_gallery,
     weights_hash,
 )
-from anylead.inference import load
-from anylead.inputs import restrict
+from anylead.inference.inputs import restrict
+from anylead.inference.model import load
 from anylead.signals import with_frank
 
 

@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from anylead import datasets
-from anylead.embedding_parts import (
+from anylead.engines.workers import Engine, run_pieces, usable_cores
+from anylead.errors import RecipeError
+from anylead.inference.embedding import (
     Job,
     Plan,
     begin_or_go_on,
@@ -27,11 +29,9 @@ from anylead.embedding_parts import (
     open_source,
     unfinished,
 )
-from anylead.errors import RecipeError
-from anylead.inference import load
+from anylead.inference.model import load
 from anylead.interop import hub
 from anylead.store.manifest import MANIFEST
-from anylead.workers import Engine, run_pieces, usable_cores
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
-from anylead.inputs import restrict
+from anylead.inference.inputs import restrict
 from anylead.records import Record
 
 # By the name of the output.

@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from anylead.cli import SHORT, VERBS
+from anylead.commands.cli import SHORT, VERBS
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Option:
 def run(recipe: Recipe) -> None:
     """Print the script."""
     words = {
-        name: options(import_module(f"anylead.{verb.module}").Recipe)
+        name: options(import_module(f"anylead.commands.{verb.module}").Recipe)
         for name, verb in VERBS.items()
     }
     print(script(recipe.shell, words))

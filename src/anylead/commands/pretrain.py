@@ -6,6 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anylead.checkpoint import save_checkpoint
+from anylead.commands.parts import (
+    DataConfig,
+    EncoderChoice,
+    build_augmentation,
+    describe_data,
+    split_rows,
+    starting_encoder,
+    write_recipe,
+)
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
@@ -21,15 +30,6 @@ from anylead.training import (
     fit,
     mean_loss,
     micro_batches,
-)
-from anylead.training.parts import (
-    DataConfig,
-    EncoderChoice,
-    build_augmentation,
-    describe_data,
-    split_rows,
-    starting_encoder,
-    write_recipe,
 )
 
 

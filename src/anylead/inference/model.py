@@ -17,18 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from anylead import inputs
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, FormatError, RecipeError
-from anylead.inputs import Recordings
-from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
-from anylead.leads import LEADS, parse_leads
-from anylead.models import build_encoder, freeze, load_weights
-from anylead.records import Record
-from anylead.signals import PreprocessConfig, preprocess, with_frank
-from anylead.training.distributed import choose_precision
-from anylead.windows import (
+from anylead.inference import inputs
+from anylead.inference.inputs import Recordings
+from anylead.inference.windows import (
     JOINS,
     Floats,
     Windows,
@@ -39,6 +32,13 @@ from anylead.windows import (
     join_logits,
     sigmoid,
 )
+from anylead.interop import hub
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.leads import LEADS, parse_leads
+from anylead.models import build_encoder, freeze, load_weights
+from anylead.records import Record
+from anylead.signals import PreprocessConfig, preprocess, with_frank
+from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]

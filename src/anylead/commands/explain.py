@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, deletion, explain, saliency_on
 from anylead.formats import read
-from anylead.inference import load
+from anylead.inference.model import load
 from anylead.pictures import deletion_curve, ecg_page, save
 from anylead.pictures.output import picture_kind
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError, LeadError
-from anylead.inputs import Recording
+from anylead.inference.inputs import Recording
 from anylead.leads import NUM_LEADS, lead_mask
 from anylead.loading.crops import even_windows
 from anylead.records import Record

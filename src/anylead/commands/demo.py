@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from anylead import evaluate, finetune, prepare, pretrain
+from anylead.commands import evaluate, finetune, prepare, pretrain
+from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.models import MaskedPredictionConfig
 from anylead.signals import PreprocessConfig
 from anylead.tasks import LabelConfig
 from anylead.training import OptimizerConfig, ScheduleConfig, TrainConfig
-from anylead.training.parts import DataConfig, EncoderChoice
 
 _MASK = {"name": "random_lead_mask", "prob": 0.5}
 

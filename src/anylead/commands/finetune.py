@@ -10,6 +10,15 @@ from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import save_checkpoint
+from anylead.commands.parts import (
+    DataConfig,
+    EncoderChoice,
+    build_augmentation,
+    describe_data,
+    split_rows,
+    starting_encoder,
+    write_recipe,
+)
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
@@ -31,15 +40,6 @@ from anylead.training import (
     TrainConfig,
     find_machine,
     fit,
-)
-from anylead.training.parts import (
-    DataConfig,
-    EncoderChoice,
-    build_augmentation,
-    describe_data,
-    split_rows,
-    starting_encoder,
-    write_recipe,
 )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from anylead.checkpoint import write_atomically
 from anylead.errors import RecipeError
 from anylead.formats import read
-from anylead.gallery import (
+from anylead.inference.gallery import (
     Candidate,
     check_model,
     ecg_files,
@@ -23,7 +23,7 @@ from anylead.gallery import (
     threshold_for,
     weights_hash,
 )
-from anylead.inference import load
+from anylead.inference.model import load
 
 UNKNOWN = "unknown"
 

@@ -27,8 +27,9 @@ from threadpoolctl import threadpool_limits
 
 from anylead import datasets
 from anylead.datasets import Item
+from anylead.engines.workers import Engine, run_pieces
 from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
-from anylead.inputs import restrict
+from anylead.inference.inputs import restrict
 from anylead.leads import LEADS, parse_leads
 from anylead.records import Record
 from anylead.signals import (
@@ -41,7 +42,6 @@ from anylead.signals import (
 )
 from anylead.store import Manifest, Plan, Rejected, build
 from anylead.store.manifest import REJECTED_FILE
-from anylead.workers import Engine, run_pieces
 
 _LARGEST_SHARD = 4096
 

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from anylead import formats
 from anylead.checkpoint import write_atomically
 from anylead.errors import CheckpointError, FormatError, MissingPackageError, RecipeError
-from anylead.inference import Model
+from anylead.inference.model import Model
 
 FILE, FORMAT = "gallery.safetensors", 1
 Vectors = NDArray[np.float32]

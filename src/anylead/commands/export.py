@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from anylead.errors import CheckpointError, MissingPackageError, RecipeError
-from anylead.inference import Model, load
+from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
 from anylead.store.files import whole_file

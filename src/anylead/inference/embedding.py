@@ -14,15 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from anylead import datasets, inputs
+from anylead import datasets
 from anylead.datasets import Corpus
+from anylead.engines.workers import worker_rank
 from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
-from anylead.inference import Model, load
+from anylead.inference import inputs
+from anylead.inference.model import Model, load
+from anylead.inference.windows import Windows, cut
 from anylead.leads import lead_mask
 from anylead.store import Store
 from anylead.store.files import whole_file, write_error, write_text
-from anylead.windows import Windows, cut
-from anylead.workers import worker_rank
 
 # Windows that wait in memory at once, however many recordings of a part they come from.
 _WINDOWS_AT_ONCE = 512

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from anylead.errors import CheckpointError
-from anylead.inference import Model, load
+from anylead.inference.model import Model, load
 
 
 class EcgEmbedding(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anylead.errors import MissingPackageError, RecipeError
-from anylead.inference import load
+from anylead.inference.model import load
 from anylead.server.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")

@@ -1,0 +1,4 @@
+from anylead.inference.model import Model as Model
+from anylead.inference.model import load as load
+
+__version__: str

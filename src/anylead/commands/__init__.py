@@ -1,0 +1,1 @@
+"""The commands of `anylead`: one file each, a `Recipe` and a `run`; `cli` finds them by name."""

@@ -1,0 +1,1 @@
+"""A trained model in use: what `anylead.load` returns and what serves it."""
