@@ -18,6 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from anylead.checkpoint import thresholds_for
 from anylead.errors import CheckpointError, MissingPackageError, RecipeError
 from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
@@ -147,7 +148,7 @@ def metadata(model: Model, precision: str, difference: float | None = None) -> d
         "leads": list(LEADS),
         "sees_leads": list(model.leads),
         "label_names": list(model.label_names),
-        "thresholds": model.description.get("thresholds"),
+        "thresholds": thresholds_for(model.description, "12"),
         "join": model.description.get("join", "mean"),
         "precision": precision,
         "difference": difference,

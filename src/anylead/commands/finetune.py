@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import save_checkpoint
+from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -253,6 +253,20 @@ class _Choice:
                 "verb": "finetune",
                 "recipe": asdict(self.recipe),
                 "steps": progress.step,
+                "pretraining": _pretraining(self.recipe.model.checkpoint),
                 self.setup.score_name: progress.facts["best_score"],
             },
         }
+
+
+def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
+    """How the encoder that was started from was made."""
+    if checkpoint is None:
+        return None
+    described = load_checkpoint(Path(checkpoint)).description
+    provenance = described.get("provenance", {})
+    return {
+        "method": provenance.get("recipe", {}).get("method"),
+        "steps": provenance.get("steps"),
+        "data": described.get("data"),
+    }

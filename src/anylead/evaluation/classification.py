@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import Checkpoint
+from anylead.checkpoint import Checkpoint, thresholds_for
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation.scores import (
     Evaluation,
@@ -31,36 +31,57 @@ from anylead.metrics.classification import classification_scores
 from anylead.models import build_encoder, load_weights
 from anylead.pictures import evaluation_report
 from anylead.records import Record
-from anylead.store import Store
-from anylead.tasks import Classification, Predictions, predict
+from anylead.store import UNKNOWN, Store
+from anylead.tasks import Classification, Predictions, columns_by_task, predict
 from anylead.training.distributed import choose_device
 
 
 @dataclass
 class ClassificationRun:
-    """A fine-tuned run, its data, and what it predicted per lead set."""
+    """A fine-tuned run, its data, and what it predicted per lead set.
+
+    `columns` are those of `task` among the outputs; with label tasks that were learned together
+    there is a run for each, and all of them share `predictions`.
+    """
 
     folder: Path
+    task: str
+    columns: slice
     split: str
     store: Store
     rows: NDArray[np.int64]
     label: NDArray[np.uint8]
     names: list[str]
-    thresholds: NDArray[np.float64]
+    description: dict[str, Any]
     segment_seconds: float
     module: Classification
     settings: Settings
     predictions: dict[str, Predictions] = field(default_factory=dict)
 
+    def by_task(self) -> list["ClassificationRun"]:
+        """A run for each label task that was learned."""
+        columns = columns_by_task(self.task, self.names)
+        return [replace(self, task=task, columns=part) for task, part in columns.items()]
+
     def evidence(self, lead_set: str) -> Evidence:
-        """Labels, probabilities and decisions."""
+        """Labels, probabilities and decisions, where the recording is labelled for the task."""
         predictions = self.predict(lead_set)
+        label = self.label[predictions.row][:, self.columns]
+        is_known = (label < UNKNOWN).all(axis=1)
+        probability = predictions.probability[is_known][:, self.columns]
+        thresholds = self.thresholds_of(lead_set)[self.columns]
         arrays: dict[str, NDArray[Any]] = {
-            "label": self.label[predictions.row],
-            "probability": predictions.probability,
-            "is_predicted": predictions.probability >= self.thresholds,
+            "label": label[is_known],
+            "probability": probability,
+            "is_predicted": probability >= thresholds,
         }
-        return Evidence(self.store.patient[predictions.row], arrays, self.names)
+        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
+        return Evidence(self.store.patient[predictions.row[is_known]], arrays, names)
+
+    def thresholds_of(self, lead_set: str) -> NDArray[np.float64]:
+        """(class,) those chosen for these leads, else for all leads, else 0.5."""
+        found = thresholds_for(self.description, lead_set)
+        return np.array(found if found is not None else [0.5] * len(self.names))
 
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
@@ -71,16 +92,16 @@ class ClassificationRun:
         ).is_scored
         by_class = {
             name: self._intervals(one_class(evidence, i))
-            for i, name in enumerate(self.names)
+            for i, name in enumerate(evidence.label_names)
             if is_scored[i]
         }
         return LeadSetScores(
-            self.folder.name,
+            self.name,
             lead_set,
             self._intervals(evidence),
             by_class,
             num_scored,
-            len(self.rows) - num_scored,
+            self._num_labelled() - num_scored,
         )
 
     def predict(self, lead_set: str) -> Predictions:
@@ -103,6 +124,15 @@ class ClassificationRun:
             )
         return self.predictions[lead_set]
 
+    @property
+    def name(self) -> str:
+        """Of the run, and of the task where several were learned."""
+        is_all = self.columns == slice(0, len(self.names))
+        return self.folder.name if is_all else f"{self.folder.name}, {self.task}"
+
+    def _num_labelled(self) -> int:
+        return int((self.label[self.rows][:, self.columns] < UNKNOWN).all(axis=1).sum())
+
     def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
         settings = self.settings
         return {
@@ -123,19 +153,21 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
     store, scheme = open_store(checkpoint, settings)
     names = list(described["label_names"])
     label, _ = store.labels(described["task"])
-    if list(store.manifest.label_names[described["task"]]) != names:
+    if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,
+        task=described["task"],
+        columns=slice(0, len(names)),
         split=split,
         store=store,
         rows=rows,
         label=label,
         names=names,
-        thresholds=np.array(described.get("thresholds") or [0.5] * len(names)),
+        description=described,
         segment_seconds=described["segment_seconds"],
         module=module,
         settings=settings,
@@ -176,7 +208,8 @@ def is_challenge(names: Iterable[str]) -> bool:
 def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
     """Scores, curves, one ECG and the logs in one HTML file."""
     main = runs[0]
-    first = next(iter(main.predictions.values()))
+    first = main.evidence(next(iter(main.predictions)))
+    example = next(iter(main.predictions.values())).row[0]
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
@@ -187,11 +220,11 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             score_by_run=by_run,
             score_tables=_tables(scores)
             | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
-            label_names=main.names,
-            label=main.label[first.row].astype(bool),
-            probability=first.probability,
-            thresholds=main.thresholds,
-            example=example_record(main.store, int(first.row[0])),
+            label_names=first.label_names,
+            label=first.arrays["label"].astype(bool),
+            probability=first.arrays["probability"],
+            is_predicted=first.arrays["is_predicted"],
+            example=example_record(main.store, int(example)),
             logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
         ),
     )

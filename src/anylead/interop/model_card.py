@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from anylead.checkpoint import thresholds_for
+
 _WHAT = {
     "pretraining": "a self-supervised ECG encoder, without a head",
     "classification": "an ECG classifier",
@@ -71,7 +73,7 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
     names = description.get("label_names")
     if not names:
         return []
-    thresholds = description.get("thresholds")
+    thresholds = thresholds_for(description, "12")
     lines = ["## Labels", "", f"Task: {description.get('task', 'labels')}.", ""]
     if thresholds:
         rows = [
