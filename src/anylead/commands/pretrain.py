@@ -18,7 +18,12 @@ from anylead.commands.parts import (
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
-from anylead.models import LatentPredictionConfig, MaskedPredictionConfig, describe_encoder
+from anylead.models import (
+    LatentPredictionConfig,
+    MaskedPredictionConfig,
+    SignalPredictionConfig,
+    describe_encoder,
+)
 from anylead.store import Store
 from anylead.training import (
     Machine,
@@ -60,6 +65,7 @@ class Recipe:
         encoder: which encoder, where no checkpoint gives one.
         local: settings of the local contrast.
         latent: settings of the latent objective (data2vec).
+        signal: settings of the objective that draws the signal.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -81,6 +87,7 @@ class Recipe:
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
     local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
     latent: LatentPredictionConfig = field(default_factory=LatentPredictionConfig)
+    signal: SignalPredictionConfig = field(default_factory=SignalPredictionConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -147,7 +154,7 @@ def build(recipe: Recipe) -> Pretraining:
         recipe.local,
         recipe.temperature,
         build_augmentation([keep, *(for_local or [])]),
-        recipe.latent,
+        recipe.signal if method.local == "signal" else recipe.latent,
     )
 
 

@@ -18,6 +18,7 @@ from anylead.losses.diversity import diversity_loss, perplexity_of_all
 from anylead.losses.info_nce import info_nce
 from anylead.losses.latent_regression import latent_regression
 from anylead.losses.nt_xent import nt_xent
+from anylead.losses.signal_regression import signal_regression
 from anylead.methods.views import Views
 from anylead.models import (
     Encoder,
@@ -25,6 +26,8 @@ from anylead.models import (
     LatentPredictionConfig,
     MaskedPrediction,
     MaskedPredictionConfig,
+    SignalPrediction,
+    SignalPredictionConfig,
     mean_over_frames,
 )
 from anylead.models.masking import negative_counts, span_mask
@@ -43,7 +46,7 @@ class Method:
         contrast: a name in `CONTRASTS`.
         local_weight: of what is asked about masked frames; 0 leaves it out.
         local: "contrast" with the quantized features of other frames, or "latent", what an
-            averaged copy of the encoder makes of the whole recording.
+            averaged copy of the encoder makes of the whole recording, or "signal", its samples.
         global_weight: of the contrast of recordings; 0 leaves it out.
         shares_views: the local contrast sees these views too, in the same pass of the encoder;
             else it sees the segments as they are loaded, in a pass of its own.
@@ -53,7 +56,7 @@ class Method:
 
     views: Callable[[Batch], Views]
     contrast: str = "two_way"
-    local: Literal["contrast", "latent"] = "contrast"
+    local: Literal["contrast", "latent", "signal"] = "contrast"
     local_weight: float = 0.0
     global_weight: float = 0.0
     shares_views: bool = False
@@ -104,7 +107,7 @@ class Pretraining(nn.Module):
         local: settings of the local contrast.
         temperature: of the global contrast.
         local_augment: applied to the segments of a local contrast that sees other views.
-        latent: settings of the latent objective.
+        latent: settings of a local objective that is no contrast; its class must fit `method`.
 
     Raises:
         RecipeError: both weights are zero, or the encoder has no frames to mask.
@@ -118,7 +121,7 @@ class Pretraining(nn.Module):
         local: MaskedPredictionConfig | None = None,
         temperature: float = 0.1,
         local_augment: Augmentation | None = None,
-        latent: LatentPredictionConfig | None = None,
+        latent: LatentPredictionConfig | SignalPredictionConfig | None = None,
     ):
         super().__init__()
         if not method.local_weight and not method.global_weight:
@@ -128,7 +131,7 @@ class Pretraining(nn.Module):
         self.augment = augment
         self.local_augment = local_augment
         self.temperature = temperature
-        self.local: MaskedPrediction | LatentPrediction | None = None
+        self.local: MaskedPrediction | LatentPrediction | SignalPrediction | None = None
         if method.local_weight:
             if not isinstance(encoder, Encoder):
                 raise RecipeError(
@@ -136,7 +139,11 @@ class Pretraining(nn.Module):
                     " as cmsc, or the transformer encoder"
                 )
             if method.local == "latent":
-                self.local = LatentPrediction(encoder, latent or LatentPredictionConfig())
+                given = latent if isinstance(latent, LatentPredictionConfig) else None
+                self.local = LatentPrediction(encoder, given or LatentPredictionConfig())
+            elif method.local == "signal":
+                of_signal = latent if isinstance(latent, SignalPredictionConfig) else None
+                self.local = SignalPrediction(encoder, of_signal or SignalPredictionConfig())
             else:
                 config = local or MaskedPredictionConfig()
                 self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
@@ -151,9 +158,9 @@ class Pretraining(nn.Module):
             loss = self._contrast(self._encode(views.batch), views)
             return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
         seen = views.batch if method.shares_views else self._augment_local(batch)
-        if isinstance(self.local, LatentPrediction):
+        if isinstance(self.local, LatentPrediction | SignalPrediction):
             complete = whole.batch if method.shares_views else batch
-            part = _latent_part(self.encoder, self.local, seen, complete)
+            part = _whole_part(self.encoder, self.local, seen, complete)
         else:
             part = self._local_part(self.encoder, self.local, seen)
         loss, logs = method.local_weight * part.loss, part.logs
@@ -232,10 +239,10 @@ class Pretraining(nn.Module):
             )
 
 
-def _latent_part(
-    encoder: Encoder, local: LatentPrediction, seen: Batch, complete: Batch
+def _whole_part(
+    encoder: Encoder, local: LatentPrediction | SignalPrediction, seen: Batch, complete: Batch
 ) -> LocalPart:
-    """Predict from what is seen what the averaged copy makes of the complete segments."""
+    """Predict from what is seen the complete segments, or what the averaged copy makes of them."""
     config = local.config
     has_lead = seen.has_lead.flatten(0, 1)
     num_samples = None if seen.num_samples is None else seen.num_samples.flatten()
@@ -246,17 +253,20 @@ def _latent_part(
     is_masked = masked.flags(num_frames)
     normed = encoder.feature_norm(features)
     context = encoder.contextualize(normed, is_masked, is_padding, has_lead)
-    target = local.target(
-        encoder,
-        seen.step,
-        complete.signal.flatten(0, 1),
-        num_samples,
-        complete.has_lead.flatten(0, 1),
-    )
-    weight = torch.where(is_masked, 1.0, config.visible_weight)
+    predicted = local(context)
+    signal, has_all = complete.signal.flatten(0, 1), complete.has_lead.flatten(0, 1)
+    if isinstance(local, SignalPrediction):
+        weight = torch.ones_like(is_masked, dtype=torch.float32)
+        target = local.target(signal, num_frames)
+    else:
+        weight = torch.where(is_masked, 1.0, local.config.visible_weight)
+        target = local.target(encoder, seen.step, signal, num_samples, has_all)
     if is_padding is not None:
         weight = weight.masked_fill(is_padding, 0.0)
-    loss = latent_regression(local(context), target, weight)
+    if isinstance(local, SignalPrediction):
+        loss = signal_regression(predicted, target, has_all, weight)
+    else:
+        loss = latent_regression(predicted, target, weight)
     terms = weight.sum()
     logs = {"local": loss.detach() / terms, "target_spread": target.std()}
     return LocalPart(loss, terms, context, is_padding, logs)

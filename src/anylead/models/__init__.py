@@ -15,6 +15,7 @@ from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionC
 from anylead.models.moving_average import MovingAverage
 from anylead.models.quantizer import GumbelQuantizer
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
+from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 
 __all__ = [
     "ENCODERS",
@@ -32,6 +33,8 @@ __all__ = [
     "MovingAverage",
     "ResNet1d",
     "ResNet1dConfig",
+    "SignalPrediction",
+    "SignalPredictionConfig",
     "build_encoder",
     "describe_encoder",
     "freeze",
