@@ -15,7 +15,8 @@ def signal_regression(
         weight: (rows, frame), 0 for padding; frames share the time evenly.
     """
     error = smooth_l1_loss(prediction.float(), target.float(), reduction="none", beta=0.5)
-    by_frame = error.unflatten(2, (weight.shape[1], -1)).mean(dim=3)  # (rows, lead, frame)
+    by_frame = error.view(*error.shape[:2], weight.shape[1], -1).mean(dim=3)  # (rows, lead, frame)
     known = has_lead[:, :, None].to(error.dtype)
     mean_of_leads = (by_frame * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
-    return (mean_of_leads * weight).sum()
+    total: Tensor = (mean_of_leads * weight).sum()
+    return total
