@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Recipe:
         lead_sets: named sets, or lists such as "I,V2", separated by spaces.
         num_resamples: of patients, for the intervals.
         name: of the model, for its card.
+        version: of the model, for its card.
+        licence: of the weights; null where none is stated.
         about: facts for its card, by name: data, licence, what it is for and must not be used for.
         batch_size: windows at once.
         device: "auto", "cpu", "cuda".
@@ -52,6 +55,8 @@ class Recipe:
     lead_sets: str = "12 6 4 3 2 1 II V1,V2,V3,V4,V5,V6 V1"
     num_resamples: int = 1000
     name: str = "model"
+    version: str = "1"
+    licence: str | None = None
     about: Mapping[str, str] | None = None
     batch_size: int = 128
     device: str = "auto"
@@ -88,6 +93,8 @@ def run(recipe: Recipe) -> Path:
         **known,
         "rules": RULES,
         "name": recipe.name,
+        "version": recipe.version,
+        "licence": recipe.licence,
         "about": dict(recipe.about or {}),
         "training": _training(opened, checkpoint),
     }
@@ -150,10 +157,13 @@ def _training(opened: ClassificationRun, checkpoint: Checkpoint) -> dict[str, An
     """What the model was trained on."""
     described = checkpoint.description
     rows = opened.store.split_rows(opened.task, described["data"]["scheme"])
+    patients = len(np.unique(opened.store.patient[rows["train"]]))
     seconds = opened.store.num_samples / opened.store.manifest.sample_rate
     return {
         **described["data"],
         "recordings": {name: len(part) for name, part in rows.items()},
+        "patients": patients,
+        "date": datetime.now(UTC).date().isoformat(),
         "hours": {name: round(float(seconds[part].sum()) / 3600, 1) for name, part in rows.items()},
         "parameters": sum(t.numel() for t in checkpoint.tensors.values()),
         "steps": described["provenance"]["steps"],
