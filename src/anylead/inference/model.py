@@ -20,6 +20,7 @@ from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, FormatError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.inputs import Recordings
+from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
     Floats,
     Windows,
@@ -31,7 +32,6 @@ from anylead.inference.windows import (
     joins,
     sigmoid,
 )
-from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.leads import LEADS, parse_leads
