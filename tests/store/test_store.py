@@ -11,7 +11,7 @@ from anylead.errors import StoreError
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess
-from anylead.store import Manifest, Plan, Rejected, Store, build
+from anylead.store import UNKNOWN, Manifest, Plan, Rejected, Store, build
 from anylead.store.files import write_text
 from anylead.store.schema import INDEX
 
@@ -339,3 +339,27 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
     assert store.labels("rhythm")[0].sum(axis=0).tolist() == [num // 2, num // 2]
     assert sum(len(rows) for rows in store.split_rows("rhythm").values()) == num
     assert time.process_time() - begin < 5
+
+
+def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(store):
+    joined, is_labelled = store.labels("form+rhythm")
+    (form, has_form), (rhythm, has_rhythm) = store.labels("form"), store.labels("rhythm")
+    assert store.label_names("form+rhythm") == (
+        "form/ABQRS",
+        "form/PVC",
+        "rhythm/AFIB",
+        "rhythm/SR",
+    )
+    for part, single, is_known in (
+        (joined[:, :2], form, has_form),
+        (joined[:, 2:], rhythm, has_rhythm),
+    ):
+        np.testing.assert_array_equal(part[is_known], single[is_known])
+        assert (part[~is_known] == UNKNOWN).all() and (~is_known).any()
+    np.testing.assert_array_equal(is_labelled, has_form | has_rhythm)
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate(list(store.split_rows("form+rhythm", "hash").values()))),
+        np.flatnonzero(is_labelled),
+    )
+    with pytest.raises(StoreError, match="no label task 'nothing'"):
+        store.labels("form+nothing")

@@ -7,6 +7,7 @@ depends neither on the recordings beside it nor on the order of leads.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, FormatError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.inputs import Recordings
-from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
+    JOINS,
     Floats,
     Windows,
     as_it_is,
@@ -29,13 +30,12 @@ from anylead.inference.windows import (
     cut,
     join_frames,
     join_logits,
-    joins,
     sigmoid,
 )
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.leads import LEADS, parse_leads
-from anylead.models import freeze
+from anylead.models import build_encoder, freeze, load_weights
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
 from anylead.training.distributed import choose_precision
@@ -112,9 +112,9 @@ class Model:
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
-        self.preprocess_config = preprocess_config(self.description)
+        self.preprocess_config = _preprocess_config(self.description)
         self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
-        self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
+        self.encoder = _filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
@@ -236,7 +236,7 @@ class Model:
                 f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
                 " `anylead finetune` it"
             )
-        how = joins(join or self.description.get("join", "mean"), self.label_names)
+        how = self._joins(join)
 
         def classify(context: Tensor) -> Tensor:
             return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
@@ -277,14 +277,15 @@ class Model:
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides the numbers: weights, preprocessing, precision."""
-        settings: list[object] = [
-            sorted(self.description["encoder"].items()),
-            self.preprocess_config,
-            self.segment_samples,
-        ]
+        digest = sha256(repr(sorted(self.description["encoder"].items())).encode())
+        digest.update(repr(self.preprocess_config).encode())
+        digest.update(repr(self.segment_samples).encode())
         if self.precision != torch.float32:
-            settings.append(self.precision)
-        return fingerprint(self._tensors, settings)
+            digest.update(repr(self.precision).encode())
+        for name, tensor in sorted(self._tensors.items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as an anylead folder, with its model card."""
@@ -295,6 +296,21 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
+
+    def _joins(self, join: Join | None) -> list[str]:
+        """One way of joining for each label."""
+        join = join if join is not None else self.description.get("join", "mean")
+        if isinstance(join, str):
+            how = [join] * len(self.label_names)
+        else:
+            unknown = set(join) - set(self.label_names)
+            if unknown:
+                raise RecipeError(f"join: {', '.join(sorted(unknown))}: no label of this model")
+            how = [join.get(name, "mean") for name in self.label_names]
+        wrong = set(how) - set(JOINS)
+        if wrong:
+            raise RecipeError(f"join {sorted(wrong)[0]!r}: want one of {', '.join(JOINS)}")
+        return how
 
     @torch.inference_mode()
     def _contexts(
@@ -334,6 +350,24 @@ class Model:
             )
         chosen: Tensor = outputs[layer]
         return chosen
+
+
+def _filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
+    with torch.device("meta"):
+        encoder = build_encoder(description)
+    buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
+    if buffers:  # such as constant tables, which a checkpoint does not hold
+        encoder = build_encoder(description)
+    load_weights(encoder, tensors, "checkpoint", assign=not buffers)
+    return encoder
+
+
+def _preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:
+    try:
+        return PreprocessConfig(**description["preprocess"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"no usable preprocessing in the checkpoint ({error})") from error
 
 
 def _keep(context: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
 """A recording as the pieces that a model sees, and the results of the pieces as one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import FormatError, LeadError, RecipeError
+from anylead.errors import FormatError, LeadError
 from anylead.inference.inputs import Recording
 from anylead.leads import NUM_LEADS, lead_mask
 from anylead.loading.crops import even_windows
@@ -101,25 +101,6 @@ def join_logits(logits: Floats, how: Sequence[str]) -> NDArray[np.float64]:
         "mean_probability": np.log(probability / (1 - probability)),
     }
     return np.array([ways[way][i] for i, way in enumerate(how)])
-
-
-def joins(join: str | Mapping[str, str], label_names: Sequence[str]) -> list[str]:
-    """One way of joining for each label.
-
-    Raises:
-        RecipeError: an unknown way or label.
-    """
-    if isinstance(join, str):
-        how = [join] * len(label_names)
-    else:
-        unknown = set(join) - set(label_names)
-        if unknown:
-            raise RecipeError(f"join: {', '.join(sorted(unknown))}: no label of this model")
-        how = [join.get(name, "mean") for name in label_names]
-    wrong = set(how) - set(JOINS)
-    if wrong:
-        raise RecipeError(f"join {sorted(wrong)[0]!r}: want one of {', '.join(JOINS)}")
-    return how
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
