@@ -9,7 +9,6 @@ from anylead.models.building import (
     load_weights,
 )
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
-from anylead.models.frozen import freeze
 from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
 from anylead.models.moving_average import MovingAverage
@@ -37,7 +36,6 @@ __all__ = [
     "SignalPredictionConfig",
     "build_encoder",
     "describe_encoder",
-    "freeze",
     "load_weights",
     "mean_over_frames",
 ]
