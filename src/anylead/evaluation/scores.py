@@ -81,6 +81,10 @@ class OpenedRun(Protocol):
         """The split that is scored."""
         ...
 
+    def by_task(self) -> "Sequence[OpenedRun]":
+        """A run for each label task that was learned."""
+        ...
+
     def score(self, lead_set: str) -> LeadSetScores:
         """Score the run with some leads."""
         ...

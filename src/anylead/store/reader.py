@@ -177,21 +177,40 @@ class Store:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
 
-    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of a task.
-
-        Returns:
-            (record, class) multi-hot in the order of `manifest.label_names[task]`, and (record,
-            class) whether it is known: False throughout where the recording is not labelled for
-            the task at all, and for classes that nobody looked for.
+    def label_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a label task; of tasks joined by "+" as "task/class".
 
         Raises:
             StoreError: the store has no such task.
         """
-        names = self.manifest.label_names.get(task)
-        if names is None:
+        parts = task.split("+")
+        unknown = [part for part in parts if part not in self.manifest.label_names]
+        if unknown:
             known = ", ".join(self.manifest.label_names) or "none: it is not labelled"
-            raise StoreError(f"{self.location}: no label task {task!r}; known are {known}")
+            raise StoreError(f"{self.location}: no label task {unknown[0]!r}; known are {known}")
+        if len(parts) == 1:
+            return self.manifest.label_names[task]
+        names = self.manifest.label_names
+        return tuple(f"{part}/{name}" for part in parts for name in names[part])
+
+    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of a task, or of several joined by "+".
+
+        Returns:
+            (record, class) multi-hot in the order of `label_names(task)`, and (record, class)
+            whether it is known: False throughout where the recording is not labelled for the task
+            at all, and for classes that nobody looked for.
+
+        Raises:
+            StoreError: the store has no such task.
+        """
+        self.label_names(task)  # raises
+        hot, is_known = zip(*(self._labels_of(part) for part in task.split("+")), strict=True)
+        return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+
+    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of one task; as `labels`."""
+        names = self.manifest.label_names[task]
         hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
         is_known = np.zeros(hot.shape, dtype=bool)
         labelled, rows, codes = self._named("labels", task, names)
