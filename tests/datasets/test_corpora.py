@@ -266,12 +266,25 @@ def test_a_folder_takes_labels_and_patients_from_a_table_and_says_which_columns(
     first, second, third = corpus.records()
     assert first.labels == {"rhythm": ("SR", "PVC"), "labels": ("MI",)}
     assert second.labels == {"labels": ()}
+    assert corpus.shared_patients.endswith("of its split (p1 in test and train)")
     assert third.labels == {}
     assert (first.patient_id, second.patient_id, third.patient_id) == ("p1", "p1", None)
     assert (first.age, first.sex, first.split, second.split) == (63, "female", "train", "test")
-    for told in ("record = File", "patient = Patient", "task rhythm", "task labels = MI, HYP",
-                 "1 of 3 files have no row"):  # fmt: skip
+    for told in ("record = File", "patient = Patient", "1 of 3 files have no row"):
         assert told in corpus.note, corpus.note
+    assert corpus.summary.splitlines()[1:] == [
+        "2 of 2 rows fit a file; 1 patients",
+        "task rhythm = PVC, SR: 1 labelled",
+        "  PVC: 1 positive, 0 negative, 1 unknown",
+        "  SR: 1 positive, 0 negative, 1 unknown",
+        "warning: task rhythm: classes without a negative: PVC, SR",
+        "task labels = MI, HYP: 2 labelled",
+        "  MI: 1 positive, 1 negative, 0 unknown",
+        "  HYP: 0 positive, 2 negative, 0 unknown",
+        "warning: task labels: classes in fewer than 5 recordings: MI",
+        "warning: task labels: classes without a positive: HYP",
+        "Columns that are no labels: comment (words; name it in label_columns).",
+    ]
 
 
 @pytest.mark.parametrize("made", ["folder"], indirect=True)

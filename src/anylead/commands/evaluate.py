@@ -88,8 +88,9 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     runs, scores = [], []
     for folder, checkpoint in zip(folders, checkpoints, strict=True):
         opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        scores += [opened.score(lead_set) for lead_set in recipe.lead_sets.split()]
-        runs.append(opened)
+        for of_task in opened.by_task():
+            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
+            runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
     if recipe.json:
@@ -111,7 +112,10 @@ def print_scores(scores: Sequence[LeadSetScores]) -> None:
         )
         for row in scores
     ]
-    screen.show_table(screen.console(), header, rows, num_keys=2)
+    console = screen.console()
+    screen.show_table(console, header, rows, num_keys=2)
+    for name, reason in scores[0].not_scored.items():
+        screen.say(console, f"no score of {name}: {reason} in this split")
 
 
 def _kind(folder: Path, checkpoint: Checkpoint) -> str:

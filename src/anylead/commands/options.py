@@ -2,7 +2,7 @@
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -42,8 +42,7 @@ class Option:
     def has_keys(self) -> bool:
         """Whether a dot and a key may follow its name, as in options.labels."""
         return any(
-            part is Any or get_origin(part) is dict or is_dataclass(part)
-            for part in members(self.type)
+            part is Any or is_mapping(part) or is_dataclass(part) for part in members(self.type)
         )
 
 
@@ -92,6 +91,11 @@ def members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
+def is_mapping(kind: Any) -> bool:
+    """Whether a type is a mapping of names that the recipe does not fix."""
+    return get_origin(kind) in (dict, Mapping)
+
+
 def in_words(kind: Any) -> str:
     """A type in words that a user of the command line knows."""
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -105,7 +109,7 @@ def in_words(kind: Any) -> str:
         return f"a list of {_many(arguments[0])}"
     if origin is tuple:
         return f"a list of {len(arguments)}: {', '.join(in_words(each) for each in arguments)}"
-    if origin is dict:
+    if is_mapping(kind):
         return "a mapping such as {name: value}"
     if is_dataclass(kind):
         return f"a mapping with {', '.join(item.name for item in fields(kind))}"
@@ -116,6 +120,6 @@ def _many(kind: Any) -> str:
     several = {int: "integers", float: "numbers", str: "texts", Path: "paths"}
     if get_origin(kind) is Literal:
         return " | ".join(map(str, get_args(kind)))
-    if get_origin(kind) is dict or is_dataclass(kind):
+    if is_mapping(kind) or is_dataclass(kind):
         return "mappings"
     return several.get(kind, in_words(kind))

@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from anylead.commands.options import attributes, default_of, in_words, members
+from anylead.commands.options import attributes, default_of, in_words, is_mapping, members
 from anylead.commands.recipe_files import from_text
 from anylead.errors import RecipeError, did_you_mean
 
@@ -125,7 +125,7 @@ def _with_key(kind: Any, whole: Any, key: str, value: Any, name: str) -> Any:
         if is_dataclass(part) and isinstance(part, type):
             before = {} if whole is None else asdict(whole)
             return build(part, {**before, key: value}, where=f"{name.removesuffix(key)}")
-    if not any(part is Any or get_origin(part) is dict for part in members(kind)):
+    if not any(part is Any or is_mapping(part) for part in members(kind)):
         raise RecipeError(f"{name}: {name.removesuffix(f'.{key}')} has no keys")
     first, _, rest = key.partition(".")
     changed = dict(whole or {})
@@ -181,7 +181,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise _wrong(kind, value, name)
-    if origin is dict:
+    if is_mapping(kind):
         of_value = get_args(kind)[1]
         return {key: convert(of_value, each, f"{name}.{key}") for key, each in value.items()}
     return build(kind, value, where=f"{name}.")
