@@ -18,7 +18,6 @@ from torch import Tensor
 
 from anylead import __version__
 from anylead.errors import CheckpointError
-from anylead.leads import parse_leads
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -90,26 +89,6 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{path}: format {found}, this version reads {FORMAT}; update anylead"
         )
     return Checkpoint(tensors, description)
-
-
-def thresholds_for(description: Mapping[str, Any], leads: str) -> list[float] | None:
-    """The probability from which on a class counts as predicted, by class, with these leads.
-
-    A model that knows thresholds for several sets of leads has a mapping, by named set or list of
-    leads; for a set that is not among them those of all leads are taken.
-
-    Args:
-        description: of a classification model.
-        leads: a named set ("3") or a list ("I,II,V2").
-    """
-    found = description.get("thresholds")
-    if not isinstance(found, Mapping):
-        return found
-    wanted = parse_leads(leads)
-    for name, thresholds in found.items():
-        if parse_leads(name) == wanted:
-            return list(thresholds)
-    return found.get("12")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
+    "verify": Verb("verify", "whether a store is whole, byte by byte", ("store",)),
     "inspect": Verb("inspect", "what is in a folder of ECGs", ("root",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),

@@ -18,7 +18,6 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from anylead.checkpoint import thresholds_for
 from anylead.errors import CheckpointError, MissingPackageError, RecipeError
 from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
@@ -148,7 +147,7 @@ def metadata(model: Model, precision: str, difference: float | None = None) -> d
         "leads": list(LEADS),
         "sees_leads": list(model.leads),
         "label_names": list(model.label_names),
-        "thresholds": thresholds_for(model.description, "12"),
+        "thresholds": model.description.get("thresholds"),
         "join": model.description.get("join", "mean"),
         "precision": precision,
         "difference": difference,

@@ -17,7 +17,7 @@ from anylead.evaluation.classification import ClassificationRun
 from anylead.interop.model_card import model_card
 from anylead.metrics.bootstrap import bootstrap_interval
 from anylead.metrics.calibration import calibration_error, platt_scaling
-from anylead.metrics.thresholds import best_f1_thresholds
+from anylead.metrics.thresholds import best_f1_thresholds, by_label
 from anylead.metrics.weighted import macro_auroc
 from anylead.tasks import columns_by_task
 
@@ -112,8 +112,8 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
     offsets: list[float] = []
     scores: dict[str, dict[str, Any]] = {}
     for task, columns in columns_by_task(opened.task, opened.names).items():
-        label = opened.label[predictions.row][:, columns]
-        is_known = (label <= 1).all(axis=1)
+        label = opened.labels.of(predictions.row)[:, columns]
+        is_known = np.isfinite(label).all(axis=1)
         true, logit = label[is_known], predictions.logits[is_known][:, columns]
         said = predictions.probability[is_known][:, columns]
         slope, offset = platt_scaling(true, logit)
@@ -132,9 +132,10 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
             ),
             "records": int(is_known.sum()),
         }
+    both = zip(opened.names, slopes, offsets, strict=True)
     return {
-        "thresholds": thresholds,
-        "calibration": {"slope": slopes, "offset": offsets},
+        "thresholds": by_label(thresholds, opened.names),
+        "calibration": {name: [slope, offset] for name, slope, offset in both},
         "scores": scores,
     }
 

@@ -1,7 +1,7 @@
 """Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import Checkpoint, thresholds_for
+from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation.scores import (
     Evaluation,
@@ -24,16 +24,24 @@ from anylead.evaluation.scores import (
     triples,
 )
 from anylead.leads import LEADS
-from anylead.loading import evaluation_batches
+from anylead.loading import Labels, evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
+from anylead.metrics.thresholds import thresholds_for
 from anylead.models import build_encoder, load_weights
 from anylead.pictures import evaluation_report
 from anylead.records import Record
-from anylead.store import UNKNOWN, Store
+from anylead.store import Store
 from anylead.tasks import Classification, Predictions, columns_by_task, predict
 from anylead.training.distributed import choose_device
+
+# The score of the challenge -> which decisions it is of.
+_CINC = {
+    "cinc": "is_predicted_half",
+    "cinc_f1": "is_predicted",
+    "cinc_best": "is_predicted_best",
+}
 
 
 @dataclass
@@ -50,9 +58,9 @@ class ClassificationRun:
     split: str
     store: Store
     rows: NDArray[np.int64]
-    label: NDArray[np.uint8]
+    labels: Labels
     names: list[str]
-    description: dict[str, Any]
+    thresholds: Mapping[str, Any]
     segment_seconds: float
     module: Classification
     settings: Settings
@@ -64,24 +72,31 @@ class ClassificationRun:
         return [replace(self, task=task, columns=part) for task, part in columns.items()]
 
     def evidence(self, lead_set: str) -> Evidence:
-        """Labels, probabilities and decisions, where the recording is labelled for the task."""
-        predictions = self.predict(lead_set)
-        label = self.label[predictions.row][:, self.columns]
-        is_known = (label < UNKNOWN).all(axis=1)
-        probability = predictions.probability[is_known][:, self.columns]
-        thresholds = self.thresholds_of(lead_set)[self.columns]
-        arrays: dict[str, NDArray[Any]] = {
-            "label": label[is_known],
-            "probability": probability,
-            "is_predicted": probability >= thresholds,
-        }
-        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
-        return Evidence(self.store.patient[predictions.row[is_known]], arrays, names)
+        """Labels, probabilities and decisions by thresholds that validation chose for the leads.
 
-    def thresholds_of(self, lead_set: str) -> NDArray[np.float64]:
-        """(class,) those chosen for these leads, else for all leads, else 0.5."""
-        found = thresholds_for(self.description, lead_set)
-        return np.array(found if found is not None else [0.5] * len(self.names))
+        Of recordings that are labelled for the task.
+        """
+        predictions = self.predict(lead_set)
+        label = self.labels.of(predictions.row)[:, self.columns]
+        is_told = np.isfinite(label).any(axis=1)
+        probability = predictions.probability[is_told]
+        arrays: dict[str, NDArray[Any]] = {
+            "label": label[is_told],
+            "probability": probability[:, self.columns],
+        }
+        decided = {"is_predicted": "thresholds"}
+        if cinc_score.is_challenge(self.names):
+            arrays["is_predicted_half"] = probability >= 0.5
+            decided["is_predicted_best"] = "cinc_thresholds"
+        for name, fact in decided.items():
+            is_predicted = probability >= self.thresholds_of(fact, lead_set)
+            arrays[name] = is_predicted[:, self.columns]
+        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
+        return Evidence(self.store.patient[predictions.row[is_told]], arrays, names)
+
+    def thresholds_of(self, fact: str, lead_set: str) -> NDArray[np.float64]:
+        """(class,) thresholds of the checkpoint for a lead set; .5 where it has none."""
+        return thresholds_for(self.thresholds.get(fact), self.names, lead_set)
 
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
@@ -95,6 +110,12 @@ class ClassificationRun:
             for i, name in enumerate(evidence.label_names)
             if is_scored[i]
         }
+        label = evidence.arrays["label"]
+        not_scored = {
+            name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
+            for i, name in enumerate(self.names)
+            if not is_scored[i]
+        }
         return LeadSetScores(
             self.name,
             lead_set,
@@ -102,6 +123,7 @@ class ClassificationRun:
             by_class,
             num_scored,
             self._num_labelled() - num_scored,
+            not_scored,
         )
 
     def predict(self, lead_set: str) -> Predictions:
@@ -116,11 +138,20 @@ class ClassificationRun:
             has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
             if not has_any.any():
                 raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
+            is_by_segment = self.settings.level == "segments"
             batches = evaluation_batches(
-                self.store, self.rows[has_any], self.segment_seconds, self.settings.batch_size
+                self.store,
+                self.rows[has_any],
+                self.segment_seconds,
+                self.settings.batch_size,
+                tail="drop" if is_by_segment else "overlap",
             )
             self.predictions[lead_set] = predict(
-                self.module.to(device), batches, device, restrict=restrict
+                self.module.to(device),
+                batches,
+                device,
+                restrict=restrict,
+                joins_windows=not is_by_segment,
             )
         return self.predictions[lead_set]
 
@@ -131,7 +162,8 @@ class ClassificationRun:
         return self.folder.name if is_all else f"{self.folder.name}, {self.task}"
 
     def _num_labelled(self) -> int:
-        return int((self.label[self.rows][:, self.columns] < UNKNOWN).all(axis=1).sum())
+        label = self.labels.of(self.rows)[:, self.columns]
+        return int(np.isfinite(label).any(axis=1).sum())
 
     def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
         settings = self.settings
@@ -152,9 +184,9 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
     described = checkpoint.description
     store, scheme = open_store(checkpoint, settings)
     names = list(described["label_names"])
-    label, _ = store.labels(described["task"])
     if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
+    label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
@@ -165,9 +197,13 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         split=split,
         store=store,
         rows=rows,
-        label=label,
+        labels=Labels(label, tuple(names), is_known),
         names=names,
-        description=described,
+        thresholds={
+            fact: described[fact]
+            for fact in ("thresholds", "cinc_thresholds")
+            if described.get(fact)
+        },
         segment_seconds=described["segment_seconds"],
         module=module,
         settings=settings,
@@ -175,7 +211,11 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
-    """Macro scores as functions of weights."""
+    """Macro scores as functions of weights.
+
+    The score of the challenge is told at .5, as the official code and the paper have it (`cinc`),
+    at the thresholds with the best F1 (`cinc_f1`) and at those chosen for it (`cinc_best`).
+    """
     label, probability, is_predicted = (
         evidence.arrays[name] for name in ("label", "probability", "is_predicted")
     )
@@ -184,8 +224,10 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
         "auprc": weighted.macro_auprc(label, probability),
         "f1": weighted.macro_f1(label, is_predicted),
     }
-    if is_challenge(evidence.label_names):
-        scores["cinc"] = weighted.cinc(label, is_predicted, evidence.label_names)
+    is_whole = not np.isnan(label.astype(np.float64)).any()
+    if is_whole and "is_predicted_half" in evidence.arrays and evidence.label_names:
+        for name, key in _CINC.items():
+            scores[name] = weighted.cinc(label, evidence.arrays[key], evidence.label_names)
     return scores
 
 
@@ -193,16 +235,6 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     """The evidence of one class alone."""
     arrays = {name: array[:, index : index + 1] for name, array in evidence.arrays.items()}
     return Evidence(evidence.patient, arrays, [])
-
-
-def is_challenge(names: Iterable[str]) -> bool:
-    """Whether these are classes of the CinC 2021 score."""
-    chosen = list(names)
-    try:
-        cinc_score.weights(chosen)
-    except ValueError:
-        return False
-    return bool(chosen)
 
 
 def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
@@ -221,7 +253,7 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             score_tables=_tables(scores)
             | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
             label_names=first.label_names,
-            label=first.arrays["label"].astype(bool),
+            label=first.arrays["label"],
             probability=first.arrays["probability"],
             is_predicted=first.arrays["is_predicted"],
             example=example_record(main.store, int(example)),

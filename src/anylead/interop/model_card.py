@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from anylead.checkpoint import thresholds_for
-
 _WHAT = {
     "pretraining": "a self-supervised ECG encoder, without a head",
     "classification": "an ECG classifier",
@@ -73,14 +71,17 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
     names = description.get("label_names")
     if not names:
         return []
-    thresholds = thresholds_for(description, "12")
+    thresholds = description.get("thresholds")
     lines = ["## Labels", "", f"Task: {description.get('task', 'labels')}.", ""]
     if thresholds:
         rows = [
-            f"| {_cell(label)} | {limit:.3f} |"
-            for label, limit in zip(names, thresholds, strict=True)
+            f"| {_cell(label)} | "
+            + " | ".join(f"{of_set[label]:.3f}" for of_set in thresholds.values())
+            + " |"
+            for label in names
         ]
-        return [*lines, "| label | threshold |", "|---|---|", *rows, ""]
+        head = "| threshold with leads | " + " | ".join(map(_cell, thresholds)) + " |"
+        return [*lines, head, "|---" * (len(thresholds) + 1) + "|", *rows, ""]
     return [*lines, *[f"- {label}" for label in names], ""]
 
 

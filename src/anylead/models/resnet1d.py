@@ -9,8 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from anylead.leads import NUM_LEADS
-from anylead.models.encoder import Encoded
+from anylead.leads import LEADS, NUM_LEADS
+from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.limb_completion import LimbCompletion
 from anylead.models.residual import (
     MaskedBatchNorm,
@@ -60,6 +60,9 @@ class ResNet1d(nn.Module):
     that micro-batches differ a little from one large batch.
     """
 
+    leads = LEADS
+    window_samples: int | None = None
+
     def __init__(self, config: ResNet1dConfig):
         super().__init__()
         self.config = config
@@ -102,3 +105,7 @@ class ResNet1d(nn.Module):
         if num_valid is None:
             return Encoded(context, None)
         return Encoded(context, ~is_valid_step(context.shape[1], num_valid))
+
+    def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
+        """(rows, frame, dim) -> (rows, dim)."""
+        return mean_over_frames(context, is_padding)

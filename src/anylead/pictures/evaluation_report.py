@@ -30,7 +30,7 @@ class Facts:
         score_by_run: run -> lead set -> macro AUROC (value, low, high).
         score_tables: title -> rows; a triple is a value with its interval.
         label_names: classes.
-        label: (record, class) of the first run.
+        label: (record, class) 0 or 1 of the first run, NaN where it is unknown.
         probability: (record, class) of the first run with its first lead set.
         is_predicted: (record, class) bool, likewise.
         example: a recording to draw.
@@ -41,7 +41,7 @@ class Facts:
     score_by_run: Mapping[str, Mapping[str, Triple]]
     score_tables: Mapping[str, Sequence[Mapping[str, object]]]
     label_names: Sequence[str]
-    label: NDArray[np.bool_]
+    label: NDArray[np.generic]
     probability: NDArray[np.float64]
     is_predicted: NDArray[np.bool_]
     example: Record

@@ -5,7 +5,6 @@ from typing import Literal
 import numpy as np
 
 from anylead import __version__
-from anylead.checkpoint import thresholds_for
 from anylead.explanations import METHODS, Explanation, saliency_on
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
@@ -27,7 +26,7 @@ def about_model(service: Service) -> schema.ModelOut:
     return schema.ModelOut(
         kind=model.kind,
         label_names=list(model.label_names),
-        thresholds=thresholds_for(model.description, "12"),
+        thresholds=model.description.get("thresholds"),
         task=model.description.get("task"),
         sample_rate=model.preprocess_config.sample_rate,
         segment_seconds=model.segment_samples / model.preprocess_config.sample_rate,

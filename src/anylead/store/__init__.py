@@ -4,6 +4,6 @@ What makes a store is in `anylead.store.build`.
 """
 
 from anylead.store.manifest import Manifest
-from anylead.store.reader import UNKNOWN, Store
+from anylead.store.reader import Store
 
-__all__ = ["UNKNOWN", "Manifest", "Store"]
+__all__ = ["Manifest", "Store"]

@@ -62,14 +62,16 @@ class Classification(nn.Module):
             self.average = MovingAverage(self._parts(), average.decay)
 
     def forward(self, batch: Batch) -> Step:
-        """Binary cross-entropy, summed over recordings, labels and segments."""
+        """Binary cross-entropy, summed over recordings, known labels and segments."""
         if batch.label is None:
             raise RecipeError("the batch has no labels: name a label task of the store")
         soft = self._follow(batch) if self.training else None
         logits = self.logits(self.augment(batch) if self.training else batch).float()
         label = batch.label[:, None].expand_as(logits)  # (batch, segment, label)
-        is_known = label <= 1
-        target = label if soft is None else torch.lerp(label, soft, self.distillation)
+        is_known = ~label.isnan()
+        target = label.nan_to_num()
+        if soft is not None:
+            target = torch.lerp(target, soft, self.distillation)
         loss = binary_cross_entropy_with_logits(logits, target, is_known.float(), reduction="sum")
         terms = torch.tensor(logits.shape[0] * logits.shape[1], device=logits.device)
         return Step(loss, terms, {"bce": loss.detach() / is_known.sum().clamp(min=1)})

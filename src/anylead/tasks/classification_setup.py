@@ -8,6 +8,7 @@ from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.loading import Labels, evaluation_batches
+from anylead.metrics.cinc_score import choose_thresholds, is_challenge
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import best_f1_thresholds
 from anylead.store import Store
@@ -58,27 +59,32 @@ class ClassificationSetup:
             raise RecipeError(
                 f"no recording in the validation split has labels of {self.label_task!r}"
             )
-        label, _ = parts.store.labels(self.label_task)
-        self.labels = Labels(label, parts.store.label_names(self.label_task))
-        self.module = Classification(
-            parts.encoder, len(self.labels.names), parts.augment, parts.average
-        )
+        label, is_known = parts.store.labels(self.label_task)
+        names = parts.store.label_names(self.label_task)
+        self.labels = Labels(label, names, is_known)
+        self.module = Classification(parts.encoder, len(names), parts.augment, parts.average)
 
     def validate(self, run: Run) -> Verdict:
-        """Macro AUROC, the mean over joined tasks, and the thresholds with the best F1."""
-        parts = self.parts
-        batches = evaluation_batches(
-            parts.store, parts.valid_rows, parts.segment_seconds, run.batch_size
-        )
+        """Macro AUROC, the mean over joined tasks; thresholds with the best F1 and CinC score."""
+        parts, rows = self.parts, self.parts.valid_rows
+        rows = rows[run.restrict.is_kept(parts.store.has_lead[rows]).any(axis=1)]
+        if not len(rows):
+            raise RecipeError("no recording in the validation split has any of the leads")
+        batches = evaluation_batches(parts.store, rows, parts.segment_seconds, run.batch_size)
         predictions = predict(self.module, batches, run.device, run.precision, run.restrict)
-        label = self.labels.label[predictions.row]
-        scores, thresholds = [], []
-        for columns in columns_by_task(self.label_task, self.labels.names).values():
-            is_known = (label[:, columns] <= 1).all(axis=1)
-            true, said = label[is_known][:, columns], predictions.probability[is_known][:, columns]
-            scores.append(classification_scores(true, said).macro_auroc)
-            thresholds += best_f1_thresholds(true, said).tolist()
-        return Verdict(float(np.mean(scores)), {"thresholds": thresholds})
+        label = self.labels.of(predictions.row)
+        scores = [
+            classification_scores(
+                label[:, columns], predictions.probability[:, columns]
+            ).macro_auroc
+            for columns in columns_by_task(self.label_task, self.labels.names).values()
+        ]
+        thresholds = best_f1_thresholds(label, predictions.probability)
+        facts = {"thresholds": thresholds.tolist()}
+        if is_challenge(self.labels.names) and np.isfinite(label).all():
+            own = choose_thresholds(label, predictions.probability, self.labels.names)
+            facts["cinc_thresholds"] = own.tolist()
+        return Verdict(float(np.mean(scores)), facts)
 
     def weights(self) -> dict[str, Tensor]:
         """What is kept of the training."""
