@@ -323,7 +323,7 @@ def test_files_of_no_known_format_folders_and_missing_files_are_refused(tmp_path
         ("m/2 3 500 140\na 100\n", "2 segments announced, 1 listed"),
         ("m/2 3 500 140\na 100\ngone 40\n", "No such file"),
         ("m/2 3 250 140\na 100\nb 40\n", "250.0 Hz, segment a 500.0 Hz"),
-        ("m/2 3 500 99999999999\na 100\n~ 99999999999\n", "100 samples recorded in"),
+        ("m/2 3 500 99999999999\na 100\n~ 99999999999\n", "would unpack"),
     ],
 )
 def test_broken_segments_are_one_clear_line(tmp_path, master, told):

@@ -14,9 +14,10 @@ from anylead.commands.parts import (
     describe_data,
     split_rows,
     starting_encoder,
+    tell_left_out,
 )
 from anylead.errors import RecipeError
-from anylead.loading import TrainingLoader
+from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
@@ -90,9 +91,10 @@ def run(recipe: Recipe) -> Path:
             split_rows(store, recipe.data, "train", recipe.leads),
             recipe.train.batch_size,
             recipe.data.segment_seconds,
-            "pair",
+            crop_of(recipe),
             recipe.train.seed,
         )
+        tell_left_out(loader, machine)
         best = (
             _Best(recipe, store, objective, folder.path, machine) if recipe.keep == "best" else None
         )
@@ -106,6 +108,13 @@ def run(recipe: Recipe) -> Path:
         elif "best_step" not in progress.facts:  # fewer steps than one epoch has
             best.after_epoch(progress)
     return folder.path
+
+
+def crop_of(recipe: Recipe) -> Crop:
+    """What of a recording is one sample."""
+    if recipe.data.samples == "random":
+        return "pair"
+    return "every_pair" if find_method(recipe.method).needs_pairs else "every_segment"
 
 
 def build(recipe: Recipe, store: Store | None = None) -> Pretraining:
@@ -172,7 +181,7 @@ class _Best:
             rows,
             size - size % parts,
             recipe.data.segment_seconds,
-            "pair",
+            crop_of(recipe),
             recipe.train.seed,
         )
 

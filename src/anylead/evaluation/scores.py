@@ -28,7 +28,8 @@ class Settings:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from anylead.formats import (
     wfdb,
 )
 from anylead.formats.channels import Rename, parse_rename
+from anylead.formats.guard import check_regular
 from anylead.records import Record
 
 __all__ = ["READERS", "Reader", "Rename", "find_format", "parse_rename", "read"]
@@ -87,13 +88,12 @@ def find_format(path: Path) -> str | None:
     Raises:
         FormatError: the file cannot be opened.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-    except IsADirectoryError:
-        raise FormatError(f"{path}: is a folder; name a file") from None
     except OSError as error:
-        raise FormatError(f"{path}: {error.strerror or error}; check the path") from None
+        raise FormatError(f"{path}: {error.strerror or error}; check the path") from error
     return next((name for name, reader in READERS.items() if reader.matches(head, path)), None)
 
 

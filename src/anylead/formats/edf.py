@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, join_leads, parse_sex
 from anylead.formats.channels import Rename, choose
-from anylead.formats.guard import check_expansion, check_size, guarded
+from anylead.formats.guard import check_samples, check_size, guarded
 from anylead.formats.units import is_arbitrary
 from anylead.records import Record
 
@@ -230,7 +230,7 @@ def _with_gaps(
     if (np.diff(starts) < length).any():
         raise FormatError(f"{path}: data records overlap in time; the file is damaged")
     total = int(starts[-1]) + length
-    check_expansion(path, 4 * total * len(header.samples), "the gaps between the data records")
+    check_samples(path, total * len(header.samples), "the gaps between the data records")
     spread = np.full(total, np.nan, dtype=np.float32)
     for start, stretch in zip(starts, signal.reshape(-1, length), strict=True):
         spread[start : start + length] = stretch

@@ -13,7 +13,7 @@ import numpy as np
 from anylead.errors import FormatError
 from anylead.formats import sandbox
 from anylead.formats.channels import Rename
-from anylead.formats.guard import check_expansion, guarded, optional
+from anylead.formats.guard import SAMPLE_BYTES, check_expansion, guarded, optional
 from anylead.formats.sidecar import DATA_KEYS, Stated, array_record, find_array
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -132,7 +132,7 @@ def _one_exam(path: Path, dataset: Any, exam: int | None) -> np.ndarray[Any, Any
     wanted = shape[1:] if len(shape) == 3 else shape
     chunk = dataset.chunks or ()
     for counts in (wanted, chunk):
-        size = int(np.prod(counts, dtype=object)) * dataset.dtype.itemsize
+        size = int(np.prod(counts, dtype=object)) * max(dataset.dtype.itemsize, SAMPLE_BYTES)
         check_expansion(path, size, f"dataset {dataset.name}")
     return np.asarray(dataset[exam or 0] if len(shape) == 3 else dataset[()])
 

@@ -7,6 +7,7 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +17,15 @@ from numpy.typing import NDArray
 from anylead.errors import FormatError
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
-from anylead.formats.guard import check_expansion
+from anylead.formats.guard import check_samples
 from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
 from anylead.formats.wfdb_samples import BYTES, MISSING, read_samples
 from anylead.records import Record
 
-# Gaps between segments may be this many times as long as what was recorded: a guard against headers
-# that ask for all memory.
+# No file can stand for more samples than this many per byte.
 _LARGEST_RATIO = 100
+_MOST_SEGMENTS = 100_000
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -149,6 +150,7 @@ def _read_file(
     if any(line.format != kind or line.byte_offset != lines[0].byte_offset for line in lines):
         raise FormatError(f"{header.path}: several sample formats in {path.name}")
     _check_length(header, path, kind, frame, num_bytes)
+    _check_memory(header, path, lines, num_bytes)
     plain = all(line.samples_per_frame == 1 and line.skew == 0 for line in lines)
     if not plain or kind not in MISSING:
         return _read_by_package(header, first_row, len(lines))
@@ -178,8 +180,19 @@ def _check_length(
             f"{path}: truncated; {max(num_bytes, 0)} bytes of samples, {header.path.name} wants"
             f" {max(int(np.ceil(wanted)), 1)}"
         )
-    if kind not in BYTES:
-        check_expansion(path, 4 * num_samples, "its samples")
+
+
+def _check_memory(
+    header: Header, path: Path, lines: tuple[SignalLine, ...], num_bytes: int
+) -> None:
+    """Refuse lengths and skews that ask for far more than the file holds."""
+    frames = header.num_samples or int(
+        num_bytes / BYTES.get(lines[0].format, 1) / sum(line.samples_per_frame for line in lines)
+    )
+    skew = max(line.skew for line in lines)
+    if skew > frames:
+        raise FormatError(f"{header.path}: a skew of {skew} samples in {frames}; damaged")
+    check_samples(header.path, frames * len(header.signals), "its files", _num_bytes([header]))
 
 
 def _physical(
@@ -230,8 +243,9 @@ def _read_by_package(header: Header, first_row: int, num_rows: int) -> NDArray[n
 def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     """Put segments one after another; rows are matched by name, gaps are NaN."""
     parts: list[tuple[int, Header | None]] = []
+    heads = _segment_headers(header)
     for name, length in header.segments:
-        part = None if name == "~" else read_header(header.path.with_name(f"{name}.hea"))
+        part = heads.get(name)
         if part is not None and part.segments:
             raise FormatError(f"{header.path}: segment {name} has segments itself")
         if part is not None and part.sample_rate != header.sample_rate:
@@ -252,8 +266,9 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)
-    if total == 0 or total > _LARGEST_RATIO * recorded:
+    if recorded == 0:
         raise FormatError(f"{header.path}: {recorded} samples recorded in {total}")
+    check_samples(header.path, total * len(lines), "its segments", _num_bytes(heads.values()))
     pieces = []
     for length, part in parts:
         if length == 0:
@@ -262,6 +277,20 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
         pieces.append(_segment(header, part, lines, length) if part is not None else piece)
     joined = np.concatenate([piece for piece in pieces if piece is not None], axis=1)
     return joined, lines
+
+
+def _segment_headers(header: Header) -> dict[str, Header]:
+    """The headers of all segments, each read once; amounts are checked before any is read."""
+    if len(header.segments) > _MOST_SEGMENTS:
+        raise FormatError(f"{header.path}: {len(header.segments)} segments; damaged")
+    names = dict.fromkeys(name for name, _ in header.segments if name != "~")
+    return {name: read_header(header.path.with_name(f"{name}.hea")) for name in names}
+
+
+def _num_bytes(headers: Iterable[Header]) -> int:
+    """Bytes of all files of samples, each once."""
+    paths = {part.path.with_name(line.file) for part in headers for line in part.signals}
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def _segment(

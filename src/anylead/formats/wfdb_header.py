@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anylead.errors import FormatError
+from anylead.formats.guard import check_regular
 
 _LARGEST_HEADER = 16 * 2**20
 _DEFAULT_RATE = 250.0
@@ -101,6 +102,7 @@ def read_header(path: Path) -> Header:
     Raises:
         FormatError: it cannot be read, is no WFDB header, or names a file outside its folder.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > _LARGEST_HEADER:
