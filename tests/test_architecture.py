@@ -19,7 +19,7 @@ SHARED = {
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
-        "sources",
+        *("sources", "titles"),
     },
     "formats": {
         *("assemble", "beside", "channels", "clinical", "guard", "matlab_values", "sandbox"),

@@ -74,6 +74,7 @@ def run(recipe: Recipe) -> Path:
         record,
         layout=recipe.layout,
         saliency=saliency_on(explanation, record),
+        seen=tuple(explanation.by_lead),
         header=headline(explanation),
         seconds=recipe.seconds,
         start=recipe.start,
@@ -91,8 +92,8 @@ def run(recipe: Recipe) -> Path:
     print(f"{recipe.out}: {headline(explanation)}")
     score = "logit" if explanation.label is not None else "cosine"
     print(f"fall of the {score} without a lead:")
-    for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -item[1]):
-        print(f"  {name:<4} {fall:+.3f}")
+    for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -(item[1] or 0.0)):
+        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}")
     return recipe.out
 
 
@@ -109,6 +110,13 @@ def headline(explanation: Explanation) -> str:
     """One line: what is explained, and how."""
     method = {"gradients": "integrated gradients", "attention": "attention roll-out"}
     how = method.get(explanation.method, explanation.method)
-    if explanation.label is None:
-        return f"the recording's own vector  ·  {how}"
-    return f"{explanation.label} {explanation.probability:.0%}  ·  {how}"
+    begins, ends = explanation.segments[0][0], explanation.segments[-1][1]
+    seen = f"{begins:.1f} to {ends:.1f} s"
+    if (number := len(explanation.segments)) > 1:
+        seen += f", mean of {number} segments of {explanation.segments[0][1] - begins:g} s"
+    what = (
+        "the recording's own vector"
+        if explanation.label is None
+        else f"{explanation.label} {explanation.probability:.0%}"
+    )
+    return f"{what}  ·  {how}  ·  {seen}"

@@ -139,7 +139,7 @@ def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, An
         for name in dict.fromkeys([*own, *chosen])
         if own.get(name) != chosen.get(name)
         and not name.endswith("dropout")
-        and name != "feature_grad_scale"  # how it was trained, not what it is
+        and name not in ("feature_grad_scale", "layer_drop")  # how it was trained
     ]
     if differs:
         raise RecipeError(
