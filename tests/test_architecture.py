@@ -22,6 +22,7 @@ SHARED = {
         *(
             "assemble",
             "beside",
+            "calibration",
             "channels",
             "clinical",
             "guard",

@@ -40,8 +40,9 @@ from anylead.signals import (
     with_frank,
     without_leads,
 )
-from anylead.store import Manifest, build
+from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
+from anylead.store.doubts import label_doubts
 from anylead.store.manifest import REJECTED_FILE
 
 _LARGEST_SHARD = 4096
@@ -146,6 +147,8 @@ def run(
             manifest = build.finish(recipe.out, plan, corpus.label_names, corpus.note)
     build.clean_up(recipe.out)
     _tell(console, recipe.out, manifest)
+    for doubt in label_doubts(Store.open(recipe.out), tuple(corpus.label_names)):
+        console.print(doubt, highlight=False, markup=False, soft_wrap=True)
     return manifest
 
 

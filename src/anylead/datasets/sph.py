@@ -12,7 +12,7 @@ import numpy as np
 
 from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
-from anylead.errors import FormatError, MissingPackageError
+from anylead.errors import DatasetError, FormatError, MissingPackageError
 from anylead.formats.wfdb import parse_sex
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -50,6 +50,8 @@ def corpus(root: Path | None) -> Corpus:
             start_time=row.get("Date", ""),
         )
         items.append((row["ECG_ID"], details))
+    if items and not any(details.labels for _, details in items):
+        raise DatasetError(f"{path}: column AHA_Code is empty in every row; get the table again")
     return Corpus("sph", items, read)
 
 
