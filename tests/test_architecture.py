@@ -17,21 +17,22 @@ SHARED = {
     "methods": {"pretraining", "views"},
     "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
-    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources", "titles"},
+    "datasets": {
+        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
+        *("sources", "titles"),
+    },
     "formats": {
         *(
             "assemble",
             "beside",
+            "calibration",
             "channels",
             "clinical",
             "guard",
             "matlab_values",
             "sandbox",
-            "sidecar",
-            "units",
         ),
-        "wfdb_header",
-        "wfdb_samples",
+        *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).
@@ -44,6 +45,7 @@ PAIRS = {
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),
     *("commands/prepare.py", "commands/inspect.py", "commands/convert_ecg.py"),
+    "commands/verify.py",
 )
 
 

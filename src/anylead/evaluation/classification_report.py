@@ -1,6 +1,6 @@
 """What the report of `anylead evaluate` shows of classifiers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +32,20 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
-    names = full_names(main.names)
+    labels = main.evidence(sets[0]).label_names
+    names = full_names(labels)
     evaluation_report.write(
         path,
         evaluation_report.Facts(
-            command=command(runs, sets, main.settings),
+            command=command([run.folder for run in runs], sets, main.settings),
             about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
             score_by_run=by_run,
             macro=_macro(scores),
             differences=_differences(runs, sets),
-            classes={run.folder.name: class_rows(run, scores, names) for run in runs},
+            classes={run.name: class_rows(run, scores) for run in runs},
             lead_sets={name: LEAD_SETS[name] for name in sets if name in LEAD_SETS},
             quality=quality_table(main.store, main.rows),
-            label_names=[names[name] for name in main.names],
+            label_names=[names[name] for name in labels],
             judged={name: _judged(main, name) for name in sets},
             example=example_record(main.store, int(first.row[0])),
             logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
@@ -58,16 +59,15 @@ def full_names(labels: Sequence[str]) -> dict[str, str]:
     return {label: f"{known[label]} ({label})" if label in known else label for label in labels}
 
 
-def class_rows(
-    run: ClassificationRun, scores: Sequence[LeadSetScores], names: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def class_rows(run: ClassificationRun, scores: Sequence[LeadSetScores]) -> list[dict[str, Any]]:
     """One row a class: counts, threshold, and AUROC with each lead set."""
-    own = [score for score in scores if score.run == run.folder.name]
+    own = [score for score in scores if score.run == run.name]
     evidence = run.evidence(own[0].lead_set)
+    names = full_names(evidence.label_names)
     is_positive = evidence.arrays["label"] == 1
-    thresholds = run.thresholds_of("thresholds", own[0].lead_set)
+    thresholds = run.thresholds_of("thresholds", own[0].lead_set)[run.columns]
     rows = []
-    for i, label in enumerate(run.names):
+    for i, label in enumerate(evidence.label_names):
         row: dict[str, Any] = {"class": names[label], "positives": int(is_positive[:, i].sum())}
         if run.store.manifest.has_patients:
             row["patients"] = len(np.unique(evidence.patient[is_positive[:, i]]))
@@ -111,8 +111,9 @@ def _differences(
         for other in others:
             evidence = other.evidence(lead_set)
             if not (
-                np.array_equal(evidence.patient, base.patient)
-                and np.array_equal(evidence.arrays["label"], base.arrays["label"])
+                evidence.label_names == base.label_names
+                and np.array_equal(evidence.patient, base.patient)
+                and np.array_equal(evidence.arrays["label"], base.arrays["label"], equal_nan=True)
             ):
                 continue
             difference = paired_difference(
@@ -125,7 +126,7 @@ def _differences(
             value = (difference.value, difference.low, difference.high)
             found.append(
                 {
-                    "run": f"{other.folder.name} minus {main.folder.name}",
+                    "run": f"{other.name} minus {main.name}",
                     "leads": _column(lead_set),
                     "macro AUROC": value,
                     "p": difference.p_value,
@@ -136,11 +137,7 @@ def _differences(
 
 def _judged(run: ClassificationRun, lead_set: str) -> evaluation_report.Judged:
     arrays = run.evidence(lead_set).arrays
-    return evaluation_report.Judged(
-        arrays["label"].astype(bool),
-        arrays["probability"],
-        run.thresholds_of("thresholds", lead_set),
-    )
+    return evaluation_report.Judged(arrays["label"], arrays["probability"], arrays["is_predicted"])
 
 
 def example_record(store: Store, row: int) -> Record:

@@ -70,6 +70,10 @@ class IdentificationRun:
     settings: Settings
     searched: dict[str, Searched] = field(default_factory=dict)
 
+    def by_task(self) -> list["IdentificationRun"]:
+        """It has one task."""
+        return [self]
+
     def score(self, lead_set: str) -> LeadSetScores:
         """Rank-1 and rank-5 accuracy and equal error rate with their intervals."""
         found = self.search(lead_set)
@@ -183,7 +187,11 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
     identification_report.write(
         path,
         identification_report.Facts(
-            command=command(runs, list(dict.fromkeys(s.lead_set for s in scores)), main.settings),
+            command=command(
+                [run.folder for run in runs],
+                list(dict.fromkeys(score.lead_set for score in scores)),
+                main.settings,
+            ),
             about=about(
                 main.store, main.split, len(main.sessions.gallery), main.settings.num_resamples
             )

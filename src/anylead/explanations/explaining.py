@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.explanations import attention, gradients, occlusion
 from anylead.explanations.target import Target
 from anylead.inference.inputs import check
@@ -87,7 +87,7 @@ def explain(
         MissingPackageError: captum is not installed.
     """
     if method not in METHODS:
-        raise RecipeError(f"method {method!r}; known are {', '.join(METHODS)}")
+        raise RecipeError(f"method {method!r}{known_are(method, METHODS)}")
     check(record)
     windows = model.windows([record], use_leads)[0]
     target, label, probability = _target(model, windows, label)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,14 @@ Rows = Sequence[Mapping[str, object]]
 class Judged(NamedTuple):
     """What the first run says with some leads.
 
-    label: (record, class) bool.
+    label: (record, class) 0 or 1, NaN where it is unknown.
     probability: (record, class).
-    thresholds: (class,).
+    is_predicted: (record, class) bool.
     """
 
-    label: NDArray[np.bool_]
+    label: NDArray[Any]
     probability: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
+    is_predicted: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def _add_classes(report: Report, facts: Facts) -> None:
 def _add_curves(report: Report, facts: Facts) -> None:
     name = next(iter(facts.score_by_run))
     report.section("Curves").text(f"Run {name}.")
-    for number, (lead_set, (label, probability, thresholds)) in enumerate(facts.judged.items()):
+    for number, (lead_set, (label, probability, is_predicted)) in enumerate(facts.judged.items()):
         shown = probability, label, facts.label_names
         with report.fold(f"Leads {lead_set}", is_open=number == 0):
             report.figure(roc_curves(*shown), "Receiver operating characteristic of each class.")
@@ -140,7 +140,7 @@ def _add_curves(report: Report, facts: Facts) -> None:
             if number > 0:  # a matrix of many classes is the largest part of the file
                 continue
             report.figure(
-                confusion_by_pair(probability >= thresholds, label, facts.label_names),
+                confusion_by_pair(is_predicted, label, facts.label_names),
                 "Which class is predicted where another one is true, in percent. A recording may"
                 " have several classes and be given several or none, so rows need not sum to 100.",
             )

@@ -15,7 +15,7 @@ import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from anylead import formats
-from anylead.errors import FormatError
+from anylead.errors import FormatError, SourceError
 from anylead.formats.guard import guarded
 from anylead.records import Record
 from anylead.server.limits import Limits, RefusalError
@@ -156,6 +156,8 @@ def _read(path: Path) -> Record:
     try:
         with guarded(path, "ECG"):
             return formats.read(path)
+    except SourceError as error:
+        raise SourceError(str(error).replace(f"{path.parent}/", "")) from None
     except FormatError as error:
         message = str(error).replace(f"{path.parent}/", "")
         if formats.find_format(path) is None and _looks_pickled(path):
