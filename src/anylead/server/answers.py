@@ -151,6 +151,7 @@ def picture(
         header=header,
         seconds=seconds,
         start=start,
+        paper="A4" if kind == "pdf" and (seconds or 10) <= 10 else "fit",
     )
     return render(figure, kind, _PNG_DPI)
 
