@@ -95,7 +95,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
-    job = make_job(recipe)
+    with screen.doing(console, "loading the model, listing recordings"):
+        job = make_job(recipe)
     if not finished(job):
         begin_or_go_on(job)
         todo = unfinished(job)
