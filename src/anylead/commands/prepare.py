@@ -106,11 +106,7 @@ def run(
     console = console or Console(stderr=True)
     flags = _flags(recipe.drop_leads_with)
     leads = None if recipe.leads is None else parse_leads(recipe.leads)
-    if recipe.engine == "ray":  # workers start in folders of their own
-        root = None if recipe.root is None else recipe.root.absolute()
-        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
-    if recipe.rename:
-        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    recipe = _settled(recipe)
     if corpus is None:
         corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     if corpus.shared_patients and not recipe.allow_shared_patients:
@@ -152,6 +148,15 @@ def run(
     for warning in store_warnings(Store.open(recipe.out))[:_MOST_WARNINGS]:
         console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
     return manifest
+
+
+def _settled(recipe: Recipe) -> Recipe:
+    if recipe.engine == "ray":  # workers start in folders of their own
+        root = None if recipe.root is None else recipe.root.absolute()
+        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    return recipe
 
 
 def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
