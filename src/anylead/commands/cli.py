@@ -5,12 +5,13 @@ Options are the fields of each verb's `Recipe`, and a verb is imported only when
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from anylead import __version__
-from anylead.errors import AnyleadError
+from anylead.errors import AnyleadError, RecipeError
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,33 @@ def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
         AnyleadError: an unknown option or a value of the wrong type.
     """
     parser = build_parser(name, recipe_type)
-    options = parser.parse_args(spell_out(VERBS[name], arguments))
+    spelled = spell_out(VERBS[name], arguments)
+    _check_values(recipe_type, spelled)
+    options = parser.parse_args(spelled)
     options.pop("config", None)
     return recipe_type(**vars(parser.instantiate(options)))
+
+
+def _check_values(recipe_type: type[Any], spelled: list[str]) -> None:
+    """Look at recipe files, and at values that could be more than values, before the parser does.
+
+    Raises:
+        RecipeError: a file that is no recipe, or an option that names a class.
+    """
+    from anylead.commands.recipe_text import check_recipe, check_text
+
+    files = {"config"} | {item.name for item in fields(recipe_type) if is_dataclass(item.type)}
+    option = ""
+    for argument in spelled:
+        value = argument
+        if argument.startswith("--"):
+            option, _, value = argument.removeprefix("--").partition("=")
+            if "class_path" in option or "init_args" in option:
+                raise RecipeError(f"--{option}: names a class; a recipe holds values only")
+        if option in files and value and Path(value).exists():
+            check_recipe(Path(value))
+        elif "class_path" in value or ("&" in value and "*" in value):
+            check_text(value, f"--{option}")
 
 
 def build_parser(name: str, recipe_type: type[Any]) -> Any:
@@ -147,6 +172,9 @@ def spell_out(verb: Verb, arguments: list[str]) -> list[str]:
         is_value = previous.startswith("--") and "=" not in previous
         if argument in SHORT:
             argument = SHORT[argument]
+        elif argument.startswith("--"):  # dashes are as good as underscores
+            option, equals, value = argument.partition("=")
+            argument = f"--{option[2:].replace('-', '_')}{equals}{value}"
         elif not argument.startswith("-") and not is_value:
             if argument.endswith((".yaml", ".yml")):
                 spelled.append("--config")

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.leads import find_lead
-from anylead.records import Record
+from anylead.records import HIGHEST_RATE, LOWEST_RATE, Record
 
 MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "mv": 1.0, "cv": 10.0, "v": 1e3, "0.1uv": 1e-4}
 _WORDS = {"nanovolt": "nv", "microvolt": "uv", "millivolt": "mv", "volt": "v"}
 NO_VOLTAGE = "nu"
-MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
 OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
@@ -142,8 +141,10 @@ def build_record(
     Raises:
         FormatError: no ECG lead, lengths that differ, a unit that is no voltage.
     """
-    if not 0 < sample_rate <= MAX_SAMPLE_RATE:
-        raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise FormatError(
+            f"{path}: sample rate {sample_rate} Hz; want {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz"
+        )
     leads: dict[str, Channel] = {}
     for channel in channels:
         name = lead_of(channel.name)

@@ -114,11 +114,18 @@ class Model:
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
         self.preprocess_config = _preprocess_config(self.description)
-        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
+        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names") or ())
         self.encoder = _filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        if self.kind == "classification":
+            wanted = {"weight": (len(self.label_names), self.dim), "bias": (len(self.label_names),)}
+            if {name: tuple(t.shape) for name, t in self.head.items()} != wanted:
+                raise CheckpointError(
+                    f"a head that does not fit {len(self.label_names)} labels and vectors of"
+                    f" {self.dim}; the checkpoint is damaged"
+                )
 
     @property
     def dim(self) -> int:
@@ -356,7 +363,7 @@ class Model:
 def _filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
     with torch.device("meta"):
-        encoder = build_encoder(description)
+        encoder = build_encoder(description, tensors, "checkpoint")
     buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
     if buffers:  # such as constant tables, which a checkpoint does not hold
         encoder = build_encoder(description)
