@@ -42,3 +42,10 @@ class Golden:
 def golden() -> Golden:
     """Files of the original program by name (see golden/README.md)."""
     return Golden(_beside_the_repository("golden"))
+
+
+@pytest.fixture(scope="session")
+def golden_encoders() -> Path:
+    """Numbers of other public encoders with stand-in weights (see its README)."""
+    folder = _beside_the_repository("golden_encoders")
+    return folder or pytest.skip("no folder shared/golden_encoders beside the repository")

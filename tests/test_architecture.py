@@ -15,15 +15,15 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction"},
+    "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
         "sources",
     },
     "formats": {
-        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "search", "sidecar"),
-        "wfdb_header",
+        *("assemble", "beside", "channels", "clinical", "guard", "matlab_values", "sandbox"),
+        *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).

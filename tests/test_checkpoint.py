@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from dataclasses import asdict
 from functools import cache
 
 import pytest
@@ -11,6 +12,7 @@ import anylead
 import fitted_model
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError
+from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder
 
 KIND = {"kind": "x", "encoder": {"kind": "transformer"}}
 TENSORS = {"encoder.a": torch.arange(6.0).view(2, 3), "head.weight": torch.ones(2)}
@@ -144,3 +146,11 @@ def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
 def test_what_was_changed_in_these_tests_is_read_as_it_was(tmp_path):
     write(tmp_path, changed())
     assert anylead.load(tmp_path, device="cpu").label_names == fitted_model.LABELS
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_an_encoder_of_every_kind_is_built_without_room_for_weights(kind):
+    for config in SIZES[kind].values():
+        with torch.device("meta"):
+            encoder = build_encoder({"kind": kind, **asdict(config)})
+        assert describe_encoder(encoder) == {"kind": kind, **asdict(config)}

@@ -26,6 +26,8 @@ FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _LONGEST_TEXT = 16 * 2**20
 _Name = Annotated[str, Field(max_length=1000)]
+# By lead set and label; checkpoints of before hold one for each label.
+_Thresholds = list[float] | dict[_Name, dict[_Name, float]] | None
 
 
 class _Part(BaseModel):
@@ -54,7 +56,11 @@ class _Description(_Part):
     preprocess: PreprocessConfig | None = None
     segment_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     label_names: Annotated[list[_Name], Field(max_length=100_000)] | None = None
-    thresholds: list[float] | None = None
+    thresholds: _Thresholds = None
+    cinc_thresholds: _Thresholds = None
+    calibration: dict[_Name, dict[_Name, list[float]]] | None = None
+    scores: dict[_Name, dict[_Name, Any]] | None = None
+    training: dict[str, Any] | None = None
     task: _Name | None = None
     leads: _Name | Annotated[list[_Name], Field(max_length=100)] | None = None
     join: _Name | dict[str, _Name] | None = None
@@ -157,7 +163,7 @@ def parse_description(text: str, where: str) -> dict[str, Any]:
     if checked.preprocess and not 1 <= samples <= 10**9:
         raise CheckpointError(f"{where}: segments of {samples:g} samples; damaged")
     thresholds, names = checked.thresholds, checked.label_names or []
-    if thresholds and len(thresholds) != len(names):
+    if isinstance(thresholds, list) and thresholds and len(thresholds) != len(names):
         raise CheckpointError(f"{where}: {len(thresholds)} thresholds for {len(names)} labels")
     return description
 

@@ -39,6 +39,7 @@ class Record:
         unit: "mV", or "NU" where the file holds no voltage (such as z-scored signals).
         resolution: one step of the file's integers in `unit` for each row, so that every sample is
             a whole number of steps; None where the file holds no integers or tells no gain.
+        notes: what the reader left out of the file, and why; one sentence each.
     """
 
     signal: NDArray[np.float32]
@@ -55,6 +56,7 @@ class Record:
     diagnosis: str | None = None
     unit: Literal["mV", "NU"] = "mV"
     resolution: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

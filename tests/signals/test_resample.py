@@ -82,3 +82,12 @@ def test_rates_that_are_too_far_apart_are_refused(rate, new_rate):
 def test_a_result_that_would_fill_the_memory_is_refused():
     with pytest.raises(FormatError, match="is the rate right"):
         resample(np.zeros((1, 10**6), np.float32), 1.0, 500.0)
+
+
+@pytest.mark.parametrize("rate", [124.9999, 513.157, 499.983, 513.656, 299.99])
+def test_rates_as_clocks_have_them_are_read(rate):
+    time = np.arange(round(10 * rate)) / rate
+    sine = np.sin(2 * np.pi * 5 * time).astype(np.float32)
+    resampled = resample(sine[None], rate, 125.0)[0].astype(np.float64)
+    assert abs(len(resampled) - 1250) <= 1
+    assert abs(amplitude(resampled[100:-100], 125, 5) - 1) < 1e-2

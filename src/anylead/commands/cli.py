@@ -39,6 +39,7 @@ VERBS: dict[str, Verb] = {
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "pack": Verb("pack", "a run -> a model that knows its scores with any leads", ("model",)),
     "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)

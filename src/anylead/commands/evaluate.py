@@ -33,8 +33,11 @@ class Recipe:
         batch_size: windows at once.
         device: "auto", "cpu", "cuda".
         num_draws: identification: how often random segments are drawn.
-        sessions: identification: what is compared, two "recordings" of a patient, or the "halves"
-            of one recording, which is much easier.
+        sessions: identification: what is compared, two "recordings" of a patient at random, the
+            "first_recordings" in the order of the corpus (the paper's code), or the "halves" of
+            one recording, which is much easier.
+        level: what is scored: "recordings", the mean over their windows, or all whole "segments"
+            from their start, each by itself (the paper, for diagnosis).
     """
 
     runs: str = "runs/finetune"
@@ -47,7 +50,8 @@ class Recipe:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
 
 
 def run(recipe: Recipe) -> list[LeadSetScores]:
@@ -68,8 +72,9 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     runs, scores = [], []
     for folder, checkpoint in zip(folders, checkpoints, strict=True):
         opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        scores += [opened.score(lead_set) for lead_set in recipe.lead_sets.split()]
-        runs.append(opened)
+        for of_task in opened.by_task():
+            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
+            runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
     print_scores(scores, Console())

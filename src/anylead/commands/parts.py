@@ -1,12 +1,13 @@
 """Pieces of a recipe that several verbs share: which data, which encoder, which augmentations."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -17,9 +18,11 @@ from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError
+from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
+from anylead.store.persons import excluded
 from anylead.training.run_folder import RECIPE, RunFolder, deciding_fields
 from anylead.training.settings import Machine, Settings
 
@@ -29,16 +32,24 @@ class DataConfig:
     """Which recordings.
 
     Attributes:
-        store: folder made by `anylead prepare`; several, separated by commas, are not joined:
-            prepare them into one.
+        store: folder made by `anylead prepare`; several, separated by commas, are joined, each
+            with its own split, or one by hash where it has none.
         scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient;
-            "folds:8:9" = fold 8 validates, 9 tests, the others train.
+            "folds:8:9" = fold 8 validates, 9 tests, the others train; "all" = all train.
         segment_seconds: length of what the model sees at once.
+        samples: "random": of each recording one segment, or adjacent pair, at a random place, once
+            an epoch; "every": all its segments, or adjacent pairs, from its start (the paper).
+        exclude: persons who are neither learned from nor chosen by, whatever store they are in:
+            a store, a text file with an id of a patient or recording on each line, {store: STORE,
+            splits: [valid, test], scheme: hash}, {store: STORE, only: pairs} (those with two
+            recordings or more), or a list of these.
     """
 
     store: str = "store"
     scheme: str = "auto"
     segment_seconds: float = 5.0
+    samples: Literal["random", "every"] = "random"
+    exclude: list[str | dict[str, Any]] | str = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -161,11 +172,26 @@ def split_rows(
 ) -> NDArray[np.int64]:
     """Rows of a split that have at least one of the leads, and labels of the task if one is named.
 
+    Those that are to be left out are not in "train" and "valid".
+
     Raises:
         LeadError: no such leads.
+        StoreError: what is to be left out is not there.
     """
     rows = store.split_rows(task, config.scheme)[split]
+    if config.exclude and split != "test":
+        rows = rows[~excluded(store, config.exclude)[rows]]
     return rows[KeepLeads(leads).is_kept(store.has_lead[rows]).any(axis=1)]
+
+
+def tell_left_out(loader: TrainingLoader, machine: Machine) -> None:
+    """Say how many recordings are too short for the samples that are wanted."""
+    if loader.num_left_out and machine.world.is_main:
+        print(
+            f"{loader.num_left_out} recordings shorter than two segments are left out"
+            " (data.samples every)",
+            file=sys.stderr,
+        )
 
 
 @contextmanager
@@ -221,5 +247,6 @@ def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:
             "records": manifest.num_records,
             "hash": manifest.content_hash,
             "scheme": config.scheme,
+            "excluded": int(excluded(store, config.exclude).sum()),
         },
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from anylead import formats
@@ -53,6 +54,7 @@ def corpus(
     record_column: str | None = None,
     patient_column: str | None = None,
     label_columns: list[str] | None = None,
+    rename: str = "",
 ) -> Corpus:
     """List the ECG files under a folder.
 
@@ -66,6 +68,7 @@ def corpus(
         label_columns: each becomes a label task, several labels in a cell divided by ";" or "|" or
             written as a list; columns of only 0 and 1, yes and no, TRUE and FALSE become the task
             "labels" together, where an empty cell is unknown. None guesses.
+        rename: the lead behind a channel's name, such as "ECG=I".
 
     Raises:
         DatasetError: no file, no such column, or no row that fits a file.
@@ -94,13 +97,14 @@ def corpus(
         notes.append(summary.splitlines()[0])
     items: list[Item] = list(zip(_names(root, paths), details, strict=True))
     note = " ".join(notes)
-    return Corpus("folder", items, read, {}, note, summary, shared, listing.sources)
+    read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
+    return Corpus("folder", items, read_renamed, {}, note, summary, shared, listing.sources)
 
 
-def read(item: Item) -> Record:
+def read(item: Item, rename: formats.Rename | None = None) -> Record:
     """One file; what the table says goes before what the file says."""
     record_id, details = item
-    record, about = formats.read(details.path), details.about or About()
+    record, about = formats.read(details.path, rename), details.about or About()
     return replace(
         record,
         record_id=record_id,

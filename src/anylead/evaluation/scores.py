@@ -28,7 +28,8 @@ class Settings:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class OpenedRun(Protocol):
     @property
     def split(self) -> str:
         """The split that is scored."""
+        ...
+
+    def by_task(self) -> "Sequence[OpenedRun]":
+        """A run for each label task that was learned."""
         ...
 
     def score(self, lead_set: str) -> LeadSetScores:

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
+from anylead.formats.channels import Rename
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded, optional
 from anylead.leads import find_lead
 from anylead.records import Record
@@ -42,8 +44,14 @@ def matches(head: bytes, path: Path) -> bool:
     return head[128:132] == b"DICM"
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The longest ECG of original samples in a DICOM waveform object (no median beats).
+
+    Leads of the same seconds may stand in several multiplex groups; they are joined.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not DICOM, no ECG in it, or broken.
@@ -66,10 +74,39 @@ def read(path: Path) -> Record:
                 f"{path}: no ECG waveform in this {dataset.get('Modality', 'DICOM')} object; want"
                 " one with a Waveform Sequence of ECG leads"
             )
-        group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+        joined, notes = _of_one_recording(groups)
         little = dataset.original_encoding[1] is not False
-        channels = _channels(path, group, little)
-        return build_record(path, channels, float(group.SamplingFrequency), _about(dataset))
+        channels = [channel for group in joined for channel in _channels(path, group, little)]
+        rate = float(joined[0].SamplingFrequency)
+        record = build_record(path, channels, rate, _about(dataset), rename)
+        return replace(record, notes=(*record.notes, *notes))
+
+
+def _of_one_recording(groups: list[Any]) -> tuple[list[Any], list[str]]:
+    """The largest group with those that hold other leads of the same time, and what is left."""
+    first = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+    joined, notes = [first], []
+    names = set(_lead_names(first))
+    for number, group in enumerate(groups, start=1):
+        if group is first:
+            continue
+        others = _lead_names(group)
+        what = f"multiplex group {number} ({', '.join(others)})"
+        if _time(group) != _time(first):
+            seconds = int(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
+            notes.append(f"{what}: {seconds:g} s of another time, length or rate")
+        elif names & set(others):
+            notes.append(f"{what}: leads that another group holds")
+        else:
+            joined.append(group)
+            names |= set(others)
+    return joined, notes
+
+
+def _time(group: Any) -> tuple[float, int, float]:
+    """Rate, length and, in ms, the start of a group."""
+    offset = float(group.get("MultiplexGroupTimeOffset") or 0.0)
+    return float(group.SamplingFrequency), int(group.NumberOfWaveformSamples), round(offset, 3)
 
 
 def check_deflated(path: Path, data: bytes) -> None:

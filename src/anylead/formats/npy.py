@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.channels import Rename
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded
 from anylead.formats.sidecar import Stated, array_record, find_array
 from anylead.records import Record
@@ -33,6 +34,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """An array file of one recording.
 
@@ -41,11 +43,12 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each row (or column).
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: pickled, cut off, or rate, leads or unit are nowhere stated.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "NumPy"):
         with path.open("rb") as file:
             if file.read(4) != ZIP_MAGIC:

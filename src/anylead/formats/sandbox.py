@@ -76,7 +76,9 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         kind = getattr(errors, answer["error"])
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
     rows = np.frombuffer(samples, np.float32).reshape(answer.pop("shape"))
-    tuples = {name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution")}
+    tuples = {
+        name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution", "notes")
+    }
     return Record(**{**answer, **tuples, "signal": rows})
 
 

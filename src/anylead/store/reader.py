@@ -15,6 +15,7 @@ from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
+from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
@@ -35,7 +36,7 @@ class Store:
     def __init__(self, location: Location, manifest: Manifest, index: pa.Table):
         self.location = location
         self.manifest = manifest
-        self._index = index
+        self.index = index
         self._views: dict[int, NDArray[np.int16]] = {}
         self._is_checked = bytearray(manifest.num_records)
         self._whole: set[int] = set()  # shards of a store of version 1
@@ -45,9 +46,14 @@ class Store:
     def open(cls, path: str | Path) -> "Store":
         """Open a store in a folder or behind an fsspec URL such as "s3://bucket/store".
 
+        Several, separated by commas, are joined: see `anylead.store.joined`.
+
         Raises:
             StoreError: there is no finished store, of this version, whole.
         """
+        parts = str(path).split(",")
+        if len(parts) > 1 and not Path(path).exists():
+            return cls(*join([cls.open(part.strip()) for part in parts]))
         location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
@@ -99,6 +105,12 @@ class Store:
     def record_id(self) -> NDArray[np.object_]:
         """(record,) str."""
         return np.asarray(self._column("record_id").to_numpy(zero_copy_only=False), dtype=object)
+
+    @cached_property
+    def corpus(self) -> NDArray[np.str_]:
+        """(record,) the name of the dataset that each recording is of."""
+        parts = self.manifest.settings.get(PARTS, [[self.manifest.name, self.num_records]])
+        return np.repeat([name for name, _ in parts], [number for _, number in parts])
 
     @cached_property
     def patient_id(self) -> list[str | None]:
@@ -165,21 +177,40 @@ class Store:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
 
-    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of a task.
-
-        Returns:
-            (record, class) multi-hot in the order of `manifest.label_names[task]`, and (record,
-            class) whether it is known: False throughout where the recording is not labelled for
-            the task at all, and for classes that nobody looked for.
+    def label_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a label task; of tasks joined by "+" as "task/class".
 
         Raises:
             StoreError: the store has no such task.
         """
-        names = self.manifest.label_names.get(task)
-        if names is None:
+        parts = task.split("+")
+        unknown = [part for part in parts if part not in self.manifest.label_names]
+        if unknown:
             known = ", ".join(self.manifest.label_names) or "none: it is not labelled"
-            raise StoreError(f"{self.location}: no label task {task!r}; known are {known}")
+            raise StoreError(f"{self.location}: no label task {unknown[0]!r}; known are {known}")
+        if len(parts) == 1:
+            return self.manifest.label_names[task]
+        names = self.manifest.label_names
+        return tuple(f"{part}/{name}" for part in parts for name in names[part])
+
+    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of a task, or of several joined by "+".
+
+        Returns:
+            (record, class) multi-hot in the order of `label_names(task)`, and (record, class)
+            whether it is known: False throughout where the recording is not labelled for the task
+            at all, and for classes that nobody looked for.
+
+        Raises:
+            StoreError: the store has no such task.
+        """
+        self.label_names(task)  # raises
+        hot, is_known = zip(*(self._labels_of(part) for part in task.split("+")), strict=True)
+        return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+
+    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of one task; as `labels`."""
+        names = self.manifest.label_names[task]
         hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
         is_known = np.zeros(hot.shape, dtype=bool)
         labelled, rows, codes = self._named("labels", task, names)
@@ -214,7 +245,8 @@ class Store:
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
                 recordings are added), "auto" (official where there is one), "folds:9:10"
-                (validation and test by the corpus's folds, training on the others).
+                (validation and test by the corpus's folds, training on the others), "all" (every
+                recording trains).
 
         Raises:
             StoreError: no such scheme or folds, or patients on several sides.
@@ -341,7 +373,7 @@ class Store:
         return values
 
     def _column(self, name: str) -> pa.Array:
-        return self._index.column(name).combine_chunks()
+        return self.index.column(name).combine_chunks()
 
     def _numbers(self, name: str, missing: float) -> NDArray[Any]:
         column = self._column(name)

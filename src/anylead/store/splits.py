@@ -1,7 +1,6 @@
 """Which recordings train, which choose the model, which test it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,6 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 
 SPLITS = ("train", "valid", "test")
-Scheme = Literal["auto", "official", "hash"]
 
 # 8:1:1 of 2**32.
 _EDGES = (int(0.8 * 2**32), int(0.9 * 2**32))
@@ -31,14 +29,14 @@ def split_rows(
         is_wanted: (record,) rows to choose from.
         scheme: "official" takes the corpus's own; "hash" 8:1:1 by `draw`; "auto" the first where
             the corpus has one; "folds:9:10" validates on fold 9, tests on fold 10 and trains on
-            all other folds.
+            all other folds; "all" trains on all.
 
     Raises:
         StoreError: no such scheme, or no official split.
     """
     chosen_folds = _folds(scheme)
-    if chosen_folds is None and scheme not in ("auto", "official", "hash"):
-        raise StoreError(f"split scheme {scheme!r}: want auto, official, hash or folds:9:10")
+    if chosen_folds is None and scheme not in ("auto", "official", "hash", "all"):
+        raise StoreError(f"split scheme {scheme!r}: want auto, official, hash, all or folds:9:10")
     has_official = bool((split != "").any())
     if scheme == "official" and not has_official:
         raise StoreError("this corpus has no official split; use the scheme hash")
@@ -49,9 +47,11 @@ def split_rows(
             raise StoreError(f"split scheme {scheme!r}: this corpus has the folds {known}")
         is_train = (fold >= 0) & (fold != valid) & (fold != test)
         chosen = [is_train, fold == valid, fold == test]
+    elif scheme == "all":
+        chosen = [np.full(len(split), name == "train") for name in SPLITS]
     elif scheme == "hash" or not has_official:
-        part = np.digitize(draw.astype(np.int64), _EDGES)
-        chosen = [part == number for number in range(len(SPLITS))]
+        drawn = by_draw(draw)
+        chosen = [drawn == name for name in SPLITS]
     else:
         chosen = [split == name for name in SPLITS]
     return {
@@ -83,6 +83,11 @@ def told_shared(number: int, names: Sequence[str]) -> str:
     return (
         f"{are} on more than one side ({', '.join(names)}{', ...' if number > len(names) else ''})"
     )
+
+
+def by_draw(draw: NDArray[np.uint32]) -> NDArray[np.str_]:
+    """(record,) "train", "valid" or "test", 8:1:1."""
+    return np.array(SPLITS)[np.digitize(draw.astype(np.int64), _EDGES)]
 
 
 def _folds(scheme: str) -> tuple[int, int] | None:
