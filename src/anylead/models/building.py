@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from anylead.checkpoint import first_problem
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.models.ecg_cpc import ECG_CPC_SIZES, ECGCPC, ECGCPCConfig
 from anylead.models.ecg_jepa import ECG_JEPA_SIZES, ECGJEPA, ECGJEPAConfig
 from anylead.models.ecgfounder import ECGFOUNDER_SIZES, ECGFounder, ECGFounderConfig
@@ -112,7 +112,9 @@ def build_encoder(
     settings = dict(description)
     kind = settings.pop("kind", None)
     if not isinstance(kind, str) or kind not in ENCODERS:
-        raise CheckpointError(f"encoder kind {str(kind)[:40]!r}; known are {', '.join(ENCODERS)}")
+        raise CheckpointError(
+            f"encoder kind {str(kind)[:40]!r}{known_are(str(kind)[:40], ENCODERS)}"
+        )
     config, module = ENCODERS[kind]
     try:
         checked = TypeAdapter(config).validate_json(json.dumps(settings), strict=True)
