@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import load_checkpoint
+from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError
 from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
 from anylead.store import Store
@@ -85,7 +86,11 @@ def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module
     """The encoder of a checkpoint, or a fresh one."""
     if checkpoint is None:
         return new_encoder(choice)
-    loaded = load_checkpoint(Path(checkpoint))
+    if (Path(checkpoint) / WEIGHTS).is_file():
+        loaded = load_checkpoint(Path(checkpoint))
+    else:  # imported here and by name, since a step of a training has no use for other formats
+        named = import_module("anylead.inference.named")
+        loaded = named.open_checkpoint(checkpoint)[0]
     described = loaded.description["encoder"]
     overrides = known_overrides(choice.overrides, described["kind"])
     encoder = build_encoder({**described, **overrides})

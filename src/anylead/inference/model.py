@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
-from anylead.inference import inputs
-from anylead.inference.answer import About, Answer, about, answer, refusal
+from anylead.inference import inputs, named
+from anylead.inference.about import About, read_about
+from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
@@ -34,7 +35,7 @@ from anylead.inference.windows import (
     sigmoid,
 )
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
 from anylead.models import freeze
 from anylead.records import Record
@@ -59,8 +60,8 @@ def load(
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
     Args:
-        source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), or a
-            checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt").
+        source: a name (see `anylead.list_models`), a folder written by anylead, "hf://owner/name"
+            (or "hf://owner/name/file.pt"), or a checkpoint of fairseq-signals such as ECG-FM.
         device: where it runs; None takes a GPU if there is one.
         preset: for a foreign file, what its publishers did to the signals ("ecg-fm").
         num_heads: for a foreign file that does not say, its attention heads.
@@ -73,7 +74,6 @@ def load(
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
-    path = hub.pull(str(source)) if hub.is_remote(source) else Path(source)
     foreign = Hints(
         num_heads=num_heads,
         pretrained=None if pretrained is None else Path(pretrained),
@@ -81,15 +81,8 @@ def load(
         preprocess=preprocess,
         label_names=None if label_names is None else tuple(label_names),
     )
-    if path.is_dir() or path.suffix == ".safetensors":
-        if foreign != Hints():
-            raise CheckpointError(
-                f"{source}: says all about itself; preset=, num_heads=, label_names=, pretrained="
-                " and preprocess= are for foreign files"
-            )
-        model = Model(load_checkpoint(path), device, precision=precision)
-    else:
-        model = Model(read_fairseq_signals(path, foreign), device, precision=precision)
+    checkpoint, path = named.open_checkpoint(source, foreign)
+    model = Model(checkpoint, device, precision=precision)
     model.source = path
     return model
 
@@ -289,7 +282,7 @@ class Model:
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
         name = "model in memory" if self.source is None else self.source.stem
-        return about(self.description, name, self.fingerprint()[:12])
+        return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
