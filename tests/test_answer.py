@@ -12,7 +12,7 @@ import pytest
 import fitted_model
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
-from anylead.inference.answer import nearest_set
+from anylead.inference.answer import nearest
 from anylead.inference.model import Model
 
 MEASURED = {
@@ -40,7 +40,7 @@ def record():
 
 
 @pytest.mark.parametrize(
-    ("seen", "nearest"),
+    ("seen", "wanted"),
     [
         (["I", "II"], "2"),
         (["I"], "1"),
@@ -49,9 +49,9 @@ def record():
         (["I", "II", "III", "aVR", "aVL", "aVF", "V1"], "12"),
     ],
 )
-def test_the_nearest_measured_set_shares_most(seen, nearest):
-    assert nearest_set(seen, ["12", "2", "1"]) == nearest
-    assert nearest_set(seen, []) is None
+def test_the_nearest_measured_set_shares_most(seen, wanted):
+    assert nearest(seen, ["12", "2", "1"]) == wanted
+    assert nearest(seen, []) is None
 
 
 def test_all_twelve_leads_take_what_was_measured_with_them(model, record):

@@ -15,11 +15,23 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction"},
+    "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
     "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
     "formats": {
-        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "sidecar", "wfdb_header"),
+        *(
+            "assemble",
+            "beside",
+            "channels",
+            "clinical",
+            "guard",
+            "matlab_values",
+            "sandbox",
+            "sidecar",
+            "units",
+        ),
+        "wfdb_header",
+        "wfdb_samples",
     },
 }
 # Entries that belong together: (importer, imported).

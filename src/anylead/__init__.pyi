@@ -16,9 +16,9 @@ from anylead.records import Record as Record
 from anylead.signals.preprocess import PreprocessConfig
 from anylead.store import Store as Store
 from anylead.tasks.setup import IdentityConfig, LabelConfig
-from anylead.training.fit import TrainConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import TrainConfig
 
 __version__: str
 

@@ -9,7 +9,8 @@ from rich.console import Console
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals, write_fairseq_signals
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_writing import write_fairseq_signals
 from anylead.signals import PreprocessConfig
 
 
@@ -31,6 +32,8 @@ class Recipe:
             not those of its tensors.
         label_names: names of the outputs in order, or one text file with a name per line.
         preprocess: the preprocessing that the model expects, where the file does not say.
+        tail: what becomes of the end of a recording that is no multiple of the segment: "overlap"
+            or "drop"; null takes that of the preset (ECG-FM drops it).
     """
 
     checkpoint: str
@@ -43,6 +46,7 @@ class Recipe:
     norm_first: bool | None = None
     label_names: list[str] | None = None
     preprocess: PreprocessConfig | None = None
+    tail: Literal["overlap", "drop"] | None = None
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Path:
@@ -61,6 +65,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         console.print(f"{recipe.out}: written for fairseq-signals", highlight=False, soft_wrap=True)
         return recipe.out
     checkpoint = read_fairseq_signals(source, _hints(recipe))
+    if recipe.tail is not None:
+        checkpoint.description["tail"] = recipe.tail
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
     hub.write_card(recipe.out)
     count = sum(tensor.numel() for tensor in checkpoint.tensors.values())

@@ -32,6 +32,7 @@ class Recipe:
         pool: "mean" or "max" over the frames.
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
+        rename: the lead behind a channel's name, such as "ECG=I"; where `source` is a folder.
         num_workers: processes; 0 takes one per GPU, or one per two cores.
         records_per_part: recordings between two points where a stopped run can go on.
         engine: "processes" on this machine, or "ray" on a cluster.
@@ -48,6 +49,7 @@ class Recipe:
     layer: int | None = None
     pool: str = "mean"
     leads: str | None = None
+    rename: str = ""
     num_workers: int = 0
     records_per_part: int = 256
     engine: Engine = "processes"

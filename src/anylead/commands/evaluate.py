@@ -33,8 +33,11 @@ class Recipe:
         batch_size: windows at once.
         device: "auto", "cpu", "cuda".
         num_draws: identification: how often random segments are drawn.
-        sessions: identification: what is compared, two "recordings" of a patient, or the "halves"
-            of one recording, which is much easier.
+        sessions: identification: what is compared, two "recordings" of a patient at random, the
+            "first_recordings" in the order of the corpus (the paper's code), or the "halves" of
+            one recording, which is much easier.
+        level: what is scored: "recordings", the mean over their windows, or all whole "segments"
+            from their start, each by itself (the paper, for diagnosis).
     """
 
     runs: str = "runs/finetune"
@@ -47,7 +50,8 @@ class Recipe:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
 
 
 def run(recipe: Recipe) -> list[LeadSetScores]:

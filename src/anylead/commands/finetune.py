@@ -13,26 +13,24 @@ from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
+    begun,
     build_augmentation,
     describe_data,
     split_rows,
     starting_encoder,
-    write_recipe,
 )
 from anylead.errors import RecipeError
+from anylead.leads import LEAD_SETS, parse_leads
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
-from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
-from anylead.training import (
-    Machine,
-    OptimizerConfig,
-    Progress,
-    ScheduleConfig,
-    TrainConfig,
-    find_machine,
-    fit,
-)
+from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup, Verdict
+from anylead.tasks.verdicts import join_verdicts
+from anylead.training.fit import fit
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import Machine, TrainConfig, find_machine
+from anylead.training.watching import Progress
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ class Recipe:
         out: folder of the run.
         task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
+        lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
+            takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
         keep: "best" keeps the epoch with the best validation score, "last" the last step.
         validate_every: at least so many steps lie between two looks at the validation split; for
             few labels, where an epoch is a step or two.
@@ -77,6 +77,7 @@ class Recipe:
     out: str = "runs/finetune"
     task: str = "classification"
     leads: str = "12"
+    lead_sets: str | None = None
     keep: Literal["best", "last"] = "best"
     validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
@@ -94,32 +95,21 @@ def run(recipe: Recipe) -> Path:
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     rows, setup = build(recipe, store)
-    folder = Path(recipe.out)
-    if machine.world.is_main:
-        write_recipe(folder, "finetune", recipe)
-    loader = TrainingLoader(
-        store,
-        rows,
-        recipe.train.batch_size,
-        recipe.data.segment_seconds,
-        "random",
-        recipe.train.seed,
-        setup.labels,
-    )
-    choice = _Choice(recipe, store, setup, folder, machine)
-    progress = fit(
-        setup.module,
-        loader,
-        recipe.train,
-        recipe.optimizer,
-        recipe.schedule,
-        folder,
-        machine,
-        choice.after_epoch,
-    )
-    if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
-        choice.validate(progress)
-    return folder
+    with begun("finetune", recipe, store, machine) as folder:
+        loader = TrainingLoader(
+            store,
+            rows,
+            recipe.train.batch_size,
+            recipe.data.segment_seconds,
+            "random" if recipe.data.samples == "random" else "every_segment",
+            recipe.train.seed,
+            setup.labels,
+        )
+        choice = _Choice(recipe, store, setup, folder.path, machine)
+        progress = fit(setup.module, loader, recipe, folder, machine, choice.after_epoch)
+        if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
+            choice.validate(progress)
+    return folder.path
 
 
 def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
@@ -143,7 +133,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             store=store,
             train_rows=rows,
             valid_rows=split_rows(store, recipe.data, "valid", recipe.leads, label_task),
-            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
+            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder, store),
             augment=build_augmentation(
                 [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]
             ),
@@ -200,6 +190,9 @@ class _Choice:
     ):
         self.recipe, self.store, self.setup = recipe, store, setup
         self.folder, self.machine = folder, machine
+        self.choosing = tuple((recipe.lead_sets or recipe.leads).split())
+        self.label_names = setup.describe().get("label_names", [])
+        self.others = self._sets_within() if self.label_names else ()
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split, if it is time for it."""
@@ -207,29 +200,46 @@ class _Choice:
         return self.validate(progress) if since >= self.recipe.validate_every else {}
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """The score of the validation split with the leads of the training."""
+        """The mean score of the validation split over the lead sets that choose."""
         progress.facts["validated_step"] = progress.step
         if not self.machine.world.is_main:
             return {}
-        machine = self.machine
-        verdict = self.setup.validate(
-            Run(
-                machine.device,
-                machine.precision,
-                self.recipe.train.batch_size,
-                KeepLeads(self.recipe.leads),
-            )
-        )
+        verdicts = {name: self._verdict(name) for name in self.choosing}
+        scores = {name: verdict.score for name, verdict in verdicts.items()}
+        score = float(np.mean(list(scores.values())))
+        best_of_set = progress.facts.setdefault("best_of_set", {})
+        for name, value in scores.items():
+            if not value < best_of_set.get(name, {}).get("score", -np.inf):
+                best_of_set[name] = {"step": progress.step, "score": value}
         # The last epoch wins where no epoch has a score (a class that never occurs).
-        is_best = not verdict.score < progress.facts.get("best_score", -np.inf)
+        is_best = not score < progress.facts.get("best_score", -np.inf)
         if is_best or self.recipe.keep == "last":
-            progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
+            progress.facts |= {"best_score": score, "best_step": progress.step}
+            verdicts |= {name: self._verdict(name) for name in self.others}
             save_checkpoint(
                 self.folder,
                 self.setup.module.state_dict(),
-                self._describe(progress, verdict.facts),
+                self._describe(progress, join_verdicts(verdicts, self.label_names)),
             )
-        return {self.setup.score_name: verdict.score}
+        return {self.setup.score_name: score}
+
+    def _sets_within(self) -> tuple[str, ...]:
+        """Named sets of the leads of the training, of which a recording has any."""
+        leads, has_lead = set(parse_leads(self.recipe.leads)), self.store.has_lead
+        return tuple(
+            name
+            for name, members in LEAD_SETS.items()
+            if name not in self.choosing
+            and set(members) <= leads
+            and KeepLeads(name).is_kept(has_lead).any()
+        )
+
+    def _verdict(self, lead_set: str) -> Verdict:
+        machine = self.machine
+        restrict = KeepLeads(lead_set)
+        return self.setup.validate(
+            Run(machine.device, machine.precision, self.recipe.train.batch_size, restrict)
+        )
 
     def _describe(self, progress: Progress, facts: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -243,5 +253,6 @@ class _Choice:
                 "recipe": asdict(self.recipe),
                 "steps": progress.step,
                 self.setup.score_name: progress.facts["best_score"],
+                "best_of_set": progress.facts["best_of_set"],
             },
         }

@@ -43,6 +43,8 @@ class Many(Protocol):
     @property
     def leads(self) -> str | None: ...
     @property
+    def rename(self) -> str: ...
+    @property
     def num_workers(self) -> int: ...
     @property
     def records_per_part(self) -> int: ...
@@ -61,13 +63,18 @@ def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, 
     ending(out)
     if recipe.records_per_part < 1:
         raise RecipeError(f"records_per_part {recipe.records_per_part}: want 1 or more")
-    source = open_source(kind_of(recipe.source, recipe.dataset), recipe.source, recipe.options)
+    source = open_source(kind_of(recipe.source, recipe.dataset), recipe.source, options_of(recipe))
     found = named.find(model)
     loaded = load(
         found.path, preset=recipe.preset or found.preset, device="cpu", precision=recipe.precision
     )
     source.check(loaded)
     return found, loaded, source
+
+
+def options_of(recipe: Many) -> dict[str, Any]:
+    """Options of the dataset, the names of channels among them."""
+    return {**recipe.options, **({"rename": recipe.rename} if recipe.rename else {})}
 
 
 def make_job(
@@ -86,7 +93,7 @@ def make_job(
         model_sha256=model.fingerprint(),
         settings={
             "source": recipe.source,
-            "options": {name: str(value) for name, value in sorted(recipe.options.items())},
+            "options": {name: str(value) for name, value in sorted(options_of(recipe).items())},
             "use_leads": recipe.leads,
             "precision": recipe.precision,
             "preprocess": asdict(model.preprocess_config),
@@ -102,7 +109,7 @@ def make_job(
         kind_of_output=kind_of_output,
         kind=kind,
         source=",".join(places),
-        options=recipe.options,
+        options=options_of(recipe),
         model=str(found.path.resolve()),
         preset=recipe.preset or found.preset,
         plan=plan,

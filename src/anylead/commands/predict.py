@@ -40,6 +40,7 @@ class Recipe:
         preset: of a foreign file ("ecg-fm").
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
+        rename: the lead behind a channel's name, such as "ECG=I"; where `source` is no store.
         windows: one row per window of a long recording, with its time; else they are joined.
         join: how windows become one answer: "mean", "max", "mean_probability"; null takes what the
             model says.
@@ -57,6 +58,7 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
     preset: str | None = None
     leads: str | None = None
+    rename: str = ""
     windows: bool = False
     join: str | None = None
     force: bool = False

@@ -1,7 +1,7 @@
 """Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,20 @@ from anylead.loading import evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
+from anylead.metrics.thresholds import thresholds_for
 from anylead.models import build_encoder, load_weights
 from anylead.pictures import evaluation_report
 from anylead.records import Record
 from anylead.store import Store
 from anylead.tasks import Classification, Predictions, predict
 from anylead.training.distributed import choose_device
+
+# The score of the challenge -> which decisions it is of.
+_CINC = {
+    "cinc": "is_predicted_half",
+    "cinc_f1": "is_predicted",
+    "cinc_best": "is_predicted_best",
+}
 
 
 @dataclass
@@ -46,21 +54,30 @@ class ClassificationRun:
     rows: NDArray[np.int64]
     label: NDArray[np.uint8]
     names: list[str]
-    thresholds: NDArray[np.float64]
+    thresholds: Mapping[str, Any]
     segment_seconds: float
     module: Classification
     settings: Settings
     predictions: dict[str, Predictions] = field(default_factory=dict)
 
     def evidence(self, lead_set: str) -> Evidence:
-        """Labels, probabilities and decisions."""
+        """Labels, probabilities and decisions by thresholds that validation chose for the leads."""
         predictions = self.predict(lead_set)
+        probability = predictions.probability
         arrays: dict[str, NDArray[Any]] = {
             "label": self.label[predictions.row],
-            "probability": predictions.probability,
-            "is_predicted": predictions.probability >= self.thresholds,
+            "probability": probability,
+            "is_predicted": probability >= self.thresholds_of("thresholds", lead_set),
         }
+        if cinc_score.is_challenge(self.names):
+            arrays["is_predicted_half"] = probability >= 0.5
+            own = self.thresholds_of("cinc_thresholds", lead_set)
+            arrays["is_predicted_best"] = probability >= own
         return Evidence(self.store.patient[predictions.row], arrays, self.names)
+
+    def thresholds_of(self, fact: str, lead_set: str) -> NDArray[np.float64]:
+        """(class,) thresholds of the checkpoint for a lead set; .5 where it has none."""
+        return thresholds_for(self.thresholds.get(fact), self.names, lead_set)
 
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
@@ -80,7 +97,7 @@ class ClassificationRun:
             self._intervals(evidence),
             by_class,
             num_scored,
-            len(self.rows) - num_scored,
+            len(self.rows) - len(np.unique(self.predict(lead_set).row)),
         )
 
     def predict(self, lead_set: str) -> Predictions:
@@ -95,11 +112,20 @@ class ClassificationRun:
             has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
             if not has_any.any():
                 raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
+            is_by_segment = self.settings.level == "segments"
             batches = evaluation_batches(
-                self.store, self.rows[has_any], self.segment_seconds, self.settings.batch_size
+                self.store,
+                self.rows[has_any],
+                self.segment_seconds,
+                self.settings.batch_size,
+                tail="drop" if is_by_segment else "overlap",
             )
             self.predictions[lead_set] = predict(
-                self.module.to(device), batches, device, restrict=restrict
+                self.module.to(device),
+                batches,
+                device,
+                restrict=restrict,
+                joins_windows=not is_by_segment,
             )
         return self.predictions[lead_set]
 
@@ -135,7 +161,11 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         rows=rows,
         label=label,
         names=names,
-        thresholds=np.array(described.get("thresholds") or [0.5] * len(names)),
+        thresholds={
+            fact: described[fact]
+            for fact in ("thresholds", "cinc_thresholds")
+            if described.get(fact)
+        },
         segment_seconds=described["segment_seconds"],
         module=module,
         settings=settings,
@@ -143,7 +173,11 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
-    """Macro scores as functions of weights."""
+    """Macro scores as functions of weights.
+
+    The score of the challenge is told at .5, as the official code and the paper have it (`cinc`),
+    at the thresholds with the best F1 (`cinc_f1`) and at those chosen for it (`cinc_best`).
+    """
     label, probability, is_predicted = (
         evidence.arrays[name] for name in ("label", "probability", "is_predicted")
     )
@@ -152,8 +186,9 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
         "auprc": weighted.macro_auprc(label, probability),
         "f1": weighted.macro_f1(label, is_predicted),
     }
-    if is_challenge(evidence.label_names):
-        scores["cinc"] = weighted.cinc(label, is_predicted, evidence.label_names)
+    if "is_predicted_half" in evidence.arrays and evidence.label_names:
+        for name, key in _CINC.items():
+            scores[name] = weighted.cinc(label, evidence.arrays[key], evidence.label_names)
     return scores
 
 
@@ -163,20 +198,10 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     return Evidence(evidence.patient, arrays, [])
 
 
-def is_challenge(names: Iterable[str]) -> bool:
-    """Whether these are classes of the CinC 2021 score."""
-    chosen = list(names)
-    try:
-        cinc_score.weights(chosen)
-    except ValueError:
-        return False
-    return bool(chosen)
-
-
 def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
     """Scores, curves, one ECG and the logs in one HTML file."""
     main = runs[0]
-    first = next(iter(main.predictions.values()))
+    first_set, first = next(iter(main.predictions.items()))
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
@@ -190,7 +215,7 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             label_names=main.names,
             label=main.label[first.row].astype(bool),
             probability=first.probability,
-            thresholds=main.thresholds,
+            thresholds=main.thresholds_of("thresholds", first_set),
             example=example_record(main.store, int(first.row[0])),
             logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
         ),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from anylead.inference.about import About, Scores
 from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS, parse_leads
+from anylead.metrics.thresholds import nearest_set
 from anylead.signals.quality import Quality
 
 NOTICE = "Research software, no medical device: not for diagnosis or treatment of anyone."
@@ -154,8 +155,8 @@ def answer(
         sample_rate: Hz of the windows.
     """
     seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
-    decided_with = nearest_set(seen, about.thresholds or about.calibration)
-    scored_with = nearest_set(seen, about.scores)
+    decided_with = nearest(seen, about.thresholds or about.calibration)
+    scored_with = nearest(seen, about.scores)
     limits = about.thresholds.get(decided_with or "", {})
     lines = about.calibration.get(decided_with or "", {})
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
@@ -199,17 +200,10 @@ def from_dict(values: Mapping[str, Any], about: About) -> Answer:
     return Answer(**kept, model=about)
 
 
-def nearest_set(seen: Sequence[str], measured: Iterable[str]) -> str | None:
-    """The measured set of leads that is most like those that are there; of two alike the larger.
-
-    Likeness is the number of common leads over the number of all leads of both.
-    """
-
-    def likeness(lead_set: str) -> tuple[float, int]:
-        leads = set(parse_leads(lead_set))
-        return len(leads & set(seen)) / len(leads | set(seen)), len(leads)
-
-    return max(measured, key=likeness, default=None)
+def nearest(seen: Sequence[str], measured: Iterable[str]) -> str | None:
+    """The measured set of leads that is most like those that are there, if there is any."""
+    lead_sets = list(measured)
+    return nearest_set(lead_sets, seen) if lead_sets else None
 
 
 def flags(quality: NDArray[np.uint16] | None) -> dict[str, tuple[str, ...]]:

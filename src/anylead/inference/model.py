@@ -1,7 +1,8 @@
 """`anylead.load(...)`: a model ready to use, with its preprocessing attached.
 
 A recording longer than the model's segment is cut into as few segments as cover it, evenly spaced,
-the last one at its end; a shorter one runs at its own length. Nothing is ever padded, so a result
+the last one at its end (ECG-FM: into full segments from its start, the rest dropped, as its authors
+do); a shorter one runs at its own length. Nothing is ever padded, so a result
 depends neither on the recordings beside it nor on the order of leads.
 """
 
@@ -22,12 +23,12 @@ from anylead.inference import inputs, named
 from anylead.inference.about import About, read_about
 from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
+from anylead.inference.running import context_of, keep, largest, mean, over_windows
 from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
     Floats,
     Windows,
     as_it_is,
-    batches,
     join_frames,
     join_logits,
     joins,
@@ -37,13 +38,16 @@ from anylead.inference.windows import (
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
-from anylead.models import freeze
+from anylead.loading.crops import TAILS
+from anylead.metrics.thresholds import thresholds_for
+from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
 from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
+Tail = Literal["overlap", "drop"]
 
 
 def load(
@@ -56,6 +60,7 @@ def load(
     pretrained: str | Path | None = None,
     preprocess: PreprocessConfig | None = None,
     precision: Precision = "fp32",
+    tail: Tail | None = None,
 ) -> "Model":
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
@@ -70,6 +75,8 @@ def load(
         preprocess: for a foreign file, the preprocessing it expects.
         precision: "fp32"; "bf16" is faster where the hardware has it, its vectors differ by about
             1 % of their length; "auto" is bf16 there, else fp32.
+        tail: the end of a recording that is no multiple of the segment: "overlap", the last
+            segment lies there; "drop", it is left out. None takes what the model says.
 
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
@@ -83,6 +90,8 @@ def load(
     )
     checkpoint, path = named.open_checkpoint(source, foreign)
     model = Model(checkpoint, device, precision=precision)
+    if tail is not None:
+        model.description["tail"] = tail
     model.source = path
     return model
 
@@ -144,10 +153,28 @@ class Model:
         self.source = None
 
     @property
+    def tail(self) -> str:
+        """What becomes of the end of a recording that is no multiple of the segment."""
+        tail = str(self.description.get("tail", "overlap"))
+        if tail not in TAILS:
+            raise CheckpointError(f"tail {tail!r}: want one of {', '.join(TAILS)}")
+        return tail
+
+    @property
     def segment_samples(self) -> int:
         """Samples of a window."""
         seconds = float(self.description.get("segment_seconds", 5.0))
         return round(seconds * self.preprocess_config.sample_rate)
+
+    def thresholds(self, leads: str | Sequence[str] | None = None) -> dict[str, float]:
+        """By label, the probability from which on a label is predicted, chosen on validation data.
+
+        Args:
+            leads: that the model sees; None: all that it may see.
+        """
+        stored = self.description.get("thresholds")
+        chosen = thresholds_for(stored, self.label_names, leads or self.leads)
+        return dict(zip(self.label_names, chosen.tolist(), strict=True))
 
     def embed(
         self,
@@ -188,7 +215,7 @@ class Model:
             else [as_it_is(item, use_leads) for item in items]
         )
         if pool is None:
-            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, _keep)]
+            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, keep)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
         return vectors if is_many else vectors[0]
@@ -201,7 +228,7 @@ class Model:
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, _mean if pool == "mean" else _max)
+            for _, c in self._contexts(windows, layer, mean if pool == "mean" else largest)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -281,7 +308,7 @@ class Model:
     @cached_property
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
-        name = "model in memory" if self.source is None else self.source.stem
+        name = "model in memory" if self.source is None else self.source.name.removesuffix(".pt")
         return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
@@ -308,7 +335,7 @@ class Model:
             FormatError, LeadError: a recording that cannot be used.
         """
         chosen = use_leads if use_leads is not None else self.description.get("leads")
-        return make(records, self.preprocess_config, self.segment_samples, chosen)
+        return make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -322,6 +349,8 @@ class Model:
             self.preprocess_config,
             self.segment_samples,
         ]
+        if self.tail != "overlap":
+            settings.append(self.tail)
         if self.precision != torch.float32:
             settings.append(self.precision)
         return fingerprint(self._tensors, settings)
@@ -336,44 +365,15 @@ class Model:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
 
-    @torch.inference_mode()
     def _contexts(
-        self,
-        windows: Sequence[Windows],
-        layer: int | None,
-        reduce: Callable[[Tensor], Tensor],
+        self, windows: Sequence[Windows], layer: int | None, reduce: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[Windows, Floats]]:
-        """(window, ...) of each recording, in order; windows of one length run together."""
-        done: list[list[Floats | None]] = [[None] * len(each.start) for each in windows]
-        for places in batches(windows, self.batch_size):
-            signal = np.stack([windows[r].signal[w] for r, w in places])
-            has_lead = np.stack([windows[r].has_lead for r, _ in places])
-            context = self._encode(
-                torch.from_numpy(signal).to(self.device),
-                torch.from_numpy(has_lead).to(self.device),
-                layer,
-            )
-            reduced = reduce(context.float()).cpu().numpy()
-            for (r, w), value in zip(places, reduced, strict=True):
-                done[r][w] = value
-        for each, values in zip(windows, done, strict=True):
-            yield each, np.stack([value for value in values if value is not None])
+        """(window, ...) of each recording, in order."""
 
-    def _encode(self, signal: Tensor, has_lead: Tensor, layer: int | None) -> Tensor:
-        encoder: Any = self._frozen
-        is_reduced = self.precision != torch.float32
-        with torch.autocast(self.device.type, self.precision, enabled=is_reduced):
-            if layer is None:
-                context: Tensor = encoder(signal, None, has_lead).context
-                return context
-            features = encoder.features(signal, None, has_lead)
-            outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
-        if not -len(outputs) <= layer < len(outputs):
-            raise RecipeError(
-                f"layer {layer}: this model has 0 (before the first) to {len(outputs) - 1}"
-            )
-        chosen: Tensor = outputs[layer]
-        return chosen
+        def encode(signal: Tensor, has_lead: Tensor) -> Tensor:
+            return reduce(context_of(self._frozen, signal, has_lead, layer, self.precision))
+
+        return over_windows(encode, windows, self.batch_size, self.device)
 
 
 def _again(
@@ -384,15 +384,3 @@ def _again(
     model = Model(checkpoint, device if has_device else None, batch_size, precision)
     model.source = source
     return model
-
-
-def _keep(context: Tensor) -> Tensor:
-    return context
-
-
-def _mean(context: Tensor) -> Tensor:
-    return context.mean(dim=1)
-
-
-def _max(context: Tensor) -> Tensor:
-    return context.amax(dim=1)

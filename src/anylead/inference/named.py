@@ -114,7 +114,7 @@ def find(source: str | Path) -> Found:
         return Found(hub.pull(text), text)
     path = Path(source)
     if path.exists():
-        return Found(path, path.resolve().stem)
+        return Found(path, path.resolve().name.removesuffix(".pt"))
     if text in _box():
         return Found(_FOLDER / text, text)
     for known in ELSEWHERE:

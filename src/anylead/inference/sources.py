@@ -1,8 +1,7 @@
 """Where many recordings come from: a store, a dataset's folder, files and folders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,17 +53,7 @@ class StoreSource:
 
     def check(self, model: Model) -> None:
         """The store must have been prepared as the model expects."""
-        prepared, wanted = asdict(self.store.manifest.preprocess), asdict(model.preprocess_config)
-        differs = [
-            f"{name} {prepared[name]!r}, the model wants {wanted[name]!r}"
-            for name in wanted
-            if prepared[name] != wanted[name]
-        ]
-        if differs:
-            raise StoreError(
-                f"{self.store.location}: prepared with {'; '.join(differs)}; prepare the"
-                " recordings for this model, or name their folder instead of the store"
-            )
+        self.store.check_fits(model.preprocess_config, "the model")
 
     def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
         """Windows of a row."""
@@ -78,7 +67,7 @@ class StoreSource:
         scale = self.store.scale[number] * has_lead
         signal = crop.astype(np.float32) * scale[:, None]
         quality = np.where(seen, self.store.quality[number], np.uint16(0))
-        windows = cut(signal, has_lead, model.segment_samples, name, quality)
+        windows = cut(signal, has_lead, model.segment_samples, name, model.tail, quality)
         return windows, self.store.patient_id[number]
 
 
@@ -112,7 +101,7 @@ def open_source(kind: str, source: str, options: Mapping[str, Any]) -> Source:
     if kind == "store":
         return StoreSource(Store.open(source))
     if kind == FILES:
-        return CorpusSource(files_corpus(source.split(",")))
+        return CorpusSource(files_corpus(source.split(","), **options))
     corpus = datasets.corpus(kind, source, **options)
     if not corpus.items:
         raise RecipeError(f"{source}: no recordings")
@@ -138,8 +127,12 @@ def kind_of(source: str, dataset: str | None) -> str:
     return FILES
 
 
-def files_corpus(sources: Sequence[str]) -> Corpus:
+def files_corpus(sources: Sequence[str], rename: str = "") -> Corpus:
     """Files, folders and patterns such as "*.xml" as one list of recordings.
+
+    Args:
+        sources: each a file, a folder or a pattern.
+        rename: the lead behind a channel's name, such as "ECG=I".
 
     Raises:
         RecipeError: there is no such file or folder.
@@ -156,8 +149,8 @@ def files_corpus(sources: Sequence[str]) -> Corpus:
                           datasets.corpus("folder", path).items]  # fmt: skip
             else:
                 items.append((path, Path(path)))
-    return Corpus(FILES, items, _read_file)
+    return Corpus(FILES, items, partial(_read_file, rename=formats.parse_rename(rename)))
 
 
-def _read_file(item: Item) -> Record:
-    return formats.read(item[1])
+def _read_file(item: Item, rename: formats.Rename | None) -> Record:
+    return formats.read(item[1], rename)

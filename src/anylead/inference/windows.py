@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anylead.errors import FormatError, LeadError, RecipeError
 from anylead.inference.inputs import Recording, restrict
 from anylead.leads import NUM_LEADS, lead_mask
-from anylead.loading.crops import even_windows
+from anylead.loading.crops import TAILS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
 
@@ -49,6 +49,7 @@ def make(
     config: PreprocessConfig,
     segment: int,
     use_leads: str | Sequence[str] | None = None,
+    tail: str = "overlap",
 ) -> list[Windows]:
     """Preprocess recordings and cut them.
 
@@ -57,6 +58,7 @@ def make(
         config: what the model expects.
         segment: samples of a window.
         use_leads: what the model may see.
+        tail: what becomes of the end, a name in `TAILS`.
 
     Raises:
         FormatError, LeadError: a recording that cannot be used.
@@ -75,7 +77,7 @@ def make(
         ready = preprocess(seen, config)
         if not ready.has_lead.any():
             raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
-        made.append(cut(ready.signal, ready.has_lead, segment, name, ready.quality))
+        made.append(cut(ready.signal, ready.has_lead, segment, name, tail, ready.quality))
     return made
 
 
@@ -84,9 +86,12 @@ def cut(
     has_lead: NDArray[np.bool_],
     segment: int,
     name: str,
+    tail: str = "overlap",
     quality: NDArray[np.uint16] | None = None,
 ) -> Windows:
     """(12, time) preprocessed -> windows of `segment` samples, or one shorter window.
+
+    `tail` "overlap" covers all of a recording, "drop" leaves out what follows its last full window.
 
     Raises:
         FormatError: too short for an encoder.
@@ -96,7 +101,7 @@ def cut(
             f"{name}: {signal.shape[1]} samples after resampling are too short; want at least"
             f" {SHORTEST}"
         )
-    crops = even_windows(signal.shape[1], segment)
+    crops = TAILS[tail](signal.shape[1], segment)
     starts = crops.start[0]
     pieces = [signal[:, s : s + n] for s, n in zip(starts, crops.num_samples[0], strict=True)]
     return Windows(np.stack(pieces), has_lead, starts, quality)

@@ -44,6 +44,7 @@ class Method:
             else it sees the segments as they are loaded, in a pass of its own.
         patient_positives: views of other recordings of a patient attract; else they are left out.
         augment: augmentations the method cannot do without: name -> fields.
+        needs_pairs: whether it contrasts adjacent segments; else single segments serve, too.
     """
 
     views: Callable[[Batch], Views]
@@ -53,6 +54,7 @@ class Method:
     shares_views: bool = False
     patient_positives: bool = False
     augment: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    needs_pairs: bool = False
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:

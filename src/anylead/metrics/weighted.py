@@ -60,7 +60,7 @@ def cinc(
         observed, correct, inactive = credit @ weights.astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             score = (observed - inactive) / (correct - inactive)
-        return np.where(correct == inactive, np.nan, score)
+        return np.where(correct == inactive, 0.0, score)
 
     return statistic
 

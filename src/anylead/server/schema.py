@@ -31,6 +31,7 @@ class Prediction(BaseModel):
     name: str
     leads: list[str] = Field(description="those that the model saw")
     probabilities: dict[str, float]
+    thresholds: dict[str, float] = Field(description="for these leads, chosen on validation data")
 
 
 class Predictions(BaseModel):
@@ -126,7 +127,7 @@ class ModelOut(BaseModel):
 
     kind: str
     label_names: list[str]
-    thresholds: list[float] | None
+    thresholds: dict[str, dict[str, float]] | None = Field(description="by lead set and label")
     task: str | None
     sample_rate: float
     segment_seconds: float

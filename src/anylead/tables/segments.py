@@ -18,6 +18,7 @@ from anylead.leads import LEADS
 from anylead.records import Record, Split
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
+from anylead.store.persons import BY_SEGMENT
 
 NOTE = "This store is split by segment: its scores leak."
 
@@ -31,7 +32,7 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         for number in range(max(1, int(store.num_samples[row]) // segment))
     ]
     corpus = Corpus(
-        f"{store.manifest.name}-by-segment",
+        f"{store.manifest.name}{BY_SEGMENT}",
         items,
         partial(_read, location=str(store.location), segment=segment),
         store.manifest.label_names,

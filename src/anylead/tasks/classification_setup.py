@@ -4,6 +4,7 @@ from typing import Any
 
 from anylead.errors import RecipeError
 from anylead.loading import Labels, evaluation_batches
+from anylead.metrics.cinc_score import choose_thresholds, is_challenge
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import best_f1_thresholds
 from anylead.store import Store
@@ -47,16 +48,21 @@ class ClassificationSetup:
         self.module = Classification(parts.encoder, len(self.labels.names), parts.augment)
 
     def validate(self, run: Run) -> Verdict:
-        """Macro AUROC, and the thresholds with the best F1."""
-        parts = self.parts
-        batches = evaluation_batches(
-            parts.store, parts.valid_rows, parts.segment_seconds, run.batch_size
-        )
+        """Macro AUROC, and the thresholds with the best F1 and the best score of the challenge."""
+        parts, rows = self.parts, self.parts.valid_rows
+        rows = rows[run.restrict.is_kept(parts.store.has_lead[rows]).any(axis=1)]
+        if not len(rows):
+            raise RecipeError("no recording in the validation split has any of the leads")
+        batches = evaluation_batches(parts.store, rows, parts.segment_seconds, run.batch_size)
         predictions = predict(self.module, batches, run.device, run.precision, run.restrict)
         label = self.labels.label[predictions.row]
         score = classification_scores(label, predictions.probability).macro_auroc
         thresholds = best_f1_thresholds(label, predictions.probability)
-        return Verdict(score, {"thresholds": thresholds.tolist()})
+        facts = {"thresholds": thresholds.tolist()}
+        if is_challenge(self.labels.names):
+            own = choose_thresholds(label, predictions.probability, self.labels.names)
+            facts["cinc_thresholds"] = own.tolist()
+        return Verdict(score, facts)
 
     def describe(self) -> dict[str, Any]:
         """The keys of a classification checkpoint."""

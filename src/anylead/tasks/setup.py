@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment import Augmentation
+from anylead.augment.keep_leads import KeepLeads
 from anylead.loading import Labels
 from anylead.store import Store
 
@@ -80,7 +81,7 @@ class Run(NamedTuple):
     device: torch.device
     precision: torch.dtype
     batch_size: int
-    restrict: Augmentation
+    restrict: KeepLeads
 
 
 class Verdict(NamedTuple):
