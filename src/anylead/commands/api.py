@@ -133,6 +133,90 @@ def evaluate(
     )
 
 
+def embed(
+    recordings: Any,
+    model: "Model | str | Path | None" = None,
+    *,
+    sample_rate: float | None = None,
+    channels: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    **fields: Any,
+) -> "pandas.DataFrame":
+    """One vector per recording.
+
+    Args:
+        recordings: a store, a folder, a file or several; or from memory: Records, arrays
+            (lead, time), a DataFrame, or whatever yields these.
+        model: a `Model`, or what `anylead.load` takes; None takes the one in the box.
+        sample_rate: Hz of arrays.
+        channels: names of the rows of arrays, in any order, or a set such as "12".
+        unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
+        fields: of `anylead.commands.embed.Recipe`, such as `out`, `leads`, `layer`, `num_workers`.
+
+    Returns:
+        record_id, patient_id, and a column for each number of the vector: ecg0, ecg1, ...
+
+    Raises:
+        AnyleadError: the recordings or the model cannot be used.
+    """
+    arrays = {"sample_rate": sample_rate, "leads": channels, "unit": unit}
+    return _over("embed", recordings, model, arrays, fields)
+
+
+def predict(
+    recordings: Any,
+    model: "Model | str | Path | None" = None,
+    *,
+    sample_rate: float | None = None,
+    channels: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    **fields: Any,
+) -> "pandas.DataFrame":
+    """What a model says of recordings, and how far to trust it with the leads that are there.
+
+    Args:
+        recordings, model, sample_rate, channels, unit: as for `embed`.
+        fields: of `anylead.commands.predict.Recipe`, such as `out`, `leads`, `windows`, `force`.
+
+    Returns:
+        A row for each recording (or window): probabilities, decisions, signal quality, warnings,
+        leads seen, model and version. `Model.answer` gives the same as objects.
+
+    Raises:
+        AnyleadError: the recordings or the model cannot be used.
+    """
+    arrays = {"sample_rate": sample_rate, "leads": channels, "unit": unit}
+    return _over("predict", recordings, model, arrays, fields)
+
+
+def list_models() -> "list[NamedModel]":
+    """Models that have a name: in the box, in the user's cache, known elsewhere."""
+    from anylead.inference import named
+
+    return named.list_models()
+
+
+def _over(
+    verb: str,
+    recordings: Any,
+    model: "Model | str | Path | None",
+    arrays: Mapping[str, Any],
+    fields: Mapping[str, Any],
+) -> "pandas.DataFrame":
+    """A command over many recordings, read from its file; what is in memory becomes a store."""
+    from anylead.inference.named import default
+    from anylead.inference.outputs import read_back
+
+    command = import_module(f"anylead.commands.{verb}")
+    with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
+        given = {"model": default() if model is None else model, "num_workers": 1, **fields}
+        given = {"out": Path(folder) / "rows.parquet", **given}
+        given = _with_paths({**given, "source": _place(recordings)}, Path(folder))
+        if given["source"] is None:
+            return command.in_memory(recordings, given, arrays)
+        return read_back(command.run(recipe_of(verb, given)))
+
+
 def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
     """The recipe of a command from its fields; parts may be dicts or dataclasses.
 
