@@ -10,10 +10,28 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from anylead.commands import screen
 from anylead.commands.over_many import make_job, open_many, run_job
 from anylead.engines.workers import Engine
 from anylead.errors import RecipeError
 from anylead.inference.many import Job
+from anylead.inference.model import Model
+
+OUTPUT = "vectors"
+FIRST = (
+    "out",
+    "dataset",
+    "leads",
+    "layer",
+    "pool",
+    "num_workers",
+    "precision",
+)
+EXAMPLES = (
+    "anylead embed store/ runs/diagnosis -o vectors.parquet",
+    "anylead embed DIR runs/diagnosis --leads I,II",
+    "anylead embed ptbxl/ runs/diagnosis --dataset ptbxl",
+)
 
 
 @dataclass(frozen=True)
@@ -62,15 +80,14 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     Raises:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     job = plan(recipe)
     lost = run_job(recipe, job, "embedding", console)
-    console.print(
+    screen.say(
+        console,
         f"{job.out}: {job.plan.num_records - lost:,} vectors of length"
         f" {job.plan.settings['dim']}"
         + (f", {lost:,} recordings left out (see {job.rejected_file})" if lost else ""),
-        highlight=False,
-        soft_wrap=True,
     )
     return job.out
 
@@ -81,8 +98,21 @@ def plan(recipe: Recipe) -> Job:
     Raises:
         AnyleadError: the source or the model cannot be used.
     """
+    opened = open_many(recipe, recipe.model, recipe.out)
+    return make_job(recipe, OUTPUT, recipe.out, opened, settings_of(recipe, opened[1]))
+
+
+def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
+    """What decides the vectors.
+
+    Raises:
+        RecipeError: an unknown way of pooling.
+    """
     if recipe.pool not in ("mean", "max"):
         raise RecipeError(f"pool {recipe.pool!r}: want 'mean' or 'max'")
-    opened = open_many(recipe, recipe.model, recipe.out)
-    settings = {"dim": opened[1].dim, "layer": recipe.layer, "pool": recipe.pool}
-    return make_job(recipe, "vectors", recipe.out, opened, settings)
+    return {
+        "dim": model.dim,
+        "layer": recipe.layer,
+        "pool": recipe.pool,
+        "use_leads": recipe.leads,
+    }

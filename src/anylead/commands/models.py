@@ -1,12 +1,11 @@
 """`anylead models`: what `load`, `predict` and the others take by name."""
 
-import json
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
-from rich.table import Table
-
+from anylead.commands import screen
 from anylead.inference.named import NamedModel, list_models
+
+EXAMPLES = ("anylead models", "anylead models --json")
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,10 @@ def run(recipe: Recipe) -> list[NamedModel]:
     """Print the models in the box, in the cache and known elsewhere."""
     found = list_models()
     if recipe.json:
-        print(json.dumps([asdict(model) for model in found], indent=1))
+        screen.print_json([asdict(model) for model in found])
         return found
-    table = Table("name", "where", "what", "size", "licence", box=None, pad_edge=False)
-    for model in found:
-        table.add_row(model.name, model.where, model.about, model.size, model.licence or "-")
-    Console().print(table)
-    print("Others: a folder, hf://owner/name, or a file of fairseq-signals.")
+    rows = [(each.name, each.where, each.size, each.licence or "-", each.about) for each in found]
+    where = screen.console()
+    screen.show_table(where, ("name", "where", "size", "licence", "what"), rows)
+    screen.say(where, "Others: a folder, hf://owner/name, or a file of fairseq-signals.")
     return found

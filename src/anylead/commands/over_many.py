@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from anylead.commands import screen
 from anylead.engines.workers import Engine, run_pieces, usable_cores
 from anylead.errors import RecipeError
 from anylead.inference import named
@@ -94,7 +94,6 @@ def make_job(
         settings={
             "source": recipe.source,
             "options": {name: str(value) for name, value in sorted(options_of(recipe).items())},
-            "use_leads": recipe.leads,
             "precision": recipe.precision,
             "preprocess": asdict(model.preprocess_config),
             **settings,
@@ -144,13 +143,6 @@ def _workers(recipe: Many) -> tuple[int, float]:
 
 @contextmanager
 def _progress(console: Console, title: str, plan: Plan, num_todo: int) -> Iterator[Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    left = min(num_todo * plan.records_per_part, plan.num_records)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=plan.num_records, completed=plan.num_records - left)
-        yield lambda count: bar.advance(task, count)
+    done = plan.num_records - min(num_todo * plan.records_per_part, plan.num_records)
+    with screen.progress(console, title, plan.num_records, done) as bar:
+        yield bar.by

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
+from anylead.commands import screen
 from anylead.commands.over_many import make_job, open_many, run_job
 from anylead.engines.workers import Engine
 from anylead.errors import CheckpointError
@@ -20,9 +20,17 @@ from anylead.inference import named
 from anylead.inference.about import About
 from anylead.inference.answer import Answer, from_dict
 from anylead.inference.many import Job
+from anylead.inference.model import Model
 
 # So many recordings are shown one by one on the screen; of more a table.
-_IN_FULL = 3
+_IN_FULL = 4
+OUTPUT = "answers"
+FIRST = ("model", "out", "leads", "windows", "force", "dataset", "num_workers")
+EXAMPLES = (
+    "anylead predict ecg.xml",
+    "anylead predict DIR runs/diagnosis -o answers.csv",
+    "anylead predict holter.edf --leads I,II --windows -o answers.jsonl",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
     Raises:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     recipe = _with_model(recipe, console)
     if recipe.out is not None:
         job, _ = plan(recipe, recipe.out)
@@ -85,7 +93,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
         lost = run_job(recipe, job, "predicting", console)
         lines = job.out.read_text(encoding="utf-8").splitlines()
-        _show([from_dict(json.loads(line), about) for line in lines], Console())
+        _show([from_dict(json.loads(line), about) for line in lines], screen.console())
         if lost:
             _tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
     return None
@@ -98,20 +106,28 @@ def plan(recipe: Recipe, out: Path) -> tuple[Job, About]:
         AnyleadError: the source or the model cannot be used.
     """
     opened = open_many(recipe, recipe.model or named.default(), out)
-    found, model, _ = opened
+    return make_job(recipe, OUTPUT, out, opened, settings_of(recipe, opened[1])), opened[1].about
+
+
+def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
+    """What decides the answers.
+
+    Raises:
+        CheckpointError: the model has no classifier.
+    """
     if model.kind != "classification":
         raise CheckpointError(
-            f"{found.name}: a model of kind {model.kind!r} has no classifier to predict with; use"
-            " `anylead embed`, or `anylead finetune` it"
+            f"{model.about.name}: a model of kind {model.kind!r} has no classifier to predict with;"
+            " use `anylead embed`, or `anylead finetune` it"
         )
-    settings = {
+    return {
         "windows": recipe.windows,
         "join": recipe.join,
         "force": recipe.force,
         "label_names": list(model.label_names),
         "model": model.about.as_dict(),
+        "use_leads": recipe.leads,
     }
-    return make_job(recipe, "answers", out, opened, settings), model.about
 
 
 def _with_model(recipe: Recipe, console: Console) -> Recipe:
@@ -121,26 +137,27 @@ def _with_model(recipe: Recipe, console: Console) -> Recipe:
         recipe = replace(recipe, source=",".join(sources[:-1]), model=sources[-1])
     if recipe.model is None:
         recipe = replace(recipe, model=named.default())
-        console.print(f"no model named: taking {recipe.model} from the box", highlight=False)
+        screen.say(console, f"no model named: taking {recipe.model} from the box")
     return recipe
 
 
-def _show(answers: list[Answer], console: Console) -> None:
-    if len({answer.record for answer in answers}) <= _IN_FULL and len(answers) <= 2 * _IN_FULL:
+def _show(answers: list[Answer], where: Console) -> None:
+    if len(answers) <= _IN_FULL:
         for answer in answers:
-            console.print("\n".join(answer.lines()), markup=False, highlight=False, soft_wrap=True)
+            screen.say(where, "\n".join(answer.lines()))
         return
-    table = Table("recording", "start s", "leads", "says", "doubts", box=None, pad_edge=False)
+    rows = []
     for answer in answers:
         said = [f"{label} {answer.probabilities[label]:.0%}" for label in answer.positive]
         doubts = [*([answer.refusal] if answer.refusal else []), *answer.warnings]
         none = "nothing above its threshold" if answer.probabilities else "no answer"
-        cells = (answer.record, f"{answer.start:.0f}", str(len(answer.leads)))
-        table.add_row(*cells, ", ".join(said) or none, "; ".join(doubts))
-    console.print(table, markup=False)
-    console.print("\n".join(answers[0].grounds()), markup=False, highlight=False, soft_wrap=True)
+        start = f"{answer.start:.0f}"
+        rows.append((answer.record, start, str(len(answer.leads)), ", ".join(said) or none,
+                     "\n".join(doubts)))  # fmt: skip
+    screen.show_table(where, ("recording", "start s", "leads", "says", "doubts"), rows, 2)
+    screen.say(where, "\n".join(answers[0].grounds()))
 
 
 def _tell(console: Console, text: str, job: Job, lost: int) -> None:
     note = f", {lost:,} left out (see {job.rejected_file})" if lost else ""
-    console.print(f"{text.rstrip()}{note}", markup=False, highlight=False, soft_wrap=True)
+    screen.say(console, f"{text.rstrip()}{note}")

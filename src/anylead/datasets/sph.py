@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from anylead.datasets.cells import number, split_labels
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
-from anylead.errors import FormatError, MissingPackageError
+from anylead.datasets.layout import corpus_folder, required_file, table
+from anylead.errors import FormatError
+from anylead.extras import missing
 from anylead.formats.wfdb import parse_sex
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -23,7 +25,7 @@ class Row:
     """What metadata.csv says about a record."""
 
     path: Path
-    patient_id: str
+    patient_id: str | None
     labels: tuple[str, ...]
     age: float | None
     sex: str
@@ -43,7 +45,7 @@ def corpus(root: Path | None) -> Corpus:
         statements = (each.partition("+")[0] for each in split_labels(row["AHA_Code"], ";"))
         details = Row(
             path=root / "records" / f"{row['ECG_ID']}.h5",
-            patient_id=row["Patient_ID"],
+            patient_id=row["Patient_ID"] or None,
             labels=tuple(dict.fromkeys(statements)),
             age=number(row["Age"]),
             sex=row["Sex"],
@@ -59,9 +61,7 @@ def read(item: Item) -> Record:
     try:
         import h5py
     except ImportError:
-        raise MissingPackageError(
-            f'{row.path}: needs h5py; pip install "anylead[formats]"'
-        ) from None
+        raise missing("h5py", "formats") from None
     try:
         with h5py.File(row.path, "r") as file:
             signal = np.asarray(file["ecg"], dtype=np.float32)

@@ -17,9 +17,12 @@ from anylead.errors import RecipeError
 from anylead.inference.answer import NOTICE
 from anylead.inference.model import Model
 from anylead.inference.windows import Windows
+from anylead.records import Record
+from anylead.store.files import whole_file
 
 Settings = Mapping[str, Any]
 Name = tuple[str, str | None]  # of a recording and its patient
+_AT_ONCE = 64  # recordings as windows in memory
 _IDS = [("record_id", pa.string()), ("patient_id", pa.string())]
 
 
@@ -52,6 +55,52 @@ def ending(out: Path) -> str:
         found = f"ending {out.suffix!r}" if out.suffix else "no ending"
         raise RecipeError(f"{out}: {found}; want one of {', '.join(WRITERS)}")
     return out.suffix
+
+
+def flat_table(out: Path, kind: str, settings: Settings) -> pa.Table:
+    """A result read again, as columns of plain values."""
+    if out.suffix == ".csv":
+        return pyarrow.csv.read_csv(out)
+    output = OUTPUTS[kind]
+    if out.suffix == ".parquet":
+        table = pq.read_table(out).replace_schema_metadata(None)
+        return output.flat(table, settings) if kind == "vectors" else table
+    text = out.read_text(encoding="utf-8")
+    rows = json.loads(text) if out.suffix == ".json" else list(map(json.loads, text.splitlines()))
+    if kind == "answers":
+        rows = [
+            {"record_id": row["record"], "patient_id": row["patient"], "answer": json.dumps(row)}
+            for row in rows
+        ]
+    return output.flat(pa.Table.from_pylist(rows, schema=output.schema(settings)), settings)
+
+
+def write(out: Path, table: pa.Table, kind: str, settings: Settings) -> None:
+    """Write rows that are in memory; what was there is replaced.
+
+    Raises:
+        RecipeError: an unknown ending.
+        StoreError: the file cannot be written.
+    """
+    with whole_file(out) as file:
+        WRITERS[ending(out)](file, iter([table]), OUTPUTS[kind], settings, {})
+
+
+def make_in_memory(
+    model: Model, records: Sequence[Record], kind: str, settings: Settings
+) -> pa.Table:
+    """The rows of recordings at hand, of the schema of a part."""
+    output = OUTPUTS[kind]
+    made = [output.schema(settings).empty_table()]
+    for first in range(0, len(records), _AT_ONCE):
+        some = records[first : first + _AT_ONCE]
+        names = [
+            (each.record_id or f"recording {number}", each.patient_id)
+            for number, each in enumerate(some, start=first)
+        ]
+        windows = model.windows(some, settings["use_leads"])
+        made.append(output.make(model, names, windows, settings))
+    return pa.concat_tables(made)
 
 
 def _vector_schema(settings: Settings) -> pa.Schema:
