@@ -126,7 +126,7 @@ class Answer:
         if self.scored_with is None:
             return "how good the model is with these leads was not measured"
         shown = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f} [{low:.3f}, {high:.3f}]"
+            f"{name.replace('auroc', 'macro AUROC')} {value:.3f} [{low:.3f}, {high:.3f}]"
             for name, (value, low, high) in self.scores.items()
         )
         used = ", ".join(parse_leads(self.scored_with))

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from anylead.checkpoint import DESCRIPTION, WEIGHTS, Checkpoint, load_checkpoint
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.inference.about import read_about
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
@@ -121,11 +120,8 @@ def find(source: str | Path) -> Found:
         if text == known.name:
             return Found(hub.pull(known.source), text, known.preset)
     names = [*_box(), *(known.name for known in ELSEWHERE)]
-    near = get_close_matches(text, names, 1, 0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise CheckpointError(
-        f"{text}: no such file, folder or model; {hint}known names are {', '.join(names)};"
-        " others are hf://owner/name"
+        f"{text}: no such file, folder or model{known_are(text, names)}; others are hf://owner/name"
     )
 
 
