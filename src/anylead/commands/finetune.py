@@ -21,7 +21,7 @@ from anylead.commands.parts import (
 )
 from anylead.errors import RecipeError
 from anylead.leads import LEAD_SETS, parse_leads
-from anylead.loading import TrainingLoader
+from anylead.loading import Crop, TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
 from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup, Verdict
@@ -101,7 +101,7 @@ def run(recipe: Recipe) -> Path:
             rows,
             recipe.train.batch_size,
             recipe.data.segment_seconds,
-            "random" if recipe.data.samples == "random" else "every_segment",
+            crop_of(recipe),
             recipe.train.seed,
             setup.labels,
         )
@@ -110,6 +110,11 @@ def run(recipe: Recipe) -> Path:
         if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
             choice.validate(progress)
     return folder.path
+
+
+def crop_of(recipe: Recipe) -> Crop:
+    """What of a recording is one sample."""
+    return "random" if recipe.data.samples == "random" else "every_segment"
 
 
 def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
