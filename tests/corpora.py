@@ -1,6 +1,8 @@
 """Small generated copies of the folder layouts of public corpora."""
 
 import csv
+import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +47,20 @@ def physionet2021(root):
         comments = ["# Age: 63", "# Sex: Female", dx, "# Rx: Unknown"]
         write_wfdb(root / "training" / name, record, comments, suffix=".mat")
     (root / "training" / "georgia" / "g1" / "E00002.mat").write_bytes(bytes(124))
+
+
+def physionet2017(root):
+    rows = []
+    for n, (record, label) in enumerate(zip(RECORDS[:5], "NAO~N", strict=True), start=1):
+        path = root / "training2017" / f"A0000{n}"
+        write_wfdb(path, replace(record, signal=record.signal[:1], leads=("I",)), suffix=".mat",
+                   leads=["ECG"], rate=300)  # fmt: skip
+        header = path.with_suffix(".hea")
+        # The corpus states no checksum.
+        header.write_text(re.sub(r" \d+ 0 ECG", " 0 0 ECG", header.read_text()))
+        rows.append(f"A0000{n},{label}")
+    (root / "training2017" / "REFERENCE.csv").write_text("\n".join(rows[:1]) + "\n")
+    (root / "REFERENCE-v3.csv").write_text("\n".join(rows[:4]) + "\n")
 
 
 def ptbxl(root):
@@ -159,6 +175,7 @@ LAYOUTS = {
     layout.__name__: layout
     for layout in (
         physionet2021,
+        physionet2017,
         ptbxl,
         mimic_iv_ecg,
         code15,

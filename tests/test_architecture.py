@@ -19,7 +19,19 @@ SHARED = {
     "augment": {"drawing", "noise"},
     "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
     "formats": {
-        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "sidecar", "wfdb_header"),
+        *(
+            "assemble",
+            "beside",
+            "channels",
+            "clinical",
+            "guard",
+            "matlab_values",
+            "sandbox",
+            "sidecar",
+            "units",
+        ),
+        "wfdb_header",
+        "wfdb_samples",
     },
 }
 # Entries that belong together: (importer, imported).

@@ -15,6 +15,10 @@ class FormatError(AnyleadError):
     """A file that cannot be read as an ECG; the message starts with its path."""
 
 
+class SourceError(FormatError):
+    """A file that could not be read just now: disk, network or machine failed, not the file."""
+
+
 class DatasetError(AnyleadError):
     """A folder that is not the corpus it should be, or a label table that does not fit."""
 

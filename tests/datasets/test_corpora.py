@@ -316,3 +316,45 @@ def test_segments_of_a_record_are_no_records_of_their_own(tmp_path):
     corpus = datasets.corpus("folder", tmp_path)
     assert [item[0] for item in corpus.items] == ["whole"]
     assert corpus.read(corpus.items[0]).signal.shape == (12, 2000)
+
+
+@pytest.mark.parametrize("made", ["code15"], indirect=True)
+def test_code15_understands_what_spreadsheets_make_of_its_table(made):
+    root, corpus = made
+    wanted = {name: (r.labels, r.sex) for name, r in by_id(corpus).items()}
+    path = root / "exams.csv"
+    text = path.read_text()
+    for true, false in (("TRUE", "FALSE"), ("1", "0"), ("1.0", "0.0")):
+        path.write_text(text.replace("True", true).replace("False", false))
+        again = datasets.corpus("code15", root)
+        assert {name: (r.labels, r.sex) for name, r in by_id(again).items()} == wanted
+    path.write_text(text.replace("True", "WAHR"))
+    with pytest.raises(DatasetError, match="RBBB is 'WAHR' is neither true nor false"):
+        datasets.corpus("code15", root)
+
+
+@pytest.mark.parametrize("made", ["code15"], indirect=True)
+def test_code15_of_an_unknown_class_is_not_labelled(made):
+    root, _ = made
+    rows = list(csv.DictReader((root / "exams.csv").open()))
+    rows[0]["AF"] = ""
+    write_csv(root / "exams.csv", rows)
+    records = by_id(datasets.corpus("code15", root))
+    assert records["0"].labels == {}
+    assert records["1"].labels == {"code15": ("RBBB",)}
+
+
+@pytest.mark.parametrize("made", ["physionet2017"], indirect=True)
+def test_physionet2017_takes_the_final_labels_and_lead_one(made):
+    root, corpus = made
+    records = by_id(corpus)
+    assert {name: r.labels["cinc2017"] for name, r in records.items()} == {
+        "A00001": ("N",), "A00002": ("A",), "A00003": ("O",), "A00004": ("~",),
+    }  # fmt: skip
+    assert {r.leads for r in records.values()} == {("I",)}
+    assert "1 records without a label are left out" in corpus.note
+    (root / "REFERENCE-v3.csv").unlink()
+    assert [name for name, _ in datasets.corpus("physionet2017", root).items] == ["A00001"]
+    (root / "training2017" / "REFERENCE.csv").write_text("A00001,Normal\n")
+    with pytest.raises(DatasetError, match=r"line 'A00001,Normal'; want NAME,LABEL"):
+        datasets.corpus("physionet2017", root)

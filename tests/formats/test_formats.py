@@ -39,7 +39,7 @@ def test_formats_of_integers_tell_their_step(name, tmp_path):
         if variant == "edf+d":
             continue  # filled with NaN, it is no longer what the file holds
         record = formats.READERS[name].read(write(tmp_path).path)
-        halved = [name == "muse_xml" and lead.startswith("aV") for lead in record.leads]
+        halved = [name in ("muse_xml", "scp") and lead.startswith("aV") for lead in record.leads]
         assert record.resolution == pytest.approx([0.0025 if h else 0.005 for h in halved])
 
 

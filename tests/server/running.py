@@ -20,13 +20,18 @@ SOURCE = Path(__file__).parents[2] / "src"
 MAIN = "import sys; from anylead.commands.cli import main; sys.exit(main())"
 
 
+def environment() -> dict[str, str]:
+    """That of a process which finds this tree."""
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
+
+
 @contextmanager
-def server(*options: str, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def server(*options: str, **variables: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """Its address and process; stopped afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, "serve", str(fitted_model.folder()), "--port", "0",
          "--device", "cpu", *options],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", **environment},
+        env={**environment(), **variables},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

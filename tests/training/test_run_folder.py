@@ -154,6 +154,8 @@ def test_a_store_of_another_rate_than_the_checkpoint_is_refused_with_the_remedy(
     assert not (tmp_path / "tuned").exists()
 
 
-def test_a_size_beside_a_checkpoint_is_refused(run, tmp_path):
-    with pytest.raises(RecipeError, match="has an encoder of its own"):
+def test_another_size_beside_a_checkpoint_is_refused_its_own_is_not(run, tmp_path):
+    with pytest.raises(RecipeError, match="dim 16, not 256"):
         finetune.run(tuning(tmp_path / "tuned", run, encoder=EncoderChoice("small")))
+    own = EncoderChoice("tiny", {**SMALL, "dropout": 0.0})
+    assert finetune.run(tuning(tmp_path / "tuned", run, encoder=own)).is_dir()

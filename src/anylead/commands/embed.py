@@ -6,7 +6,7 @@ stopped goes on, and any number of processes, GPUs or machines can share it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -49,6 +49,7 @@ class Recipe:
         pool: "mean" or "max" over the frames.
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
+        rename: the lead behind a channel's name, such as "ECG=I"; where `source` is a folder.
         num_workers: processes; 0 takes one per GPU, or one per two cores.
         records_per_part: recordings between two points where a stopped run can go on.
         engine: "processes" on this machine, or "ray" on a cluster.
@@ -65,6 +66,7 @@ class Recipe:
     layer: int | None = None
     pool: str = "mean"
     leads: str | None = None
+    rename: str = ""
     num_workers: int = 0
     records_per_part: int = 256
     engine: Engine = "processes"
@@ -99,6 +101,8 @@ def make_job(recipe: Recipe) -> Job:
     if recipe.pool not in ("mean", "max"):
         raise RecipeError(f"pool {recipe.pool!r}: want 'mean' or 'max'")
     source = source_of(recipe.source, recipe.dataset)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
     location = hub.pull(recipe.model) if hub.is_remote(recipe.model) else Path(recipe.model)
     model = load(location, preset=recipe.preset, device="cpu", precision=recipe.precision)
     listed = open_source(source, recipe.source, recipe.options)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, deletion, explain, saliency_on
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.inference.model import load
 from anylead.pictures import deletion_curve, ecg_page, save
 from anylead.pictures.output import picture_kind
@@ -30,6 +30,7 @@ class Recipe:
         start: of the page, seconds into the recording.
         deletion: also draw the deletion curve into this file.
         device: "cpu", "cuda"; null takes a GPU where there is one.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     file: Path
@@ -43,6 +44,7 @@ class Recipe:
     start: float = 0.0
     deletion: Path | None = None
     device: str | None = None
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Path:
@@ -56,7 +58,7 @@ def run(recipe: Recipe) -> Path:
     for path in (recipe.out, recipe.deletion):
         if path is not None:
             picture_kind(path)  # before any work
-    record = read(recipe.file)
+    record = read(recipe.file, parse_rename(recipe.rename))
     model = load(recipe.model, device=recipe.device)
     explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
     figure = ecg_page(

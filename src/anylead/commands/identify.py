@@ -13,7 +13,7 @@ from rich.table import Table
 
 from anylead.checkpoint import write_atomically
 from anylead.errors import RecipeError
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.inference.gallery import (
     Candidate,
     check_model,
@@ -44,6 +44,7 @@ class Recipe:
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         device: "cpu", "cuda"; null takes a GPU where there is one.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     files: str
@@ -56,6 +57,7 @@ class Recipe:
     out: str | None = None
     leads: str | None = None
     device: str | None = None
+    rename: str = ""
 
 
 class Answer(NamedTuple):
@@ -89,7 +91,8 @@ def run(recipe: Recipe) -> list[Answer]:
     if threshold is None:
         threshold = threshold_for(gallery, recipe.false_accept)
     files = ecg_files(recipe.files.split(","))
-    records = [read(path) for path in files]
+    rename = parse_rename(recipe.rename)
+    records = [read(path, rename) for path in files]
     vectors = np.asarray(model.embed(records, use_leads=recipe.leads), dtype=np.float32)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     answers = [

@@ -1,5 +1,6 @@
 """Pieces of a recipe that several verbs share: which data, which encoder, which augmentations."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
-from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
+from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
 from anylead.store.persons import excluded
@@ -73,14 +74,22 @@ def new_encoder(choice: EncoderChoice) -> nn.Module:
     Raises:
         RecipeError: unknown size or field.
     """
+    return build_encoder(described(choice))
+
+
+def described(choice: EncoderChoice) -> dict[str, Any]:
+    """The description of the encoder that is chosen.
+
+    Raises:
+        RecipeError: unknown kind, size or field.
+    """
     kind, size = choice.kind or "transformer", choice.size or "base"
     if kind not in SIZES:
         raise RecipeError(f"encoder.kind {kind!r}; known are {', '.join(SIZES)}")
     sizes = SIZES[kind]
     if size not in sizes:
         raise RecipeError(f"encoder size {size!r}; known are {', '.join(sizes)}")
-    described = {**asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
-    return build_encoder({"kind": kind, **described})
+    return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
 
 
 def known_overrides(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -105,24 +114,38 @@ def starting_encoder(
     """The encoder of a checkpoint, or a fresh one; it must fit the store, if one is given.
 
     Raises:
-        RecipeError: a size or kind beside a checkpoint, which has its own.
+        RecipeError: a size or kind beside a checkpoint that has another one.
         StoreError: the store was prepared in another way than the recordings of the checkpoint.
     """
     if checkpoint is None:
         return new_encoder(choice)
-    if choice.size is not None or choice.kind is not None:
-        raise RecipeError(
-            f"{checkpoint} has an encoder of its own: leave out encoder.size and encoder.kind, or"
-            " the checkpoint; encoder.overrides changes what can be changed, such as dropout"
-        )
     loaded = load_checkpoint(Path(checkpoint))
     if store is not None and "preprocess" in loaded.description:
         store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
-    described = loaded.description["encoder"]
-    overrides = known_overrides(choice.overrides, described["kind"])
-    encoder = build_encoder({**described, **overrides})
+    own = loaded.description["encoder"]
+    overrides = known_overrides(choice.overrides, own["kind"])
+    encoder = build_encoder({**own, **overrides})
+    if choice.size is not None or choice.kind is not None:
+        _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)
     return encoder
+
+
+def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    """A size or kind beside a checkpoint must be its own: else it would do nothing."""
+    own, chosen = json.loads(json.dumps([own, chosen]))  # lists and tuples are alike
+    differs = [
+        f"{name} {own.get(name)!r}, not {chosen.get(name)!r}"
+        for name in dict.fromkeys([*own, *chosen])
+        if own.get(name) != chosen.get(name)
+        and not name.endswith("dropout")
+        and name != "feature_grad_scale"  # how it was trained, not what it is
+    ]
+    if differs:
+        raise RecipeError(
+            f"encoder.size and encoder.kind beside a checkpoint must be its own; {checkpoint} has"
+            f" {'; '.join(differs[:4])}; leave them out"
+        )
 
 
 def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:

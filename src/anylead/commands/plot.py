@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.pictures import ecg_page, record_header, save
 from anylead.pictures.output import picture_kind
 
@@ -21,6 +21,7 @@ class Recipe:
         start: seconds into the recording.
         show_header: print what the file says of the patient and the recording above the grid.
         dpi: of a PNG.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     file: Path
@@ -31,6 +32,7 @@ class Recipe:
     start: float = 0.0
     show_header: bool = False
     dpi: float = 200.0
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Path:
@@ -42,7 +44,7 @@ def run(recipe: Recipe) -> Path:
         RecipeError: the picture's format, the layout or the times do not fit.
     """
     picture_kind(recipe.out)  # before any work
-    record = read(recipe.file)
+    record = read(recipe.file, parse_rename(recipe.rename))
     figure = ecg_page(
         record,
         layout=recipe.layout,

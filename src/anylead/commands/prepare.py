@@ -62,6 +62,7 @@ class Recipe:
         records_per_shard: 0 chooses by the size of the dataset.
         no_identifiers: replace ids of patients and recordings by salted hashes.
         drop_leads_with: names of `anylead.signals.Quality`; a lead that has one counts as missing.
+        rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5"; of the dataset `folder`.
         engine: "processes" on this machine, or "ray" on a cluster that shares the folders.
     """
 
@@ -75,6 +76,7 @@ class Recipe:
     no_identifiers: bool = False
     drop_leads_with: tuple[str, ...] = ()
     leads: str | None = None
+    rename: str = ""
     engine: Engine = "processes"
 
 
@@ -114,6 +116,8 @@ def run(
     if recipe.engine == "ray":  # workers start in folders of their own
         root = None if recipe.root is None else recipe.root.absolute()
         recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
     if corpus is None:
         corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     plan = _plan(recipe, corpus.items)

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from anylead.errors import MissingPackageError, RecipeError
@@ -61,6 +62,7 @@ def run(recipe: Recipe) -> None:
         import uvicorn
 
         from anylead.server import Service, create_app
+        from anylead.server.connections import Connection, most_connections
     except ImportError as error:
         raise MissingPackageError(
             f'{error.name} is not installed; pip install "anylead[serve]"'
@@ -73,10 +75,15 @@ def run(recipe: Recipe) -> None:
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)
         service.warm_up()
         app = create_app(service, token, hosts_of(recipe))
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+        # Libraries that draw or read may write down what they draw or read.
+        logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("anylead.server").setLevel(logging.INFO)
         settings = uvicorn.Config(
             app,
-            log_level="warning",
+            http=partial(Connection, limits=recipe.limits, most=most_connections(recipe.limits)),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="on",
+            log_level="error",
             access_log=False,  # it would write queries down
             server_header=False,
             timeout_graceful_shutdown=round(recipe.limits.request_seconds),

@@ -20,6 +20,7 @@ from anylead.datasets import (
     folder,
     ludb,
     mimic_iv_ecg,
+    physionet2017,
     physionet2021,
     ptb,
     ptbxl,
@@ -45,6 +46,7 @@ class Dataset(Protocol):
 DATASETS: dict[str, Dataset] = {
     "ptbxl": ptbxl,
     "physionet2021": physionet2021,
+    "physionet2017": physionet2017,
     "mimic_iv_ecg": mimic_iv_ecg,
     "code15": code15,
     "chapman": chapman,

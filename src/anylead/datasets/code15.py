@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, table
+from anylead.datasets.layout import corpus_folder, flag, number, required_file, table
 from anylead.errors import DatasetError, FormatError, MissingPackageError
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -31,7 +31,7 @@ class Row:
     path: Path
     place: int
     patient_id: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     age: float | None
     is_male: bool | None
 
@@ -57,7 +57,7 @@ def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
     num_absent = 0
     columns = ("exam_id", "age", "is_male", "patient_id", "trace_file", *CLASSES)
     for row in table(path, columns):
-        part, exam = row["trace_file"], int(row["exam_id"])
+        part, exam = row["trace_file"], _exam(path, row["exam_id"])
         if part not in names:
             num_absent += 1
             continue
@@ -67,9 +67,9 @@ def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
             path=root / part,
             place=place_of[part, exam],
             patient_id=row["patient_id"],
-            labels=tuple(name for name in CLASSES if row[name] in ("True", "1", "1.0")),
+            labels=_labels(path, row),
             age=number(row["age"]),
-            is_male={"True": True, "1": True, "False": False, "0": False}.get(row["is_male"]),
+            is_male=_flag(path, row, "is_male"),
         )
         items.append((str(exam), details))
     note = f"CODE-15 % states no unit; {millivolts:g} mV for each of its units was taken."
@@ -96,10 +96,33 @@ def read(item: Item, millivolts: float = 1.0) -> Record:
         sample_rate=_RATE,
         record_id=record_id,
         patient_id=row.patient_id,
-        labels={"code15": row.labels},
+        labels={} if row.labels is None else {"code15": row.labels},
         age=row.age,
         sex=None if row.is_male is None else "male" if row.is_male else "female",
     )
+
+
+def _labels(path: Path, row: dict[str, str]) -> tuple[str, ...] | None:
+    """The classes that are true; None where one is not known."""
+    known = {name: _flag(path, row, name) for name in CLASSES}
+    return None if None in known.values() else tuple(name for name in CLASSES if known[name])
+
+
+def _exam(path: Path, text: str) -> int:
+    """An exam's number, also as a spreadsheet or pandas writes it ("1169160.0")."""
+    exam = number(text)
+    if exam is None or exam != int(exam):
+        raise DatasetError(f"{path}: exam_id {text!r}; want a whole number")
+    return int(exam)
+
+
+def _flag(path: Path, row: dict[str, str], name: str) -> bool | None:
+    try:
+        return flag(row[name])
+    except ValueError as error:
+        raise DatasetError(
+            f"{path}: exam {row['exam_id']}: {name} is {error}; want True or False"
+        ) from None
 
 
 def _exam_ids(path: Path) -> list[int]:

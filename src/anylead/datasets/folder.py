@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def corpus(
     record_column: str | None = None,
     patient_column: str | None = None,
     label_columns: list[str] | None = None,
+    rename: str = "",
 ) -> Corpus:
     """List the ECG files under a folder.
 
@@ -79,6 +81,7 @@ def corpus(
         patient_column: None guesses.
         label_columns: each becomes a label task, several labels in a cell divided by ";" or "|";
             columns of only 0 and 1 become the task "labels" together. None guesses.
+        rename: the lead behind a channel's name, such as "ECG=I".
 
     Raises:
         DatasetError: no file, no such column, or no row that fits a file.
@@ -99,13 +102,14 @@ def corpus(
         columns = {"record": record_column, "patient": patient_column}
         details = _details(root, paths, table_path, columns, label_columns, notes)
     items: list[Item] = list(zip(names, details, strict=True))
-    return Corpus("folder", items, read, {}, " ".join(notes))
+    read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
+    return Corpus("folder", items, read_renamed, {}, " ".join(notes))
 
 
-def read(item: Item) -> Record:
+def read(item: Item, rename: formats.Rename | None = None) -> Record:
     """One file; what the table says goes before what the file says."""
     record_id, details = item
-    record = formats.read(details.path)
+    record = formats.read(details.path, rename)
     return replace(
         record,
         record_id=record_id,

@@ -6,6 +6,11 @@ from pathlib import Path
 
 from anylead.errors import DatasetError
 
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
+}
+
 
 def corpus_folder(root: Path | None, corpus: str) -> Path:
     """`root`, if it is a folder.
@@ -83,6 +88,20 @@ def split_labels(text: str, separators: str = ";|,") -> tuple[str, ...]:
         text = text.replace(separator, separators[0])
     names = (name.strip() for name in text.split(separators[0]))
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def flag(text: str) -> bool | None:
+    """Yes or no out of "True", "TRUE", "1", "1.0", "yes", "f"; None for an empty cell.
+
+    Raises:
+        ValueError: any other word.
+    """
+    word = text.strip().lower()
+    if word in ("", "nan", "na", "none", "null"):
+        return None
+    if word not in _FLAGS:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return _FLAGS[word]
 
 
 def number(text: str) -> float | None:

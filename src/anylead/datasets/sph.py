@@ -73,7 +73,7 @@ def read(item: Item) -> Record:
         sample_rate=500.0,
         record_id=record_id,
         patient_id=row.patient_id,
-        labels={"aha": row.labels},
+        labels={"aha": row.labels} if row.labels else {},
         age=row.age,
         sex=parse_sex(row.sex),
         start_time=row.start_time or None,

@@ -8,7 +8,6 @@ depends neither on the recordings beside it nor on the order of leads.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,19 +18,20 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from anylead.errors import CheckpointError, FormatError, RecipeError
+from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
-from anylead.inference.described import filled_encoder, preprocess_config
+from anylead.inference.answer import About, Answer, about, answer, refusal
 from anylead.inference.inputs import Recordings
+from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
-    JOINS,
     Floats,
     Windows,
     as_it_is,
     batches,
-    cut,
     join_frames,
     join_logits,
+    joins,
+    make,
     sigmoid,
 )
 from anylead.interop import hub
@@ -41,7 +41,7 @@ from anylead.loading.crops import TAILS
 from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
 from anylead.records import Record
-from anylead.signals import PreprocessConfig, preprocess, with_frank
+from anylead.signals import PreprocessConfig
 from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
@@ -94,12 +94,13 @@ def load(
                 f"{source}: says all about itself; preset=, num_heads=, label_names=, pretrained="
                 " and preprocess= are for foreign files"
             )
-        checkpoint = load_checkpoint(path)
+        model = Model(load_checkpoint(path), device, precision=precision)
     else:
-        checkpoint = read_fairseq_signals(path, foreign)
+        model = Model(read_fairseq_signals(path, foreign), device, precision=precision)
     if tail is not None:
-        checkpoint.description["tail"] = tail
-    return Model(checkpoint, device, precision=precision)
+        model.description["tail"] = tail
+    model.source = path
+    return model
 
 
 class Model:
@@ -130,6 +131,14 @@ class Model:
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        # Where it lies on the disk; None where what is in memory lies nowhere.
+        self.source: Path | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What runs is made again from the weights: packed for the processor it cannot be copied.
+        checkpoint = Checkpoint(self._tensors, self.description)
+        precision = "fp32" if self.precision == torch.float32 else "bf16"
+        return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
 
     @property
     def dim(self) -> int:
@@ -148,6 +157,7 @@ class Model:
             LeadError: no such lead or set of leads.
         """
         self.description = {**self.description, "leads": list(parse_leads(leads))}
+        self.source = None
 
     @property
     def tail(self) -> str:
@@ -259,6 +269,55 @@ class Model:
         rows = [dict(zip(self.label_names, row, strict=True)) for row in values.tolist()]
         return rows if is_many else rows[0]
 
+    def answer(
+        self,
+        x: Recordings,
+        *,
+        sample_rate: float | None = None,
+        leads: str | Sequence[str] | None = None,
+        unit: str = "mV",
+        use_leads: str | Sequence[str] | None = None,
+        join: Join | None = None,
+        force: bool = False,
+    ) -> Answer | list[Answer]:
+        """Probabilities with thresholds, signal quality and how good the model is with these leads.
+
+        Args:
+            x, sample_rate, leads, unit, use_leads, join: as for `predict`.
+            force: answer for a recording that looks like noise, too.
+
+        Raises:
+            CheckpointError: the model has no classifier.
+        """
+        items, is_many = inputs.as_list(x)
+        records = inputs.as_records(items, sample_rate, leads, unit)
+        names = [record.record_id or f"recording {i}" for i, record in enumerate(records)]
+        answers = self.answers(names, self.windows(records, use_leads), join, force)
+        return answers if is_many else answers[0]
+
+    def answers(
+        self,
+        names: Sequence[str],
+        windows: Sequence[Windows],
+        join: Join | None = None,
+        force: bool = False,
+    ) -> list[Answer]:
+        """Answers for recordings that are already windows; arguments as for `answer`."""
+        is_asked = [force or refusal(each) is None for each in windows]
+        asked = [each for each, is_so in zip(windows, is_asked, strict=True) if is_so]
+        logits = iter(self.logits(asked, join) if asked else ())
+        rate = self.preprocess_config.sample_rate
+        return [
+            answer(self.about, name, each, next(logits) if is_so else None, rate)
+            for name, each, is_so in zip(names, windows, is_asked, strict=True)
+        ]
+
+    @cached_property
+    def about(self) -> About:
+        """Name, version, training, and what was measured with which leads."""
+        name = "model in memory" if self.source is None else self.source.stem
+        return about(self.description, name, self.fingerprint()[:12])
+
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
         if self.kind != "classification":
@@ -266,7 +325,7 @@ class Model:
                 f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
                 " `anylead finetune` it"
             )
-        how = self._joins(join)
+        how = joins(join or self.description.get("join", "mean"), self.label_names)
 
         def classify(context: Tensor) -> Tensor:
             return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
@@ -282,25 +341,8 @@ class Model:
         Raises:
             FormatError, LeadError: a recording that cannot be used.
         """
-        use_leads = use_leads if use_leads is not None else self.description.get("leads")
-        prepared = []
-        for record in records:
-            name = record.record_id or "recording"
-            if record.unit == "NU" and self.preprocess_config.normalize == "none":
-                raise FormatError(
-                    f"{name}: holds no voltage (unit NU) and this model wants mV; give the"
-                    " recording in mV, or use a model trained on normalized signals"
-                )
-            seen = with_frank(record, self.preprocess_config)
-            if use_leads is not None:
-                seen = inputs.restrict(seen, use_leads)
-            ready = preprocess(seen, self.preprocess_config)
-            if not ready.has_lead.any():
-                raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
-            prepared.append(
-                cut(ready.signal, ready.has_lead, self.segment_samples, name, self.tail)
-            )
-        return prepared
+        chosen = use_leads if use_leads is not None else self.description.get("leads")
+        return make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -309,17 +351,16 @@ class Model:
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides the numbers: weights, preprocessing, precision."""
-        digest = sha256(repr(sorted(self.description["encoder"].items())).encode())
-        digest.update(repr(self.preprocess_config).encode())
-        digest.update(repr(self.segment_samples).encode())
+        settings: list[object] = [
+            sorted(self.description["encoder"].items()),
+            self.preprocess_config,
+            self.segment_samples,
+        ]
         if self.tail != "overlap":
-            digest.update(self.tail.encode())
+            settings.append(self.tail)
         if self.precision != torch.float32:
-            digest.update(repr(self.precision).encode())
-        for name, tensor in sorted(self._tensors.items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+            settings.append(self.precision)
+        return fingerprint(self._tensors, settings)
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as an anylead folder, with its model card."""
@@ -330,21 +371,6 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
-
-    def _joins(self, join: Join | None) -> list[str]:
-        """One way of joining for each label."""
-        join = join if join is not None else self.description.get("join", "mean")
-        if isinstance(join, str):
-            how = [join] * len(self.label_names)
-        else:
-            unknown = set(join) - set(self.label_names)
-            if unknown:
-                raise RecipeError(f"join: {', '.join(sorted(unknown))}: no label of this model")
-            how = [join.get(name, "mean") for name in self.label_names]
-        wrong = set(how) - set(JOINS)
-        if wrong:
-            raise RecipeError(f"join {sorted(wrong)[0]!r}: want one of {', '.join(JOINS)}")
-        return how
 
     @torch.inference_mode()
     def _contexts(
@@ -384,6 +410,16 @@ class Model:
             )
         chosen: Tensor = outputs[layer]
         return chosen
+
+
+def _again(
+    checkpoint: Checkpoint, device: str, batch_size: int, precision: Precision, source: Path | None
+) -> Model:
+    """A copy of a model, also where the device of the first is not."""
+    has_device = not device.startswith("cuda") or torch.cuda.is_available()
+    model = Model(checkpoint, device if has_device else None, batch_size, precision)
+    model.source = source
+    return model
 
 
 def _keep(context: Tensor) -> Tensor:

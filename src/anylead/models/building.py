@@ -7,27 +7,77 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from anylead.errors import CheckpointError
+from anylead.models.ecg_cpc import ECG_CPC_SIZES, ECGCPC, ECGCPCConfig
+from anylead.models.ecg_jepa import ECG_JEPA_SIZES, ECGJEPA, ECGJEPAConfig
+from anylead.models.ecgfounder import ECGFOUNDER_SIZES, ECGFounder, ECGFounderConfig
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig
+from anylead.models.hubert_ecg import HUBERT_ECG_SIZES, HubertECG, HubertECGConfig
+from anylead.models.merl_resnet18 import MERL_RESNET18_SIZES, MERLResNet18, MERLResNet18Config
+from anylead.models.merl_vit import MERL_VIT_SIZES, MERLViT, MERLViTConfig
 from anylead.models.resnet1d import RESNET1D_SIZES, ResNet1d, ResNet1dConfig
+from anylead.models.st_mem import ST_MEM_SIZES, STMEM, STMEMConfig
+from anylead.models.xresnet1d import XRESNET1D_SIZES, XResNet1d, XResNet1dConfig
 
 # kind -> (config, module)
 ENCODERS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "transformer": (EncoderConfig, Encoder),
     "resnet1d": (ResNet1dConfig, ResNet1d),
+    "ecgfounder": (ECGFounderConfig, ECGFounder),
+    "ecg_jepa": (ECGJEPAConfig, ECGJEPA),
+    "st_mem": (STMEMConfig, STMEM),
+    "hubert_ecg": (HubertECGConfig, HubertECG),
+    "merl_resnet18": (MERLResNet18Config, MERLResNet18),
+    "merl_vit": (MERLViTConfig, MERLViT),
+    "xresnet1d": (XResNet1dConfig, XResNet1d),
+    "ecg_cpc": (ECGCPCConfig, ECGCPC),
 }
 # kind -> size -> config
-SIZES: dict[str, Mapping[str, Any]] = {"transformer": ENCODER_SIZES, "resnet1d": RESNET1D_SIZES}
+SIZES: dict[str, Mapping[str, Any]] = {
+    "transformer": ENCODER_SIZES,
+    "resnet1d": RESNET1D_SIZES,
+    "ecgfounder": ECGFOUNDER_SIZES,
+    "ecg_jepa": ECG_JEPA_SIZES,
+    "st_mem": ST_MEM_SIZES,
+    "hubert_ecg": HUBERT_ECG_SIZES,
+    "merl_resnet18": MERL_RESNET18_SIZES,
+    "merl_vit": MERL_VIT_SIZES,
+    "xresnet1d": XRESNET1D_SIZES,
+    "ecg_cpc": ECG_CPC_SIZES,
+}
 
 
 class AnyEncoder(Protocol):
-    """What every encoder offers to heads and to global objectives."""
+    """What every encoder offers to heads and to global objectives.
+
+    Attributes:
+        dim: channels of a frame and of a recording.
+        leads: the leads it looks at; others change nothing.
+        window_samples: of the one window it is made for; shorter ones may do, longer ones not.
+            None: any length.
+    """
 
     dim: int
+    leads: tuple[str, ...]
+    window_samples: int | None
 
     def __call__(
         self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
     ) -> Encoded:
-        """(rows, 12, time) -> (rows, frame, dim)."""
+        """Encode.
+
+        Args:
+            signal: (rows, 12, time), canonical leads, zero where missing or padded; in mV, or as
+                the preprocessing of its weights leaves it.
+            num_samples: (rows,) valid samples; None: all. What lies beyond changes nothing.
+            has_lead: (rows, 12) bool; None: all present.
+
+        Returns:
+            (rows, frame, dim).
+        """
+        ...
+
+    def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
+        """Frames of a recording -> its vector, (rows, frame, dim) -> (rows, dim)."""
         ...
 
 

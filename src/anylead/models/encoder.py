@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from anylead.leads import NUM_LEADS
+from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.dropout import Dropout
 from anylead.models.feature_extractor import ConvFeatureExtractor
 from anylead.models.limb_completion import LimbCompletion
@@ -88,6 +88,9 @@ class Encoded(NamedTuple):
 
 class Encoder(nn.Module):
     """(rows, 12, time) in mV -> (rows, frame, dim)."""
+
+    leads = LEADS
+    window_samples: int | None = None
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
@@ -185,6 +188,10 @@ class Encoder(nn.Module):
         if self.config.norm_first:
             outputs[-1] = self.norm(outputs[-1])
         return outputs
+
+    def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
+        """(rows, frame, dim) -> (rows, dim)."""
+        return mean_over_frames(context, is_padding)
 
     def find_padding(self, num_frames: int, num_samples: Tensor | None) -> Tensor | None:
         """(rows, frame) bool: frames that see padding; None where nothing is padded."""

@@ -9,8 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from anylead.leads import NUM_LEADS
-from anylead.models.encoder import Encoded
+from anylead.leads import LEADS, NUM_LEADS
+from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.limb_completion import LimbCompletion
 
 
@@ -51,6 +51,9 @@ class ResNet1d(nn.Module):
     the signal alone. In training, rows of a batch share the statistics of the normalization, so
     that micro-batches differ a little from one large batch.
     """
+
+    leads = LEADS
+    window_samples: int | None = None
 
     def __init__(self, config: ResNet1dConfig):
         super().__init__()
@@ -94,6 +97,10 @@ class ResNet1d(nn.Module):
         if num_valid is None:
             return Encoded(context, None)
         return Encoded(context, ~_is_valid(context.shape[1], num_valid))
+
+    def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
+        """(rows, frame, dim) -> (rows, dim)."""
+        return mean_over_frames(context, is_padding)
 
 
 class MaskedBatchNorm(nn.Module):

@@ -19,6 +19,7 @@ class TransformerLayer(nn.Module):
         attention_dropout: on the attention weights.
         activation_dropout: on the hidden channels.
         norm_first: normalize what goes into each part instead of what comes out.
+        qkv_bias: query, key and value have biases.
 
     Attributes:
         recomputes: keep nothing but the input for the way back and compute the rest again there,
@@ -36,12 +37,13 @@ class TransformerLayer(nn.Module):
         attention_dropout: float = 0.1,
         activation_dropout: float = 0.0,
         norm_first: bool = False,
+        qkv_bias: bool = True,
     ):
         super().__init__()
         self.num_heads = num_heads
         self.norm_first = norm_first
         self.attention_dropout = attention_dropout
-        self.in_projection = nn.Linear(dim, 3 * dim)  # query, key, value
+        self.in_projection = nn.Linear(dim, 3 * dim, bias=qkv_bias)  # query, key, value
         self.out_projection = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, ffn_dim)
@@ -52,14 +54,16 @@ class TransformerLayer(nn.Module):
         self.activation_dropout = Dropout(activation_dropout)
         for linear in (self.in_projection, self.out_projection, self.expand, self.contract):
             nn.init.normal_(linear.weight, std=0.02)
-            nn.init.zeros_(linear.bias)
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, is_valid: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> the same shape.
 
         Args:
             x: (rows, frame, dim).
-            is_valid: (rows, 1, 1, frame) bool, frames that may be attended to; None: all.
+            is_valid: (rows, 1, 1, frame) bool, frames that may be attended to, or for each frame its
+                own, (rows, 1, frame, frame); None: all.
         """
         if self.recomputes and torch.is_grad_enabled():
             again: Tensor = checkpoint(self._transform, x, is_valid, use_reentrant=False)

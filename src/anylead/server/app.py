@@ -1,5 +1,6 @@
 """The routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -16,10 +17,11 @@ from anylead.errors import AnyleadError, CheckpointError, MissingPackageError
 from anylead.inference.inputs import check
 from anylead.leads import parse_leads
 from anylead.records import Record
-from anylead.server import answers, reading, schema
+from anylead.server import answers, reader, reading, schema
+from anylead.server.connections import Complaints
 from anylead.server.examples import EXAMPLES, example
 from anylead.server.gate import Gate
-from anylead.server.limits import RefusalError
+from anylead.server.limits import RefusalError, short
 from anylead.server.service import Service, visible
 
 PAGE_FILES = {
@@ -83,7 +85,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(Complaints())
+        warming = asyncio.create_task(reader.start(service.processes))
         yield
+        warming.cancel()
         await service.stop()
 
     app = FastAPI(
@@ -273,7 +278,7 @@ def _records_of(service: Service) -> Any:
             found = await service.aside(lambda: reading.from_json(body, limits))
         elif kind == "multipart/form-data":
             uploads, facts = await _form(request, service)
-            found = await service.aside(lambda: reading.from_files(uploads, facts, limits))
+            found = await reading.from_files(uploads, facts, limits, service.processes)
         else:
             raise RefusalError(415, "want application/json, or multipart/form-data with files")
         reading.check_amount(found, limits)
@@ -334,7 +339,7 @@ async def _as_answer(_: Request, error: Exception) -> JSONResponse:
         first = error.errors()[0]
         message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     retry = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse({"error": message}, status, headers=retry)
+    return JSONResponse({"error": short(message)}, status, headers=retry)
 
 
 def _describe_bodies(app: FastAPI) -> None:

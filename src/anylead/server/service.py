@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from anyio import CapacityLimiter
 from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, explain
@@ -84,7 +85,8 @@ class Service:
         model.batch_size = self.limits.batch_windows
         # One thread: passes one after another are faster than side by side on the same cores.
         self._model_thread = ThreadPoolExecutor(1, "anylead-model")
-        self._readers = ThreadPoolExecutor(_READERS, "anylead-reader")
+        self.processes = CapacityLimiter(_READERS)  # that read files
+        self._threads = ThreadPoolExecutor(_READERS, "anylead-thread")
         self._explainer = ThreadPoolExecutor(1, "anylead-explainer")
         observe = self.metrics.batches.observe
         self._logits = Batcher(model.logits, self._model_thread, self.limits, observe)
@@ -95,12 +97,12 @@ class Service:
         """Let go of threads; what is running is waited for."""
         await self._logits.stop()
         await self._vectors.stop()
-        for executor in (self._model_thread, self._readers, self._explainer):
+        for executor in (self._model_thread, self._threads, self._explainer):
             executor.shutdown(cancel_futures=True)
 
     async def aside(self, work: Callable[[], Result]) -> Result:
         """Run what takes long beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def prepare(
         self, records: Sequence[Record], use_leads: str | None

@@ -31,7 +31,7 @@ from anylead.store.manifest import (
     Shard,
     parse_manifest,
 )
-from anylead.store.schema import INDEX, METADATA
+from anylead.store.schema import INDEX, METADATA, VERSION
 from anylead.store.writer import ShardWriter
 
 _JOURNAL = "journal"
@@ -248,7 +248,8 @@ def private_value(folder: Path, name: str, make: str) -> str:
 
 
 def _begin_or_go_on(journal: Path, plan: Plan, folder: Path) -> None:
-    wanted = {**_settings_of(plan), **asdict(plan.preprocess)}
+    # Shards of two versions of the store cannot stand side by side.
+    wanted = {**_settings_of(plan), **asdict(plan.preprocess), "store_version": VERSION}
     path = journal / _PLAN
     if not path.is_file():
         write_text(path, json.dumps(wanted))

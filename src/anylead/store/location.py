@@ -34,8 +34,15 @@ class Folder:
     def text(self, name: str) -> str:
         """The content of a file; StoreError where the folder holds no finished store."""
         path = self.folder / name
-        if path.is_file():
-            return path.read_text()
+        try:
+            if path.is_file():
+                return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise StoreError(f"{path}: is damaged; copy the store again or prepare it again") from (
+                None
+            )
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from None
         if (self.folder / "journal").is_dir():
             raise StoreError(
                 f"{self.folder}: not finished; run the same prepare command again, it goes on"

@@ -1,5 +1,7 @@
 """Which recordings train, which choose the model, which test it."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,31 @@ def split_rows(
         name: np.flatnonzero(is_chosen & is_wanted)
         for name, is_chosen in zip(SPLITS, chosen, strict=True)
     }
+
+
+def shared_patients(
+    rows: Mapping[str, NDArray[np.int64]], patient: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Patients that are in more than one split.
+
+    Args:
+        rows: split -> its rows.
+        patient: (record,) equal numbers are one person, from 0 on.
+    """
+    num_sides = np.zeros(patient.max(initial=-1) + 1, dtype=np.int64)
+    for chosen in rows.values():
+        is_here = np.zeros(len(num_sides), dtype=bool)
+        is_here[patient[chosen]] = True
+        num_sides += is_here
+    return np.flatnonzero(num_sides > 1)
+
+
+def told_shared(number: int, names: Sequence[str]) -> str:
+    """A few words about patients that are on several sides of a split."""
+    are = "1 patient" if number == 1 else f"{number} patients"
+    return (
+        f"{are} on more than one side ({', '.join(names)}{', ...' if number > len(names) else ''})"
+    )
 
 
 def by_draw(draw: NDArray[np.uint32]) -> NDArray[np.str_]:

@@ -1,6 +1,7 @@
-"""The parts of a model that a checkpoint describes."""
+"""From a checkpoint to the parts of a model, and a hash of what decides its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -23,12 +24,25 @@ def filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]
 
 
 def preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:
-    """The preprocessing that a model expects.
+    """What the model expects of signals.
 
     Raises:
-        CheckpointError: it is not told, or makes no sense.
+        CheckpointError: the description does not say.
     """
     try:
         return PreprocessConfig(**description["preprocess"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"no usable preprocessing in the checkpoint ({error})") from error
+
+
+def fingerprint(tensors: Mapping[str, Tensor], settings: Sequence[object]) -> str:
+    """SHA-256 of weights and settings."""
+    digest = sha256()
+    for setting in settings:
+        digest.update(repr(setting).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        # Flat, since a single number (such as a count of batches) has no bytes to view.
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

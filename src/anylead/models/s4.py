@@ -1,0 +1,129 @@
+"""S4: a long convolution whose kernel is a linear state space (Gu et al. 2022, arXiv:2111.00396).
+
+Complex numbers are pairs of reals in the last axis of a tensor; of each pair of conjugates one is
+kept. The state matrix is diagonal minus a rank of one: A = diag(w) - P Q^T.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, gelu, glu
+
+
+class S4(nn.Module):
+    """Causal convolution of each channel, GELU, then a gated dense layer.
+
+    Args:
+        dim: channels.
+        num_states: of each channel; even.
+        length: longest sequence; `C` is stored as it belongs to this length.
+    """
+
+    w: Tensor
+    P: Tensor
+    B: Tensor
+    Q: Tensor
+
+    def __init__(self, dim: int, num_states: int, length: int):
+        super().__init__()
+        self.length = length
+        for name, value in zip("wPB", hippo_legs(num_states), strict=True):
+            shape = (dim, *value.shape[1:]) if name == "w" else (1, dim, *value.shape[1:])
+            self.register_buffer(name, value.expand(shape).contiguous())
+        self.register_buffer("Q", self.P * torch.tensor([1.0, -1.0]))  # the conjugate
+        self.C = nn.Parameter(math.sqrt(0.5) * torch.randn(1, dim, num_states // 2, 2))
+        steps = math.log(0.001) + torch.rand(dim) * math.log(100)
+        self.log_step = nn.Parameter(steps)
+        self.skip = nn.Parameter(torch.randn(dim))
+        self.output = nn.Linear(dim, 2 * dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, token, dim) -> (rows, token, dim); a token sees itself and those before.
+
+        Raises:
+            ValueError: longer than `length`.
+        """
+        num = x.shape[1]
+        if num > self.length:
+            raise ValueError(f"{num} tokens, want at most {self.length}")
+        kernel = self.kernel()[:, :num]
+        with torch.autocast(x.device.type, enabled=False):
+            signal = x.float().transpose(1, 2)  # (rows, dim, token)
+            mixed = _convolve(signal, kernel) + self.skip[:, None] * signal
+        return glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+
+    def kernel(self) -> Tensor:
+        """(dim, length) float32: the answer to an impulse, from its spectrum, in double."""
+        w, P, B, Q, C = (
+            torch.view_as_complex(t.double()) for t in (self.w, self.P, self.B, self.Q, self.C)
+        )
+        step = self.log_step.double().exp()
+        turn = torch.arange(self.length // 2 + 1, device=w.device, dtype=torch.float64)
+        root = torch.polar(torch.ones_like(turn), -2 * math.pi / self.length * turn)
+        node = 2 * (1 - root[:-1]) / (1 + root[:-1])  # the last is a pole for an even length
+        pole = w[:, :, None] * step[:, None, None]  # (dim, state, 1)
+
+        def cauchy(v: Tensor) -> Tensor:
+            v = v[0][:, :, None]
+            both = v / (node - pole) + v.conj() / (node - pole.conj())
+            return both.sum(dim=1) * step[:, None]
+
+        spectrum = cauchy(B * C) - cauchy(B * Q) * cauchy(P * C) / (1 + cauchy(P * Q))
+        spectrum = spectrum * 2 / (1 + root[:-1])
+        last = step * (B * C)[0].real.sum(dim=1)  # the limit at -1
+        spectrum = torch.cat([spectrum, torch.complex(last, torch.zeros_like(last))[:, None]], 1)
+        return torch.fft.irfft(spectrum, self.length).float()
+
+
+class FrozenS4(nn.Module):
+    """An S4 layer with its kernel computed, as a plain convolution.
+
+    Args:
+        layer: what it replaces.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, layer: S4):
+        super().__init__()
+        kernel = layer.kernel().detach()
+        kernel[:, 0] += layer.skip.detach()
+        self.register_buffer("kernel", kernel.flip(1)[:, None].contiguous())
+        self.output = layer.output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, token, dim) -> (rows, token, dim)."""
+        num = x.shape[1]
+        signal = nn.functional.pad(x.transpose(1, 2), (num - 1, 0))
+        mixed = conv1d(signal, self.kernel[:, :, -num:], groups=x.shape[2])
+        return glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+
+
+def hippo_legs(num_states: int) -> tuple[Tensor, Tensor, Tensor]:
+    """w, P and B of HiPPO-LegS in its eigenvectors, (1, num_states / 2, 2) each.
+
+    A + P P^T is -1/2 on the diagonal and skew-symmetric beside it (arXiv:2111.00396, appendix C).
+    """
+    n = np.arange(num_states)
+    root = np.sqrt(2 * n + 1)
+    matrix = -np.tril(root[:, None] * root, -1) - np.diag(n + 1)
+    rank_one = np.sqrt(n + 0.5)
+    skew = matrix + rank_one[:, None] * rank_one + 0.5 * np.eye(num_states)
+    values, vectors = np.linalg.eigh(-1j * skew)
+    kept = values > 0
+    basis = vectors[:, kept].conj().T
+    state = -0.5 + 1j * values[kept]
+    parts = (state, basis @ rank_one, basis @ root)
+    w, P, B = (
+        torch.from_numpy(np.stack([v.real, v.imag], axis=1)[None].astype(np.float32)) for v in parts
+    )
+    return w, P, B
+
+
+def _convolve(signal: Tensor, kernel: Tensor) -> Tensor:
+    """(rows, dim, token) * (dim, token) -> (rows, dim, token), by the convolution theorem."""
+    num = signal.shape[2]
+    spectrum = torch.fft.rfft(signal, 2 * num) * torch.fft.rfft(kernel, 2 * num)
+    return torch.fft.irfft(spectrum, 2 * num)[..., :num]

@@ -1,0 +1,103 @@
+"""What encoders with a fixed window share: rows of one length run together, one scale for leads."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from anylead.models.encoder import Encoded
+
+# A set of leads that moves by less than this has no scale.
+_CONSTANT = 1e-6
+
+
+def by_length(
+    encode: Callable[[Tensor, Tensor], Tensor],
+    signal: Tensor,
+    num_samples: Tensor | None,
+    has_lead: Tensor | None,
+    shortest: int,
+) -> Encoded:
+    """Encode each row at its own length, so that padding can reach nothing.
+
+    Args:
+        encode: (rows, 12, time) and (rows, 12) bool -> (rows, frame, dim).
+        signal: (rows, 12, time), zero where missing or padded.
+        num_samples: (rows,) valid samples; None: all.
+        has_lead: (rows, 12) bool; None: all present.
+        shortest: samples of which the encoder makes a frame; a shorter row is padding only.
+    """
+    if has_lead is None:
+        has_lead = torch.ones(signal.shape[:2], dtype=torch.bool, device=signal.device)
+    if num_samples is None:
+        return Encoded(encode(signal, has_lead), None)
+    lengths = num_samples.unique().tolist()
+    if lengths == [signal.shape[2]]:
+        return Encoded(encode(signal, has_lead), None)
+    rows, contexts = [], []
+    for length in lengths:
+        chosen = (num_samples == length).nonzero()[:, 0]
+        rows.append(chosen)
+        seen = max(length, shortest)  # what is too short is encoded too, and then left out
+        contexts.append(encode(signal[chosen, :, :seen], has_lead[chosen]))
+    num_frames = max(context.shape[1] for context in contexts)
+    padded = torch.cat(
+        [
+            torch.nn.functional.pad(context, (0, 0, 0, num_frames - context.shape[1]))
+            for context in contexts
+        ]
+    )
+    num_valid = torch.tensor(
+        [
+            context.shape[1] if length >= shortest else 0
+            for length, context, chosen in zip(lengths, contexts, rows, strict=True)
+            for _ in range(len(chosen))
+        ],
+        device=signal.device,
+    )
+    order = torch.cat(rows).argsort()
+    frame = torch.arange(num_frames, device=signal.device)
+    return Encoded(padded[order], frame >= num_valid[order, None])
+
+
+def standardize(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
+    """One mean and one standard deviation for all samples of all present leads of a row.
+
+    Args:
+        signal: (rows, lead, time).
+        has_lead: (rows, lead) bool; missing leads are zero afterwards.
+        eps: added to the deviation.
+    """
+    present = has_lead[:, :, None].to(signal.dtype)
+    count = (present.sum(dim=(1, 2), keepdim=True) * signal.shape[2]).clamp(min=1)
+    mean = (signal * present).sum(dim=(1, 2), keepdim=True) / count
+    centred = (signal - mean) * present
+    deviation = (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
+    return centred / (deviation + eps) * (deviation > _CONSTANT)
+
+
+def to_unit_range(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
+    """One minimum and one maximum over all present leads of a row become 0 and 1.
+
+    A missing lead lies where 0 mV lies.
+
+    Args:
+        signal: (rows, lead, time) mV, zero where missing.
+        has_lead: (rows, lead) bool.
+        eps: added to the range.
+    """
+    is_present = has_lead[:, :, None]
+    low = torch.where(is_present, signal, torch.inf).amin(dim=(1, 2), keepdim=True)
+    high = torch.where(is_present, signal, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    has_any = is_present.any(dim=1, keepdim=True)
+    low, high = torch.where(has_any, low, 0.0), torch.where(has_any, high, 0.0)
+    # The same rule for a flat row as for any: what is left of it is 0.
+    return (signal - low) / (high - low + eps)
+
+
+def sine_table(num: int, dim: int) -> Tensor:
+    """(num, dim) float64: sines of position * 10000 ** (-2k / dim), then the cosines."""
+    half = dim // 2
+    frequency = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = torch.arange(num, dtype=torch.float64)[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
