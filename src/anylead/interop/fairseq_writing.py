@@ -129,6 +129,10 @@ def _check(description: Mapping[str, Any], kind: Kind, encoder: Mapping[str, Any
     for name in ("completes_limb_leads", "knows_leads"):
         if encoder.get(name):
             raise CheckpointError(f"encoder with {name}: fairseq-signals has no such thing")
+    if encoder.get("stem", "plain") != "plain":
+        raise CheckpointError(
+            f"encoder with stem {encoder['stem']!r}: fairseq-signals has plain convolutions only"
+        )
     if kind == "pretraining" and "local" not in description:
         raise CheckpointError(
             "pre-trained without masked prediction: fairseq-signals has no such model"

@@ -4,7 +4,7 @@ Oh et al. 2022, arXiv:2203.06889, section 3; Baevski et al. 2020, arXiv:2006.114
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.dropout import Dropout
 from anylead.models.feature_extractor import ConvFeatureExtractor
+from anylead.models.layer_norm_features import LayerNormFeatureExtractor
 from anylead.models.limb_completion import LimbCompletion
 from anylead.models.positional import ConvPosition
 from anylead.models.transformer import TransformerLayer
@@ -35,6 +36,8 @@ class EncoderConfig:
         activation_dropout: inside the feed-forward networks.
         input_dropout: on the projected features.
         feature_grad_scale: gradients into the convolutions are multiplied by it.
+        stem: "plain" convolutions, the first normalized over each recording (the published code's);
+            "layer_norm": each normalized over its channels, frame by frame (the paper's text).
         completes_limb_leads: fill in limb leads that follow from two present ones (exact in mV).
         knows_leads: add to each frame a learned vector that tells which leads are present.
         norm_first: normalize before each part of a layer and after the last one, instead of after
@@ -53,11 +56,16 @@ class EncoderConfig:
     activation_dropout: float = 0.0
     input_dropout: float = 0.1
     feature_grad_scale: float = 0.1
+    stem: Literal["plain", "layer_norm"] = "plain"
     completes_limb_leads: bool = False
     knows_leads: bool = False
     norm_first: bool = False
 
 
+STEMS: dict[str, type[ConvFeatureExtractor] | type[LayerNormFeatureExtractor]] = {
+    "plain": ConvFeatureExtractor,
+    "layer_norm": LayerNormFeatureExtractor,
+}
 ENCODER_SIZES: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(
         ((32, 2, 2),) * 4,
@@ -99,7 +107,7 @@ class Encoder(nn.Module):
         self.dim = config.dim
         self.feature_dim = feature_dim
         self.completion = LimbCompletion() if config.completes_limb_leads else None
-        self.feature_extractor = ConvFeatureExtractor(NUM_LEADS, config.conv_layers)
+        self.feature_extractor = STEMS[config.stem](NUM_LEADS, config.conv_layers)
         self.feature_norm = nn.LayerNorm(feature_dim)
         self.feature_projection = nn.Linear(feature_dim, config.dim)
         self.input_dropout = Dropout(config.input_dropout)

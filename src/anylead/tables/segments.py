@@ -43,6 +43,7 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         out=out,
         preprocess=PreprocessConfig(sample_rate=store.manifest.sample_rate),
         num_workers=1,
+        allow_shared_patients=True,  # what it is for
     )
     prepare.run(recipe, console, corpus)
 
@@ -63,11 +64,14 @@ def _read(item: Item, location: str, segment: int) -> Record:
     length = min(segment, int(store.num_samples[row]))
     counts = store.read(np.array([row]), np.array([number * segment]), length)[0]
     has_lead = store.has_lead[row]
-    labels = {}
+    labels, unknown = {}, {}
     for task, names in store.manifest.label_names.items():
-        label, is_labelled = _label_table(location, task)
-        if is_labelled[row]:
+        label, is_known = _label_table(location, task)
+        if is_known[row].any():
             labels[task] = tuple(n for n, hot in zip(names, label[row], strict=True) if hot)
+            unknown[task] = tuple(
+                n for n, known in zip(names, is_known[row], strict=True) if not known
+            )
     return Record(
         signal=(counts * store.scale[row][:, None]).astype(np.float32)[has_lead],
         leads=tuple(name for name, present in zip(LEADS, has_lead, strict=True) if present),
@@ -75,6 +79,7 @@ def _read(item: Item, location: str, segment: int) -> Record:
         record_id=record_id,
         patient_id=store.patient_id[row],
         labels=labels,
+        unknown={task: names for task, names in unknown.items() if names},
         split=_split(record_id),
         unit="mV" if store.unit[row] == "mV" else "NU",
     )
