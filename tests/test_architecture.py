@@ -17,21 +17,13 @@ SHARED = {
     "methods": {"pretraining", "views"},
     "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
-    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
+    "datasets": {
+        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
+        "sources",
+    },
     "formats": {
-        *(
-            "assemble",
-            "beside",
-            "channels",
-            "clinical",
-            "guard",
-            "matlab_values",
-            "sandbox",
-            "sidecar",
-            "units",
-        ),
-        "wfdb_header",
-        "wfdb_samples",
+        *("assemble", "beside", "channels", "clinical", "guard", "matlab_values", "sandbox"),
+        *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).
@@ -44,6 +36,7 @@ PAIRS = {
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),
     *("commands/prepare.py", "commands/inspect.py", "commands/convert_ecg.py"),
+    "commands/verify.py",
 )
 
 

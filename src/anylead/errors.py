@@ -15,7 +15,7 @@ class FormatError(AnyleadError):
     """A file that cannot be read as an ECG; the message starts with its path."""
 
 
-class SourceError(FormatError):
+class SourceError(AnyleadError):
     """A file that could not be read just now: disk, network or machine failed, not the file."""
 
 

@@ -359,9 +359,9 @@ def test_a_flipped_bit_in_the_samples_is_told_by_whoever_reads_them(make, folder
     begin = shard.read_bytes().index(signal)
     read_all(store)
     flip(shard, begin + len(signal) // 2)
-    with pytest.raises(StoreError, match="shard-000001.arrow is damaged"):
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
         read_all(store)
-    with pytest.raises(StoreError, match="shard-000001.arrow is damaged"):
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
         Store.open(store).verify()
 
 
@@ -463,3 +463,24 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
     assert store.labels("rhythm")[0].sum(axis=0).tolist() == [num // 2, num // 2]
     assert sum(len(rows) for rows in store.split_rows("rhythm").values()) == num
     assert time.process_time() - begin < 5
+
+
+def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(store):
+    joined, is_known = store.labels("form+rhythm")
+    assert store.label_names("form+rhythm") == (
+        "form/ABQRS",
+        "form/PVC",
+        "rhythm/AFIB",
+        "rhythm/SR",
+    )
+    for columns, task in ((slice(0, 2), "form"), (slice(2, 4), "rhythm")):
+        single, is_single_known = store.labels(task)
+        np.testing.assert_array_equal(joined[:, columns], single)
+        np.testing.assert_array_equal(is_known[:, columns], is_single_known)
+        assert (~is_single_known).any()
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate(list(store.split_rows("form+rhythm", "hash").values()))),
+        np.flatnonzero(is_known.any(axis=1)),
+    )
+    with pytest.raises(StoreError, match="no label task 'nothing'"):
+        store.labels("form+nothing")

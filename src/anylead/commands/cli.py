@@ -33,10 +33,12 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
+    "verify": Verb("verify", "whether a store is whole, byte by byte", ("store",)),
     "inspect": Verb("inspect", "what is in a folder of ECGs", ("root",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "pack": Verb("pack", "a run -> a model that knows its scores with any leads", ("model",)),
     "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)

@@ -72,8 +72,9 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     runs, scores = [], []
     for folder, checkpoint in zip(folders, checkpoints, strict=True):
         opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        scores += [opened.score(lead_set) for lead_set in recipe.lead_sets.split()]
-        runs.append(opened)
+        for of_task in opened.by_task():
+            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
+            runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
     print_scores(scores, Console())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import save_checkpoint
+from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -24,7 +24,16 @@ from anylead.leads import LEAD_SETS, parse_leads
 from anylead.loading import Crop, TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
-from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup, Verdict
+from anylead.tasks import (
+    TASKS,
+    AverageConfig,
+    IdentityConfig,
+    LabelConfig,
+    Run,
+    TaskParts,
+    TaskSetup,
+    Verdict,
+)
 from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig
@@ -69,6 +78,7 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
+        average: of the weights over the steps, and what it teaches; for classification.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -85,6 +95,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    average: AverageConfig = field(default_factory=AverageConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
@@ -146,6 +157,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             labels=recipe.labels,
             identity=recipe.identity,
             seed=recipe.train.seed,
+            average=recipe.average,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
@@ -223,7 +235,7 @@ class _Choice:
             verdicts |= {name: self._verdict(name) for name in self.others}
             save_checkpoint(
                 self.folder,
-                self.setup.module.state_dict(),
+                self.setup.weights(),
                 self._describe(progress, join_verdicts(verdicts, self.label_names)),
             )
         return {self.setup.score_name: score}
@@ -257,7 +269,21 @@ class _Choice:
                 "verb": "finetune",
                 "recipe": asdict(self.recipe),
                 "steps": progress.step,
+                "pretraining": _pretraining(self.recipe.model.checkpoint),
                 self.setup.score_name: progress.facts["best_score"],
                 "best_of_set": progress.facts["best_of_set"],
             },
         }
+
+
+def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
+    """How the encoder that was started from was made."""
+    if checkpoint is None:
+        return None
+    described = load_checkpoint(Path(checkpoint)).description
+    provenance = described.get("provenance", {})
+    return {
+        "method": provenance.get("recipe", {}).get("method"),
+        "steps": provenance.get("steps"),
+        "data": described.get("data"),
+    }

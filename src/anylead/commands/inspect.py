@@ -59,6 +59,7 @@ class Summary:
         patients: by patient; recordings without one are not counted.
         problems: recording and reason.
         note: about the table.
+        table: what the table says, in several lines.
     """
 
     num_files: int = 0
@@ -74,6 +75,7 @@ class Summary:
     patients: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str]] = field(default_factory=list)
     note: str = ""
+    table: str = ""
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Summary:
@@ -91,7 +93,9 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
         patient_column=recipe.patient_column,
         label_columns=recipe.label_columns,
     )
-    summary = Summary(num_files=len(corpus.items), note=corpus.note)
+    lines = [corpus.summary, corpus.shared_patients and f"warning: {corpus.shared_patients}"]
+    table = "\n".join(line for line in lines if line)
+    summary = Summary(num_files=len(corpus.items), note=corpus.note, table=table)
     step = max(1, -(-len(corpus.items) // recipe.max_files)) if recipe.max_files > 0 else 1
     same: dict[bytes, list[str]] = {}
     chosen = corpus.items[::step]
@@ -135,8 +139,8 @@ def _print(console: Console, summary: Summary) -> None:
         f" {len(summary.problems):,} with problems",
         highlight=False,
     )
-    if summary.note:
-        console.print(summary.note, highlight=False)
+    for text in filter(None, (summary.note, summary.table)):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     counted: dict[str, Counter[str]] = {
         "format": summary.formats,
         "leads": summary.leads,

@@ -14,7 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,25 +25,27 @@ from rich.progress import (
 from threadpoolctl import threadpool_limits
 
 from anylead import datasets
-from anylead.datasets import Item
+from anylead.commands.prepare_shard import Job, prepare_item
 from anylead.engines.workers import Engine, run_pieces
-from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
-from anylead.inference.inputs import restrict
-from anylead.leads import LEADS, parse_leads
+from anylead.errors import (
+    DatasetError,
+    RecipeError,
+    StoreError,
+)
+from anylead.leads import parse_leads
 from anylead.records import Record
 from anylead.signals import (
     Prepared,
     PreprocessConfig,
     Quality,
-    preprocess,
-    with_frank,
-    without_leads,
 )
-from anylead.store import Manifest, build
+from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
 from anylead.store.manifest import REJECTED_FILE
+from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Recipe:
         drop_leads_with: names of `anylead.signals.Quality`; a lead that has one counts as missing.
         rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5"; of the dataset `folder`.
         engine: "processes" on this machine, or "ray" on a cluster that shares the folders.
+        allow_shared_patients: take a split of the dataset's own that has patients on several
+            sides; scores then flatter.
+        skip_unreadable: leave out recordings that could not be read for a fault of disk, network
+            or machine; else the run ends unfinished, and goes on with them when started again.
     """
 
     dataset: str
@@ -78,20 +83,8 @@ class Recipe:
     leads: str | None = None
     rename: str = ""
     engine: Engine = "processes"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker process needs for one shard."""
-
-    folder: Path
-    number: int
-    items: Sequence[Item]
-    read: Callable[[Item], Record]
-    preprocess: PreprocessConfig
-    dropped_flags: Quality
-    salt: str | None
-    leads: tuple[str, ...] | None = None
+    allow_shared_patients: bool = False
+    skip_unreadable: bool = False
 
 
 def run(
@@ -120,9 +113,18 @@ def run(
         recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
     if corpus is None:
         corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
-    plan = _plan(recipe, corpus.items)
+    if corpus.shared_patients and not recipe.allow_shared_patients:
+        raise DatasetError(
+            f"{corpus.shared_patients}; mend it, leave its split column out, or"
+            " --allow_shared_patients true"
+        )
+    plan = _plan(recipe, corpus)
     manifest = build.finished_manifest(recipe.out, plan)
-    if manifest is None:
+    if manifest is not None:
+        _tell_changes(console, recipe.out, plan, manifest)
+    else:
+        if corpus.summary:
+            console.print(corpus.summary, highlight=False, markup=False, soft_wrap=True)
         with build.building(recipe.out, plan):
             salt = _salt(recipe)
             jobs = (
@@ -135,6 +137,7 @@ def run(
                     flags,
                     salt,
                     leads,
+                    recipe.skip_unreadable,
                 )
                 for number in build.unfinished_shards(recipe.out, plan)
             )
@@ -146,10 +149,13 @@ def run(
             manifest = build.finish(recipe.out, plan, corpus.label_names, corpus.note)
     build.clean_up(recipe.out)
     _tell(console, recipe.out, manifest)
+    for warning in store_warnings(Store.open(recipe.out))[:_MOST_WARNINGS]:
+        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
     return manifest
 
 
-def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
+def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
+    items = corpus.items
     per_shard = recipe.records_per_shard
     if per_shard <= 0:
         per_shard = min(_LARGEST_SHARD, max(32, -(-len(items) // 64)))
@@ -163,10 +169,31 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
             "drop_leads_with": sorted(recipe.drop_leads_with),
             # Only where asked for, so that stores begun before go on.
             **({} if recipe.leads is None else {"leads": list(parse_leads(recipe.leads))}),
+            **({"allow_shared_patients": True} if recipe.allow_shared_patients else {}),
+            **({} if corpus.sources is None else {build.SOURCES: dict(corpus.sources)}),
         },
         num_items=len(items),
         items_sha256=build.items_sha256(record_id for record_id, _ in items),
         records_per_shard=per_shard,
+    )
+
+
+def _tell_changes(console: Console, out: Path, plan: Plan, manifest: Manifest) -> None:
+    """Say when the files are not those that a finished store was made from."""
+    then, now = manifest.settings.get(build.SOURCES), plan.settings.get(build.SOURCES)
+    if then is None or now is None or then == now:
+        return
+    what = (
+        f"{then['bytes']:,} bytes then, {now['bytes']:,} now"
+        if then["bytes"] != now["bytes"]
+        else "some were written since"
+    )
+    console.print(
+        f"warning: {out}: its files have changed since it was made ({what}); to take that in,"
+        " delete it and prepare it again",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -306,64 +333,13 @@ def _work(job: Job) -> None:
 def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
     def results() -> Iterator[tuple[Record, Prepared] | Rejected]:
         for item in job.items:
-            yield _prepare_item(item, job)
+            yield prepare_item(item, job)
             counter.value += 1
             tell()
 
     # Small products: more BLAS threads than workers only wait for each other.
     with threadpool_limits(1, user_api="blas"):
         build.write_shard(job.folder, job.number, results())
-
-
-def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
-    record_id = item[0]
-    try:
-        record = replace(job.read(item), record_id=record_id)
-        record, prepared = _prepared(record, job)
-        if not prepared.has_lead.any():
-            return _reject(item, f"{record_id}: every lead is missing or constant", job)
-        if job.dropped_flags:
-            flagged = (prepared.quality & np.uint16(job.dropped_flags)) != 0
-            prepared = without_leads(prepared, flagged)
-            if not prepared.has_lead.any():
-                names = Quality(int(np.bitwise_or.reduce(prepared.quality)) & job.dropped_flags)
-                return _reject(item, f"{record_id}: every lead is {names.name}", job)
-    except MissingPackageError:
-        raise
-    except AnyleadError as error:
-        return _reject(item, str(error), job)
-    except OSError as error:
-        return _reject(item, f"{record_id}: cannot be read ({error.strerror or error})", job)
-    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
-        # One odd file must not end a run over a million: it is listed with what happened.
-        return _reject(item, f"{record_id}: unexpected {type(error).__name__}: {error}", job)
-    if job.salt is not None:
-        patient = None if record.patient_id is None else _hashed(record.patient_id, job.salt)
-        record = replace(record, record_id=_hashed(record_id, job.salt), patient_id=patient)
-    return record, prepared
-
-
-def _prepared(record: Record, job: Job) -> tuple[Record, Prepared]:
-    """A recording ready for a model, with the wanted ones of its leads."""
-    if job.leads is None:
-        return record, preprocess(record, job.preprocess)
-    full = with_frank(record, job.preprocess)
-    prepared = preprocess(restrict(full, job.leads), job.preprocess)
-    estimated = [name in full.leads and name not in record.leads for name in LEADS]
-    prepared.quality[estimated & prepared.has_lead] |= np.uint16(Quality.DERIVED)
-    return record, prepared
-
-
-def _reject(item: Item, reason: str, job: Job) -> Rejected:
-    reason = " ".join(reason.split())
-    if job.salt is None:
-        return Rejected(item[0], reason)
-    # Names of files may hold names of people: what comes before the colon goes.
-    return Rejected(_hashed(item[0], job.salt), reason.rpartition(item[0])[2].lstrip(".: "))
-
-
-def _hashed(identifier: str, salt: str) -> str:
-    return hashlib.sha256(f"{salt} {identifier}".encode()).hexdigest()[:20]
 
 
 def _tell(console: Console, out: Path, manifest: Manifest) -> None:

@@ -19,7 +19,12 @@ from anylead.commands.parts import (
 from anylead.errors import RecipeError
 from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
-from anylead.models import MaskedPredictionConfig, describe_encoder
+from anylead.models import (
+    LatentPredictionConfig,
+    MaskedPredictionConfig,
+    SignalPredictionConfig,
+    describe_encoder,
+)
 from anylead.store import Store
 from anylead.training.fit import fit, micro_batches
 from anylead.training.loop import mean_loss
@@ -55,6 +60,8 @@ class Recipe:
         data: which recordings.
         encoder: which encoder, where no checkpoint gives one.
         local: settings of the local contrast.
+        latent: settings of the latent objective (data2vec).
+        signal: settings of the objective that draws the signal.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -75,6 +82,8 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
     local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    latent: LatentPredictionConfig = field(default_factory=LatentPredictionConfig)
+    signal: SignalPredictionConfig = field(default_factory=SignalPredictionConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -142,6 +151,7 @@ def build(recipe: Recipe, store: Store | None = None) -> Pretraining:
         recipe.local,
         recipe.temperature,
         build_augmentation([keep, *(for_local or [])]),
+        recipe.signal if method.local == "signal" else recipe.latent,
     )
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from anylead.datasets.cells import flag, number
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, flag, number, required_file, table
+from anylead.datasets.layout import corpus_folder, required_file, table
 from anylead.errors import DatasetError, FormatError, MissingPackageError
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -30,8 +31,9 @@ class Row:
 
     path: Path
     place: int
-    patient_id: str
-    labels: tuple[str, ...] | None
+    patient_id: str | None
+    labels: tuple[str, ...]
+    unknown: tuple[str, ...]
     age: float | None
     is_male: bool | None
 
@@ -66,8 +68,9 @@ def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
         details = Row(
             path=root / part,
             place=place_of[part, exam],
-            patient_id=row["patient_id"],
-            labels=_labels(path, row),
+            patient_id=row["patient_id"] or None,
+            labels=tuple(name for name in CLASSES if _flag(path, row, name)),
+            unknown=tuple(name for name in CLASSES if not row[name]),
             age=number(row["age"]),
             is_male=_flag(path, row, "is_male"),
         )
@@ -96,20 +99,14 @@ def read(item: Item, millivolts: float = 1.0) -> Record:
         sample_rate=_RATE,
         record_id=record_id,
         patient_id=row.patient_id,
-        labels={} if row.labels is None else {"code15": row.labels},
+        labels={} if len(row.unknown) == len(CLASSES) else {"code15": row.labels},
+        unknown={"code15": row.unknown} if 0 < len(row.unknown) < len(CLASSES) else {},
         age=row.age,
         sex=None if row.is_male is None else "male" if row.is_male else "female",
     )
 
 
-def _labels(path: Path, row: dict[str, str]) -> tuple[str, ...] | None:
-    """The classes that are true; None where one is not known."""
-    known = {name: _flag(path, row, name) for name in CLASSES}
-    return None if None in known.values() else tuple(name for name in CLASSES if known[name])
-
-
 def _exam(path: Path, text: str) -> int:
-    """An exam's number, also as a spreadsheet or pandas writes it ("1169160.0")."""
     exam = number(text)
     if exam is None or exam != int(exam):
         raise DatasetError(f"{path}: exam_id {text!r}; want a whole number")
@@ -117,12 +114,13 @@ def _exam(path: Path, text: str) -> int:
 
 
 def _flag(path: Path, row: dict[str, str], name: str) -> bool | None:
-    try:
-        return flag(row[name])
-    except ValueError as error:
+    """What a column of True and False says; None where the cell is empty."""
+    told = flag(row[name])
+    if told is None and row[name]:
         raise DatasetError(
-            f"{path}: exam {row['exam_id']}: {name} is {error}; want True or False"
-        ) from None
+            f"{path}: exam {row['exam_id']}: {name} is {row[name]!r}; want True or False"
+        )
+    return told
 
 
 def _exam_ids(path: Path) -> list[int]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anylead.datasets.cells import number, split_labels
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
+from anylead.datasets.layout import corpus_folder, required_file, table
 from anylead.errors import FormatError, MissingPackageError
 from anylead.formats.wfdb import parse_sex
 from anylead.leads import LEADS
@@ -23,7 +24,7 @@ class Row:
     """What metadata.csv says about a record."""
 
     path: Path
-    patient_id: str
+    patient_id: str | None
     labels: tuple[str, ...]
     age: float | None
     sex: str
@@ -43,7 +44,7 @@ def corpus(root: Path | None) -> Corpus:
         statements = (each.partition("+")[0] for each in split_labels(row["AHA_Code"], ";"))
         details = Row(
             path=root / "records" / f"{row['ECG_ID']}.h5",
-            patient_id=row["Patient_ID"],
+            patient_id=row["Patient_ID"] or None,
             labels=tuple(dict.fromkeys(statements)),
             age=number(row["Age"]),
             sex=row["Sex"],

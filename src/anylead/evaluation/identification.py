@@ -69,6 +69,10 @@ class IdentificationRun:
     settings: Settings
     searched: dict[str, Searched] = field(default_factory=dict)
 
+    def by_task(self) -> list["IdentificationRun"]:
+        """It has one task."""
+        return [self]
+
     def score(self, lead_set: str) -> LeadSetScores:
         """Rank-1 and rank-5 accuracy and equal error rate with their intervals."""
         found = self.search(lead_set)

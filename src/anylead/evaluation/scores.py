@@ -1,7 +1,7 @@
 """What an evaluation is asked for and what it answers, whatever the task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -43,6 +43,7 @@ class LeadSetScores:
         by_class: class -> score name -> interval.
         num_records: recordings scored.
         num_left_out: recordings without any of these leads.
+        not_scored: class -> why it has no score.
     """
 
     run: str
@@ -51,6 +52,7 @@ class LeadSetScores:
     by_class: dict[str, dict[str, Interval]]
     num_records: int
     num_left_out: int
+    not_scored: dict[str, str] = field(default_factory=dict)
 
 
 class Evidence(NamedTuple):
@@ -77,6 +79,10 @@ class OpenedRun(Protocol):
     @property
     def split(self) -> str:
         """The split that is scored."""
+        ...
+
+    def by_task(self) -> "Sequence[OpenedRun]":
+        """A run for each label task that was learned."""
         ...
 
     def score(self, lead_set: str) -> LeadSetScores:
@@ -197,3 +203,5 @@ def print_scores(scores: Sequence[LeadSetScores], console: Console) -> None:
             *(f"{i.value:.3f} [{i.low:.3f}, {i.high:.3f}]" for i in row.macro.values()),
         )
     console.print(table)
+    for name, reason in scores[0].not_scored.items():
+        console.print(f"no score of {name}: {reason} in this split", markup=False, highlight=False)

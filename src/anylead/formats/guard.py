@@ -18,6 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from anylead.errors import AnyleadError, FormatError, MissingPackageError, SourceError
+from anylead.formats.search import kind
 
 # A small file may unpack to this much; a large one to EXPANSION times its own size. Bytes count as
 # they stand in memory, 8 for each sample: an ECG of 16 bits packed to a third becomes 12 times it.
@@ -100,18 +101,7 @@ def check_regular(path: Path) -> None:
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}; check the path") from error
     if not stat.S_ISREG(mode):
-        raise FormatError(f"{path}: is {_kind(mode)}; name a file")
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a pipe (FIFO)",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "no plain file")
+        raise FormatError(f"{path}: is {kind(mode)}; name a file")
 
 
 def check_size(path: Path, declared: int, found: int, what: str) -> None:

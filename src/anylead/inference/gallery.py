@@ -6,6 +6,7 @@ they are and which model made them.
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from safetensors.torch import save
 from anylead import formats
 from anylead.checkpoint import write_atomically
 from anylead.errors import CheckpointError, FormatError, MissingPackageError, RecipeError
+from anylead.formats.search import files_below, told
 from anylead.inference.model import Model
 
 FILE, FORMAT = "gallery.safetensors", 1
@@ -164,8 +166,10 @@ def ecg_files(places: Iterable[str]) -> list[Path]:
     for place in places:
         path = Path(place)
         if path.is_dir():
-            inside = sorted(item for item in path.rglob("*") if item.is_file())
-            matches = [item for item in inside if _is_ecg(item)]
+            inside = files_below(path)
+            matches = [item for item in inside.files if _is_ecg(item)]
+            if inside.skipped:
+                print(f"{place}: {told(inside.skipped)}", file=sys.stderr)
         elif any(letter in place for letter in "*?["):
             root = Path(path.anchor or ".")
             matches = sorted(root.glob(str(path.relative_to(path.anchor))))

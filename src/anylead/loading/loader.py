@@ -38,10 +38,19 @@ class Labels:
 
     label: (record, class) multi-hot.
     names: of the classes.
+    known: (record, class) False where nobody looked for the class; None where all are known.
     """
 
     label: NDArray[np.uint8]
     names: tuple[str, ...]
+    known: NDArray[np.bool_] | None = None
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """(row, class) 0 or 1 of these rows; as float32 with NaN where some are unknown."""
+        label = self.label[rows]
+        if self.known is None or self.known[rows].all():
+            return label
+        return np.where(self.known[rows], label, np.nan).astype(np.float32)
 
 
 class TrainingLoader:
@@ -164,7 +173,7 @@ def make_batch(
 
 
 def _targets(labels: Labels, rows: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(labels.label[rows]).float()
+    return torch.from_numpy(labels.of(rows)).float()
 
 
 class Prefetch:

@@ -6,7 +6,9 @@ from anylead.errors import RecipeError
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
+from anylead.methods.data2vec import DATA2VEC
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
+from anylead.methods.signal import SIGNAL
 from anylead.methods.simclr import SIMCLR
 from anylead.methods.three_kg import THREE_KG
 from anylead.methods.views import Views
@@ -15,6 +17,8 @@ from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
 
 METHODS: dict[str, Method] = {
     "wav2vec2": WAV2VEC2,
+    "data2vec": DATA2VEC,
+    "signal": SIGNAL,
     "cmsc": CMSC,
     "cmlc": CMLC,
     "cmsmlc": CMSMLC,

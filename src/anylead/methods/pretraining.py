@@ -6,7 +6,7 @@ of them run. The names follow Oh et al. 2022, arXiv:2203.06889.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,18 @@ from anylead.errors import RecipeError
 from anylead.losses.cmsc import view_pair_loss
 from anylead.losses.diversity import diversity_loss, perplexity_of_all
 from anylead.losses.info_nce import info_nce
+from anylead.losses.latent_regression import latent_regression
 from anylead.losses.nt_xent import nt_xent
+from anylead.losses.signal_regression import signal_regression
 from anylead.methods.views import Views
 from anylead.models import (
     Encoder,
+    LatentPrediction,
+    LatentPredictionConfig,
     MaskedPrediction,
     MaskedPredictionConfig,
+    SignalPrediction,
+    SignalPredictionConfig,
     mean_over_frames,
 )
 from anylead.models.masking import negative_counts, span_mask
@@ -38,7 +44,9 @@ class Method:
     Attributes:
         views: batch -> the views to be contrasted.
         contrast: a name in `CONTRASTS`.
-        local_weight: of the contrast of masked frames; 0 leaves it out.
+        local_weight: of what is asked about masked frames; 0 leaves it out.
+        local: "contrast" with the quantized features of other frames, or "latent", what an
+            averaged copy of the encoder makes of the whole recording, or "signal", its samples.
         global_weight: of the contrast of recordings; 0 leaves it out.
         shares_views: the local contrast sees these views too, in the same pass of the encoder;
             else it sees the segments as they are loaded, in a pass of its own.
@@ -49,6 +57,7 @@ class Method:
 
     views: Callable[[Batch], Views]
     contrast: str = "two_way"
+    local: Literal["contrast", "latent", "signal"] = "contrast"
     local_weight: float = 0.0
     global_weight: float = 0.0
     shares_views: bool = False
@@ -70,7 +79,7 @@ def combine(first: Method, second: Method) -> Method:
     local, contrast = (first, second) if first.local_weight else (second, first)
     if local.global_weight or contrast.local_weight or not local.local_weight:
         raise RecipeError("only a local and a global method can be joined: wav2vec2 and cmsc, say")
-    return replace(contrast, local_weight=local.local_weight)
+    return replace(contrast, local_weight=local.local_weight, local=local.local)
 
 
 class LocalPart(NamedTuple):
@@ -100,6 +109,7 @@ class Pretraining(nn.Module):
         local: settings of the local contrast.
         temperature: of the global contrast.
         local_augment: applied to the segments of a local contrast that sees other views.
+        latent: settings of a local objective that is no contrast; its class must fit `method`.
 
     Raises:
         RecipeError: both weights are zero, or the encoder has no frames to mask.
@@ -113,6 +123,7 @@ class Pretraining(nn.Module):
         local: MaskedPredictionConfig | None = None,
         temperature: float = 0.1,
         local_augment: Augmentation | None = None,
+        latent: LatentPredictionConfig | SignalPredictionConfig | None = None,
     ):
         super().__init__()
         if not method.local_weight and not method.global_weight:
@@ -122,27 +133,38 @@ class Pretraining(nn.Module):
         self.augment = augment
         self.local_augment = local_augment
         self.temperature = temperature
-        self.local: MaskedPrediction | None = None
+        self.local: MaskedPrediction | LatentPrediction | SignalPrediction | None = None
         if method.local_weight:
             if not isinstance(encoder, Encoder):
                 raise RecipeError(
                     f"{type(encoder).__name__} has no frames to mask: choose a global method such"
                     " as cmsc, or the transformer encoder"
                 )
-            config = local or MaskedPredictionConfig()
-            self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
+            if method.local == "latent":
+                given = latent if isinstance(latent, LatentPredictionConfig) else None
+                self.local = LatentPrediction(encoder, given or LatentPredictionConfig())
+            elif method.local == "signal":
+                of_signal = latent if isinstance(latent, SignalPredictionConfig) else None
+                self.local = SignalPrediction(encoder, of_signal or SignalPredictionConfig())
+            else:
+                config = local or MaskedPredictionConfig()
+                self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
 
     def forward(self, batch: Batch) -> Step:
         """One forward pass; the loss is a sum over masked frames, or over recordings."""
         method = self.method
-        views = method.views(batch)
-        views = views._replace(batch=self.augment(views.batch))
+        whole = method.views(batch)
+        views = whole._replace(batch=self.augment(whole.batch))
         if self.local is None or not isinstance(self.encoder, Encoder):
             terms = torch.tensor(len(batch.record), device=batch.signal.device)
             loss = self._contrast(self._encode(views.batch), views)
             return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
         seen = views.batch if method.shares_views else self._augment_local(batch)
-        part = self._local_part(self.encoder, self.local, seen)
+        if isinstance(self.local, LatentPrediction | SignalPrediction):
+            complete = whole.batch if method.shares_views else batch
+            part = _whole_part(self.encoder, self.local, seen, complete)
+        else:
+            part = self._local_part(self.encoder, self.local, seen)
         loss, logs = method.local_weight * part.loss, part.logs
         if method.global_weight:
             if method.shares_views:
@@ -217,3 +239,36 @@ class Pretraining(nn.Module):
                 is_valid=views.is_valid,
                 patient_positives=self.method.patient_positives,
             )
+
+
+def _whole_part(
+    encoder: Encoder, local: LatentPrediction | SignalPrediction, seen: Batch, complete: Batch
+) -> LocalPart:
+    """Predict from what is seen the complete segments, or what the averaged copy makes of them."""
+    config = local.config
+    has_lead = seen.has_lead.flatten(0, 1)
+    num_samples = None if seen.num_samples is None else seen.num_samples.flatten()
+    features = encoder.features(seen.signal.flatten(0, 1), num_samples, has_lead)
+    num_frames = features.shape[1]
+    is_padding = encoder.find_padding(num_frames, num_samples)
+    masked = span_mask(seen.row_seed(), num_frames, is_padding, config.start_prob, config.span)
+    is_masked = masked.flags(num_frames)
+    normed = encoder.feature_norm(features)
+    context = encoder.contextualize(normed, is_masked, is_padding, has_lead)
+    predicted = local(context)
+    signal, has_all = complete.signal.flatten(0, 1), complete.has_lead.flatten(0, 1)
+    if isinstance(local, SignalPrediction):
+        weight = torch.ones_like(is_masked, dtype=torch.float32)
+        target = local.target(signal, num_frames)
+    else:
+        weight = torch.where(is_masked, 1.0, local.config.visible_weight)
+        target = local.target(encoder, seen.step, signal, num_samples, has_all)
+    if is_padding is not None:
+        weight = weight.masked_fill(is_padding, 0.0)
+    if isinstance(local, SignalPrediction):
+        loss = signal_regression(predicted, target, has_all, weight)
+    else:
+        loss = latent_regression(predicted, target, weight)
+    terms = weight.sum()
+    logs = {"local": loss.detach() / terms, "target_spread": target.std()}
+    return LocalPart(loss, terms, context, is_padding, logs)

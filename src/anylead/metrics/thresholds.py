@@ -23,13 +23,15 @@ def best_f1_thresholds(
     """(class,) the threshold with the largest F1 of each class; 0.5 where a class never occurs.
 
     Args:
-        label: (record, class) 0 or 1.
+        label: (record, class) 0 or 1; NaN is unknown and left out.
         probability: (record, class); `probability >= threshold` counts as predicted.
     """
     chosen = np.full(label.shape[1], 0.5)
-    for index in np.flatnonzero(label.any(axis=0)):
+    is_known = np.isfinite(label)
+    for index in np.flatnonzero((label == 1).any(axis=0)):
+        rows = is_known[:, index]
         precision, recall, thresholds = precision_recall_curve(
-            label[:, index], probability[:, index]
+            label[rows, index], probability[rows, index]
         )
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
         chosen[index] = thresholds[np.argmax(f1[:-1])]

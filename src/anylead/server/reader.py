@@ -12,7 +12,7 @@ from pathlib import Path
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from anylead import formats
-from anylead.errors import FormatError
+from anylead.errors import FormatError, SourceError
 from anylead.formats.guard import guarded
 from anylead.records import Record
 from anylead.server.limits import Limits, RefusalError
@@ -87,6 +87,8 @@ def _read(path: Path) -> Record:
     try:
         with guarded(path, "ECG"):
             return formats.read(path)
+    except SourceError as error:
+        raise SourceError(str(error).replace(f"{path.parent}/", "")) from None
     except FormatError as error:
         message = str(error).replace(f"{path.parent}/", "")
         if formats.find_format(path) is None and _looks_pickled(path):

@@ -1,7 +1,5 @@
 """Read a store: everything about the recordings as columns, signals by crops."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -16,13 +14,12 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
+from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
 from anylead.store.splits import shared_patients, split_rows, told_shared
-
-_REMEDY = "copy the store again or prepare it again"
 
 
 class Store:
@@ -60,12 +57,12 @@ class Store:
         location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
-            _check_sizes(location.folder, manifest)
+            check_sizes(location.folder, manifest)
         file = location.file(INDEX_FILE, manifest.index_sha256)
-        with _damage_is_a_store_error(str(file)):
+        with damage_is_a_store_error(str(file)):
             mapped = pa.memory_map(str(file))
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
-                raise StoreError(f"{location}: {INDEX_FILE} is damaged; {_REMEDY}")
+                raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
         schema = INDEX_OF_VERSION_1 if manifest.version == 1 else INDEX
         if index.num_rows != manifest.num_records or index.schema != schema:
@@ -180,21 +177,40 @@ class Store:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
 
-    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of a task.
-
-        Returns:
-            (record, class) multi-hot in the order of `manifest.label_names[task]`, and (record,
-            class) whether it is known: False throughout where the recording is not labelled for
-            the task at all, and for classes that nobody looked for.
+    def label_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a label task; of tasks joined by "+" as "task/class".
 
         Raises:
             StoreError: the store has no such task.
         """
-        names = self.manifest.label_names.get(task)
-        if names is None:
+        parts = task.split("+")
+        unknown = [part for part in parts if part not in self.manifest.label_names]
+        if unknown:
             known = ", ".join(self.manifest.label_names) or "none: it is not labelled"
-            raise StoreError(f"{self.location}: no label task {task!r}; known are {known}")
+            raise StoreError(f"{self.location}: no label task {unknown[0]!r}; known are {known}")
+        if len(parts) == 1:
+            return self.manifest.label_names[task]
+        names = self.manifest.label_names
+        return tuple(f"{part}/{name}" for part in parts for name in names[part])
+
+    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of a task, or of several joined by "+".
+
+        Returns:
+            (record, class) multi-hot in the order of `label_names(task)`, and (record, class)
+            whether it is known: False throughout where the recording is not labelled for the task
+            at all, and for classes that nobody looked for.
+
+        Raises:
+            StoreError: the store has no such task.
+        """
+        self.label_names(task)  # raises
+        hot, is_known = zip(*(self._labels_of(part) for part in task.split("+")), strict=True)
+        return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+
+    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of one task; as `labels`."""
+        names = self.manifest.label_names[task]
         hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
         is_known = np.zeros(hot.shape, dtype=bool)
         labelled, rows, codes = self._named("labels", task, names)
@@ -235,9 +251,9 @@ class Store:
         Raises:
             StoreError: no such scheme or folds, or patients on several sides.
         """
-        is_wanted = np.ones(self.num_records, dtype=bool)
+        is_wanted: NDArray[np.bool_] = np.ones(self.num_records, dtype=bool)
         if task is not None:
-            is_wanted = self.labels(task)[1].any(axis=1)
+            is_wanted = np.asarray(self.labels(task)[1].any(axis=1))
         rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
         if not self.manifest.settings.get("allow_shared_patients"):
             self._refuse_shared(rows)
@@ -313,10 +329,12 @@ class Store:
 
     def _check(self, row: int, block: int, values: NDArray[np.int16], num: int) -> None:
         """Refuse samples that are not those that were written, once for each recording."""
-        if len(values) != num or (self._crc32 is not None and crc32(values) != self._crc32[row]):
+        if len(values) != num or (
+            self._crc32 is not None and crc32(values.data) != self._crc32[row]
+        ):
             name = self.manifest.shards[block >> 32].name
             raise StoreError(
-                f"{self.location}: {name} is damaged (recording {self.record_id[row]}); {_REMEDY}"
+                f"{self.location}: {name} is damaged (recording {self.record_id[row]}); {REMEDY}"
             )
         self._is_checked[row] = 1
 
@@ -347,9 +365,9 @@ class Store:
         file = self.location.file(shard.name, shard.sha256)
         if self.manifest.version == 1 and block >> 32 not in self._whole:
             if file_sha256(file) != shard.sha256:
-                raise StoreError(f"{self.location}: {shard.name} is damaged; {_REMEDY}")
+                raise StoreError(f"{self.location}: {shard.name} is damaged; {REMEDY}")
             self._whole.add(block >> 32)
-        with _damage_is_a_store_error(str(file)):
+        with damage_is_a_store_error(str(file)):
             batch = pa.ipc.open_file(pa.memory_map(str(file))).get_batch(block & 0xFFFFFFFF)
         values: NDArray[np.int16] = batch.column("signal").values.to_numpy()
         return values
@@ -380,45 +398,6 @@ def _entries(column: pa.Array, child: pa.Array) -> pa.Array:
 def _lengths(offsets: pa.Array) -> NDArray[np.int64]:
     ends: NDArray[np.int64] = offsets.to_numpy().astype(np.int64)
     return ends[1:] - ends[:-1]
-
-
-def verify_files(location: Location, manifest: Manifest) -> None:
-    """Compare every file of a store with its hash.
-
-    Raises:
-        StoreError: naming all that differ or cannot be read.
-    """
-    expected = {INDEX_FILE: manifest.index_sha256}
-    expected |= {shard.name: shard.sha256 for shard in manifest.shards}
-    damaged = []
-    for name, digest in expected.items():
-        try:
-            if file_sha256(location.file(name, digest)) != digest:
-                damaged.append(name)
-        except OSError as error:
-            damaged.append(f"{name} ({error.strerror})")
-    if damaged:
-        is_one = len(damaged) == 1
-        names = ", ".join(damaged[:10]) + (", ..." if len(damaged) > 10 else "")
-        what = f"{names} is damaged" if is_one else f"{len(damaged)} files are damaged ({names})"
-        raise StoreError(f"{location}: {what}; {_REMEDY}")
-
-
-def _check_sizes(folder: Path, manifest: Manifest) -> None:
-    for shard in manifest.shards:
-        path = folder / shard.name
-        found = path.stat().st_size if path.is_file() else None
-        if found != shard.num_bytes:
-            size = "missing" if found is None else f"{found} bytes, want {shard.num_bytes}"
-            raise StoreError(f"{path}: {size}; copy the store again or prepare it again")
-
-
-@contextmanager
-def _damage_is_a_store_error(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); prepare the store again") from None
 
 
 def _word(value: Any) -> str:

@@ -64,7 +64,7 @@ class ShardWriter:
                 "sex": record.sex,
                 "unit": record.unit,
                 "source_rate": record.sample_rate,
-                "crc32": crc32(steps),
+                "crc32": crc32(steps.data),
             }
         )
         self.num_records += 1

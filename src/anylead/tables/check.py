@@ -183,8 +183,8 @@ class _Looker:
         names: Sequence[str] = ()
         if recipe.task == "classification":
             task = str(TASKS[recipe.task].label_task(learned, recipe.labels.task))
-            names = learned.manifest.label_names[task]
-            if store.manifest.label_names.get(task) != names:
+            names = learned.label_names(task)
+            if store.label_names(task) != names:
                 raise RecipeError(f"{store.location}: has other labels for {task!r}")
         known = EVALUATIONS[recipe.task].score_names(names)
         for task in tasks:

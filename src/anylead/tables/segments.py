@@ -43,7 +43,7 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         out=out,
         preprocess=PreprocessConfig(sample_rate=store.manifest.sample_rate),
         num_workers=1,
-        allow_shared_patients=True,  # what it is for
+        allow_shared_patients=True,  # the protocol draws segments, whoever they are of
     )
     prepare.run(recipe, console, corpus)
 
@@ -70,7 +70,7 @@ def _read(item: Item, location: str, segment: int) -> Record:
         if is_known[row].any():
             labels[task] = tuple(n for n, hot in zip(names, label[row], strict=True) if hot)
             unknown[task] = tuple(
-                n for n, known in zip(names, is_known[row], strict=True) if not known
+                n for n, is_told in zip(names, is_known[row], strict=True) if not is_told
             )
     return Record(
         signal=(counts * store.scale[row][:, None]).astype(np.float32)[has_lead],
@@ -79,7 +79,7 @@ def _read(item: Item, location: str, segment: int) -> Record:
         record_id=record_id,
         patient_id=store.patient_id[row],
         labels=labels,
-        unknown={task: names for task, names in unknown.items() if names},
+        unknown=unknown,
         split=_split(record_id),
         unit="mV" if store.unit[row] == "mV" else "NU",
     )

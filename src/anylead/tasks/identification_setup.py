@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.loading.draws import Part, drawn_batches
@@ -79,6 +80,10 @@ class IdentificationSetup:
             "valid_sessions": "two recordings" if self.has_sessions else "halves of one recording",
         }
         return Verdict(score, facts)
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of the training."""
+        return self.module.state_dict()
 
     def describe(self) -> dict[str, Any]:
         """The keys of an identification checkpoint."""
