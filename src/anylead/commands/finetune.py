@@ -134,17 +134,8 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     Raises:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
-    if recipe.task not in TASKS:
-        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
-    task = TASKS[recipe.task]
-    label_task = task.label_task(store, recipe.labels.task)
-    rows = fraction_of_patients(
-        split_rows(store, recipe.data, "train", recipe.leads, label_task),
-        store.patient,
-        recipe.labels.fraction,
-        recipe.train.seed,
-    )
-    setup = task.make(
+    label_task, rows = training_rows(recipe, store)
+    setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
             train_rows=rows,
@@ -162,6 +153,20 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
     return rows, setup
+
+
+def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:
+    """The label task, and the rows to train on.
+
+    Raises:
+        RecipeError: an unknown task, or none named where there are several.
+    """
+    if recipe.task not in TASKS:
+        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
+    label_task = TASKS[recipe.task].label_task(store, recipe.labels.task)
+    rows = split_rows(store, recipe.data, "train", recipe.leads, label_task)
+    chosen = fraction_of_patients(rows, store.patient, recipe.labels.fraction, recipe.train.seed)
+    return label_task, chosen
 
 
 def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:

@@ -24,7 +24,7 @@ from anylead.models import EncoderConfig
 from anylead.store import Store
 from anylead.store.persons import persons_of, record_keys
 from anylead.tables.memory import step_bytes
-from anylead.tables.plan import Fit, Plan, Values, build_recipe, merge
+from anylead.tables.plan import ALL_LEADS, Fit, Plan, Values, build_recipe, merge
 from anylead.tasks import TASKS
 
 _SHOWN = 5
@@ -126,6 +126,7 @@ class _Looker:
         self.wanted = wanted
         self._stores: dict[str, Store] = {}
         self._recipes: dict[str, Any] = {}
+        self._modules: dict[str, Any] = {}
         self._learned: dict[str, _Learned] = {}
         self._judged: dict[str, list[str]] = {}
 
@@ -136,11 +137,28 @@ class _Looker:
 
     def recipe(self, kind: str, fit: Fit) -> Any:
         """The recipe of a run, whatever its seed."""
-        values = _without_seed(fit.values)
+        values = _alike(fit.values)
         key = json.dumps([kind, values], sort_keys=True)
         if key not in self._recipes:
             self._recipes[key] = build_recipe(_RECIPES[kind], values)
-        return self._recipes[key]
+        recipe = replace(self._recipes[key], leads=fit.values.get("leads", ALL_LEADS))
+        if kind == "finetune":
+            fraction = fit.values["labels"]["fraction"]
+            recipe = replace(recipe, labels=replace(recipe.labels, fraction=fraction))
+        return recipe
+
+    def module(self, kind: str, fit: Fit, recipe: Any) -> Any:
+        """What is trained, weightless; built once for all lead sets, seeds and shares of labels."""
+        key = json.dumps([kind, _alike(fit.values)], sort_keys=True)
+        if key not in self._modules:
+            with torch.device("meta"):
+                if kind == "pretrain":
+                    self._modules[key] = pretrain.build(recipe)
+                else:
+                    self._modules[key] = finetune.build(recipe, self.store(recipe.data.store))[
+                        1
+                    ].module
+        return self._modules[key]
 
     def learned(self, kind: str, fit: Fit) -> _Learned:
         """Rows and steps of a run, once its parts could be built, weightless."""
@@ -148,13 +166,11 @@ class _Looker:
         if key not in self._learned:
             recipe = self.recipe(kind, fit)
             store = self.store(recipe.data.store)
-            with torch.device("meta"):
-                if kind == "pretrain":
-                    module: Any = pretrain.build(recipe)
-                    rows = split_rows(store, recipe.data, "train", recipe.leads)
-                else:
-                    rows, setup = finetune.build(recipe, store)
-                    module = setup.module
+            if kind == "pretrain":
+                rows = split_rows(store, recipe.data, "train", recipe.leads)
+            else:
+                rows = finetune.training_rows(recipe, store)[1]
+            module = self.module(kind, fit, recipe)
             crop = pretrain.crop_of(recipe) if kind == "pretrain" else finetune.crop_of(recipe)
             train, data = recipe.train, recipe.data
             loader = TrainingLoader(
@@ -168,7 +184,7 @@ class _Looker:
 
     def judged(self, fit: Fit, tasks: set[str], learned: Sequence[_Learned]) -> list[str]:
         """Look at what a fine-tuned run is scored on; tells persons who were learned from."""
-        values = _without_seed(fit.values)
+        values = _alike(fit.values)
         rows = sorted({each.rows.tobytes() for each in learned})
         key = json.dumps([values, fit.evaluate, sorted(tasks), [hash(row) for row in rows]])
         if key not in self._judged:
@@ -258,3 +274,9 @@ def _check_device(name: str) -> None:
 
 def _without_seed(values: Values) -> Values:
     return merge(values, {"train": {"seed": 0}})
+
+
+def _alike(values: Values) -> Values:
+    """What runs for other lead sets, seeds and shares of the labels have in common."""
+    kept = {name: value for name, value in _without_seed(values).items() if name != "leads"}
+    return merge(kept, {"labels": {"fraction": 1.0}}) if "labels" in kept else kept
