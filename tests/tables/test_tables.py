@@ -109,7 +109,7 @@ def test_fractions_and_options_are_runs_of_their_own():
     [
         ({"rows": []}, "asks for no run"),
         ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
-        ({"training": ["both"]}, "'both': known are padded, per_lead_set, finetuned_per_lead_set"),
+        ({"training": ["both"]}, "'both'; known are padded, per_lead_set, finetuned_per_lead_set"),
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),
