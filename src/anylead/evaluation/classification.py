@@ -180,7 +180,8 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
     label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
-    module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
+    module = Classification(encoder, len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,
@@ -227,3 +228,8 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     """The evidence of one class alone."""
     arrays = {name: array[:, index : index + 1] for name, array in evidence.arrays.items()}
     return Evidence(evidence.patient, arrays, [])
+
+
+def score_names(label_names: Sequence[str]) -> list[str]:
+    """What `statistics` tells of classes of these names."""
+    return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from anylead.datasets.titles import titles
-from anylead.evaluation.classification import ClassificationRun, open_run, statistics
+from anylead.evaluation.classification import (
+    ClassificationRun,
+    open_run,
+    score_names,
+    statistics,
+)
 from anylead.evaluation.scores import (
     Evaluation,
     LeadSetScores,
@@ -155,4 +160,4 @@ def example_record(store: Store, row: int) -> Record:
     )
 
 
-CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")
+CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)
