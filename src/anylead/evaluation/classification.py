@@ -1,6 +1,6 @@
 """Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
