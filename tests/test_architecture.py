@@ -22,7 +22,16 @@ SHARED = {
         *("sources", "titles"),
     },
     "formats": {
-        *("assemble", "beside", "channels", "clinical", "guard", "matlab_values", "sandbox"),
+        *(
+            "assemble",
+            "beside",
+            "calibration",
+            "channels",
+            "clinical",
+            "guard",
+            "matlab_values",
+            "sandbox",
+        ),
         *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }
