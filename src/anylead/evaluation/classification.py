@@ -182,7 +182,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         CheckpointError: its labels are not those of the store.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     names = list(described["label_names"])
     if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")

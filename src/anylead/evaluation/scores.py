@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, StoreError
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
+from anylead.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,33 @@ def find_runs(pattern: str) -> list[Path]:
     return found
 
 
-def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
-    """The store to score on, and the scheme of its splits; that of the training on its own."""
+def open_store(checkpoint: Checkpoint, settings: Settings, run: Path) -> tuple[Store, str]:
+    """The store to score on, and the scheme of its splits; that of the training on its own.
+
+    Raises:
+        StoreError: there is no such store.
+    """
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
-    store = Store.open(settings.store or own)
+    found = settings.store or ",".join(_found(part.strip(), run) for part in own.split(","))
+    store = Store.open(found)
     if "preprocess" in checkpoint.description:
         store.check_fits(PreprocessConfig(**checkpoint.description["preprocess"]), "the run")
     return store, scheme
+
+
+def _found(own: str, run: Path) -> str:
+    """The store of a run, from wherever the user stands: a path in a recipe may be relative.
+
+    Raises:
+        StoreError: it is neither below this folder nor below one that the run lies in.
+    """
+    places = [Path(own), *(parent / own for parent in run.absolute().parents)]
+    for place in places:
+        if "://" in own or (place / MANIFEST).is_file():
+            return own if "://" in own else str(place)
+    raise StoreError(f"{run}: its store {own or '(unknown)'} is not here; name it with --store")
 
 
 def choose_split(
