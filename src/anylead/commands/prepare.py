@@ -108,11 +108,7 @@ def run(
     """
     console = console or screen.console(stderr=True)
     _flags(recipe.drop_leads_with)  # a mistake shows before any work
-    if recipe.engine == "ray":  # workers start in folders of their own
-        root = None if recipe.root is None else recipe.root.absolute()
-        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
-    if recipe.rename:
-        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    recipe = _settled(recipe)
     if corpus is None:
         with screen.doing(console, "listing recordings"):
             corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
@@ -161,6 +157,15 @@ def _jobs(recipe: Recipe, corpus: datasets.Corpus, plan: Plan) -> Iterator[Job]:
             leads,
             recipe.skip_unreadable,
         )
+
+
+def _settled(recipe: Recipe) -> Recipe:
+    if recipe.engine == "ray":  # workers start in folders of their own
+        root = None if recipe.root is None else recipe.root.absolute()
+        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    return recipe
 
 
 def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
