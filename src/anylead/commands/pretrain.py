@@ -167,8 +167,8 @@ def long_enough(
     if len(rows) and not len(kept):
         raise RecipeError(
             f"segments of {length.max() / store.manifest.sample_rate:g} s make {frames.max()}"
-            f" frames, a masked span has {span} (local.span): take longer segments (data.segment_seconds;"
-            " a recording holds two) or a smaller span"
+            f" frames, a masked span has {span} (local.span): take longer segments"
+            " (data.segment_seconds; a recording holds two) or a smaller span"
         )
     if len(kept) < len(rows):
         _TOLD.warning("%d recordings too short for a masked span left out", len(rows) - len(kept))
