@@ -254,8 +254,8 @@ def embed_part(job: Job, number: int) -> int:
         name = source.record_ids[item]
         try:
             windows, patient = source.read(item, model, settings["use_leads"])
-        except MissingPackageError:
-            raise
+        except (MissingPackageError, StoreError):
+            raise  # no fault of this recording
         except (AnyleadError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
             rejected.append([name, " ".join(f"{error}".split()) or type(error).__name__])
             continue
