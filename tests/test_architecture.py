@@ -18,8 +18,8 @@ SHARED = {
     "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
     "datasets": {
-        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
-        *("sources", "titles"),
+        *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
+        *("scp", "snomed", "sources", "titles"),
     },
     "formats": {
         *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),

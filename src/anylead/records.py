@@ -40,6 +40,7 @@ class Record:
         resolution: one step of the file's integers in `unit` for each row, so that every sample is
             a whole number of steps; None where the file holds no integers or tells no gain.
         notes: what the reader left out of the file, and why; one sentence each.
+        channels: lead -> name of its channel as the file spells it, where the reader tells.
     """
 
     signal: NDArray[np.float32]
@@ -57,6 +58,7 @@ class Record:
     unit: Literal["mV", "NU"] = "mV"
     resolution: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -80,6 +80,6 @@ def test_every_option_has_help_and_its_names_are_known(verb):
     for option in options(recipe(verb)):
         assert option.help, option.name
         default = option.default
-        known = values_of(option)
+        known = values_of(verb, option)
         if known and default is not None and isinstance(default, str) and " " not in default:
             assert default in ("", *known), option.name

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from anylead.commands.options import Option
 
 
-def values_of(option: Option) -> tuple[str, ...]:
+def values_of(verb: str, option: Option) -> tuple[str, ...]:
     """The values that an option may have, where they can be listed: names in our tables, too."""
     if option.is_flag:
         return ("true", "false")
-    return option.choices or (_NAMES[option.name]() if option.name in _NAMES else ())
+    names = _NAMES.get(f"{verb} {option.name}", _NAMES.get(option.name))
+    return option.choices or (names() if names else ())
 
 
 def _datasets() -> tuple[str, ...]:
@@ -58,10 +59,10 @@ def _devices() -> tuple[str, ...]:
     return ("auto", "cpu", "cuda")
 
 
-# Option -> the names it takes.
+# Option, of any command or of one -> the names it takes.
 _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
     "dataset": _datasets,
-    "name": _corpora,
+    "download name": _corpora,
     "method": _methods,
     "task": _tasks,
     "encoder.kind": _encoders,

@@ -62,10 +62,10 @@ def _bash(words: dict[str, list[Option]]) -> str:
         for verb, of_verb in words.items()
     )
     values = "\n".join(
-        f"        {verb}:--{each.name}) choices='{' '.join(values_of(each))}';;"
+        f"        {verb}:--{each.name}) choices='{' '.join(values_of(verb, each))}';;"
         for verb, of_verb in words.items()
         for each in of_verb
-        if values_of(each)
+        if values_of(verb, each)
     )
     return f"""_anylead() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" verb="${{COMP_WORDS[1]}}"
@@ -97,7 +97,7 @@ complete -o filenames -F _anylead anylead"""
 def _first_values(verb: str, of_verb: list[Option]) -> tuple[str, ...]:
     """Values of what may stand first without a name."""
     place = VERBS[verb].positional[:1]
-    return next((values_of(each) for each in of_verb if (each.name,) == place), ())
+    return next((values_of(verb, each) for each in of_verb if (each.name,) == place), ())
 
 
 def _fish(words: dict[str, list[Option]]) -> str:
@@ -112,7 +112,7 @@ def _fish(words: dict[str, list[Option]]) -> str:
             lines.append(f"{here} -a '{' '.join(first)}'")
         lines += [f"{here} -l {name.removeprefix('--')}" for name in _COMMON]
         for each in of_verb:
-            values = values_of(each)
+            values = values_of(verb, each)
             takes = f" -x -a '{' '.join(values)}'" if values else " -r"
             if each.is_flag:
                 takes = ""

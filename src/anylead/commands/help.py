@@ -39,13 +39,13 @@ def command_help(
     if placed:
         lines += ["", "values:"]
         for each in placed:
-            lines += _entry(each.upper(), found[each], width)
+            lines += _entry(name, each.upper(), found[each], width)
     if first:
         lines += ["", "options:"]
         for each in first:
-            lines += _entry(_spelling(found[each]), found[each], width)
+            lines += _entry(name, _spelling(found[each]), found[each], width)
     if is_all and rest:
-        lines += _rest(rest, width)
+        lines += _rest(name, rest, width)
     examples = getattr(module, "EXAMPLES", ())
     if examples:
         lines += ["", "examples:", *(f"  {each}" for each in examples)]
@@ -99,9 +99,9 @@ def value_word(option: Option) -> str:
     return "{...}" if others else words.get(kind, "{...}")
 
 
-def _entry(spelling: str, option: Option, width: int) -> list[str]:
+def _entry(verb: str, spelling: str, option: Option, width: int) -> list[str]:
     text = option.help
-    known = () if option.choices or option.is_flag else values_of(option)
+    known = () if option.choices or option.is_flag else values_of(verb, option)
     if known:
         text = f"{text} Known: {', '.join(known)}."
     if option.default not in (MISSING, None, False, "", (), [], {}):
@@ -117,7 +117,7 @@ def _entry(spelling: str, option: Option, width: int) -> list[str]:
     ]
 
 
-def _rest(rest: Sequence[Option], width: int) -> list[str]:
+def _rest(verb: str, rest: Sequence[Option], width: int) -> list[str]:
     lines: list[str] = []
     part = None
     for option in sorted(rest, key=lambda each: "." in each.name):
@@ -125,7 +125,7 @@ def _rest(rest: Sequence[Option], width: int) -> list[str]:
         if head != part:
             lines += ["", f"{head or 'more'}:"]
             part = head
-        lines += _entry(_spelling(option), option, width)
+        lines += _entry(verb, _spelling(option), option, width)
     return lines
 
 

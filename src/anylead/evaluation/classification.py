@@ -300,4 +300,9 @@ def read_log(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")
+def score_names(label_names: Sequence[str]) -> list[str]:
+    """What `statistics` tells of classes of these names."""
+    return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]
+
+
+CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)

@@ -181,6 +181,7 @@ def join_leads(
         resolution=tuple(channel.resolution() for channel in leads.values()),
         unit=unit,
         notes=notes if cut is None else (*notes, cut),
+        channels={lead: channel.name for lead, channel in leads.items()},
     )
 
 
