@@ -336,7 +336,8 @@ class Store:
     @cached_property
     def _crc32(self) -> NDArray[np.int64]:
         """Of each signal; -1 in stores of version 1, whose shards are hashed instead."""
-        return self._numbers("crc32", -1).astype(np.int64)
+        sums = self._column("crc32").cast(pa.int64()).fill_null(-1)
+        return np.asarray(sums.to_numpy(zero_copy_only=False))
 
     @cached_property
     def _begin(self) -> NDArray[np.int64]:
