@@ -14,7 +14,19 @@ from store.test_store import build_store
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 SMALL = ["--train.steps=2", "--train.batch_size=8", "--train.is_quiet=true"]
-TINY = '{"dim": 32, "num_layers": 1, "num_heads": 2, "ffn_dim": 32, "conv_pos_groups": 2}'
+TINY = {
+    "conv_layers": [[16, 15, 2], [16, 7, 4], [16, 7, 2]],
+    "dim": 32,
+    "num_layers": 1,
+    "num_heads": 2,
+    "ffn_dim": 32,
+    "conv_pos_kernel": 16,
+    "conv_pos_groups": 2,
+    "stem": "residual",
+    "norm_first": True,
+    "completes_limb_leads": True,
+    "layer_drop": 0.1,
+}
 LEADS = ("12", "II", "V1,V2,V3,V4,V5,V6")
 TASKS = "rhythm+form"
 
@@ -37,10 +49,11 @@ def runs(tmp_path_factory, store):
     out = tmp_path_factory.mktemp("runs")
     data = f"--data.store={store}"
     first = ["pretrain", str(FOLDER / "pretrain_ptbxl_small.yaml"), f"--out={out / 'first'}"]
-    assert main([*first, data, *SMALL, f"--encoder.overrides={TINY}"]) == 0
+    assert main([*first, data, *SMALL, f"--encoder.overrides={json.dumps(TINY)}"]) == 0
     second = ["finetune", str(FOLDER / "finetune_ptbxl_small.yaml"), f"--out={out / 'second'}"]
     second += [f"--model.checkpoint={out / 'first'}", f"--labels.task={TASKS}"]
-    assert main([*second, data, *SMALL, '--model.encoder.overrides={"layer_drop": 0.1}']) == 0
+    second += [f"--model.encoder.overrides={json.dumps(TINY)}"]
+    assert main([*second, data, *SMALL]) == 0
     third = ["pack", str(FOLDER / "pack_ptbxl_small.yaml"), f"--model={out / 'second'}"]
     third += [f"--out={out / 'third'}", f"--lead_sets={' '.join(LEADS)}", "--num_resamples=20"]
     assert main(third) == 0

@@ -7,7 +7,6 @@ from time import sleep
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from anylead.commands import benchmark
@@ -110,7 +109,7 @@ def test_fractions_and_options_are_runs_of_their_own():
     [
         ({"rows": []}, "asks for no run"),
         ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
-        ({"training": ["both"]}, "'both': known are padded, per_lead_set, finetuned_per_lead_set"),
+        ({"training": ["both"]}, "'both'; known are padded, per_lead_set, finetuned_per_lead_set"),
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),
@@ -257,7 +256,7 @@ def test_fine_tuning_starts_from_the_shared_checkpoint(finished):
 
 def test_a_split_by_segment_leaks_and_says_so(tmp_path):
     store = open_store()
-    split_by_segment(store, tmp_path / "leaking", 5.0, Console(quiet=True))
+    split_by_segment(store, tmp_path / "leaking", 5.0)
     leaking = Store.open(tmp_path / "leaking")
     assert leaking.num_records == 2 * store.num_records
     splits = leaking.split_rows(scheme="official")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from rich.console import Console
 
+from anylead.commands import screen
 from anylead.errors import AnyleadError, RecipeError, StoppedError
 from anylead.evaluation import Settings
 from anylead.store import Store
@@ -19,6 +19,22 @@ from anylead.tables.plan import Grid, Plan, Row, Training, make_plan
 from anylead.tables.running import choose_devices, make_jobs, run_all
 from anylead.tables.segments import NOTE, split_by_segment
 
+FIRST = (
+    "out",
+    "store",
+    "rows",
+    "lead_sets",
+    "training",
+    "tasks",
+    "fractions",
+    "seeds",
+    "devices",
+    "tables_only",
+)
+EXAMPLES = (
+    "anylead benchmark recipes/small_table1.yaml --store store/ --out runs/table1",
+    "anylead benchmark runs/table1/recipe.yaml --tables_only",
+)
 # Sets of leads that no named set of training is: what "any leads" has to show.
 UNSEEN = ("II", "V1", "V1,V2,V3,V4,V5,V6", "I,V2")
 
@@ -102,7 +118,7 @@ def run(recipe: Recipe) -> list[Result]:
             are learned from, or no finished cell at all.
         StoppedError: a signal came; the same command goes on.
     """
-    console = Console()
+    console = screen.console()
     out, folder = Path(recipe.out), Path(recipe.cells or recipe.out)
     folder.mkdir(parents=True, exist_ok=True)
     settings = make_settings(recipe.evaluate)
@@ -111,7 +127,7 @@ def run(recipe: Recipe) -> list[Result]:
     store = Store.open(recipe.store)
     if recipe.split_by == "segments":
         leaking = folder / "store-by-segment"
-        split_by_segment(store, leaking, recipe.segment_seconds, console)
+        split_by_segment(store, leaking, recipe.segment_seconds)
         store = Store.open(leaking)
     plan = make_plan(make_grid(recipe, str(store.location)))
     devices = choose_devices(recipe.devices)
@@ -119,13 +135,13 @@ def run(recipe: Recipe) -> list[Result]:
     checked = check(plan, Wanted(settings, recipe.scores, devices, shares))
     if recipe.check_only:
         steps = sum(checked.num_steps.values())
-        say(console, f"{len(checked.num_steps)} runs, {steps:,} steps: everything is there")
+        screen.say(console, f"{len(checked.num_steps)} runs, {steps:,} steps: everything is there")
         return []
     failed: dict[str, str] = {}
     if not recipe.tables_only:
         jobs = make_jobs(plan, folder, settings, recipe.keep_runs, checked.num_steps)
         try:
-            failed = run_all(jobs, devices, lambda line: say(console, line))
+            failed = run_all(jobs, devices, lambda line: screen.say(console, line))
         except StoppedError as error:
             reason = str(error).partition(";")[0]
             raise StoppedError(f"{reason}; the same benchmark command goes on from there") from None
@@ -134,14 +150,9 @@ def run(recipe: Recipe) -> list[Result]:
         reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
         raise RecipeError(f"{folder}: no cell is finished: {reasons}")
     output.write(out, _about(recipe, store, plan, failed, checked), results)
-    console.print((out / output.MARKDOWN).read_text(), markup=False, soft_wrap=True)
-    say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
+    screen.say(console, (out / output.MARKDOWN).read_text())
+    screen.say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
     return results
-
-
-def say(console: Console, line: str) -> None:
-    """One line as it is."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def make_grid(recipe: Recipe, store: str) -> Grid:

@@ -1,16 +1,16 @@
-"""`anylead inspect`: what is in a folder of ECG files, before anything is written."""
+"""`anylead inspect`: what is in a folder of ECG files, or in one, before anything is written."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from anylead import datasets, formats
+from anylead.commands import screen
+from anylead.datasets import Item
 from anylead.datasets.folder import Details
 from anylead.errors import AnyleadError
 from anylead.leads import LEADS
@@ -19,18 +19,25 @@ from anylead.signals import PreprocessConfig, Quality, preprocess
 
 _ROWS = 12  # of a table on screen
 
+EXAMPLES = (
+    "anylead inspect DIR",
+    "anylead inspect DIR --labels labels.csv --json",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
     """What to look at.
 
     Attributes:
-        root: folder of ECG files.
+        root: folder of ECG files, or one file.
         labels: CSV or Parquet table about them.
         record_column: of the table; None guesses.
         patient_column: of the table; None guesses.
         label_columns: of the table; None guesses.
         max_files: look into this many, evenly spread; 0 looks into all.
+        rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5".
+        json: print the findings as JSON.
     """
 
     root: Path
@@ -39,6 +46,8 @@ class Recipe:
     patient_column: str | None = None
     label_columns: list[str] | None = None
     max_files: int = 0
+    rename: str = ""
+    json: bool = False
 
 
 @dataclass
@@ -50,6 +59,8 @@ class Summary:
         num_read: read without an error.
         formats: by name of the format.
         leads: by lead set.
+        taken: by lead and the channel it is taken from, where that has another name.
+        left_out: by channel that is left out, and why.
         rates: by sample rate in Hz.
         seconds: by length, rounded to a second.
         units: by unit.
@@ -66,6 +77,8 @@ class Summary:
     num_read: int = 0
     formats: Counter[str] = field(default_factory=Counter)
     leads: Counter[str] = field(default_factory=Counter)
+    taken: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     rates: Counter[float] = field(default_factory=Counter)
     seconds: Counter[int] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
@@ -83,11 +96,15 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
 
     Raises:
         DatasetError: no such folder, no ECG in it, or a table that does not fit.
+        FormatError: `root` is a file that cannot be read.
     """
-    console = console or Console()
+    console = console or screen.console()
+    if recipe.root.is_file():
+        return _run_file(recipe, console)
     corpus = datasets.corpus(
         "folder",
         recipe.root,
+        rename=recipe.rename,
         labels=None if recipe.labels is None else str(recipe.labels),
         record_column=recipe.record_column,
         patient_column=recipe.patient_column,
@@ -99,26 +116,54 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
     step = max(1, -(-len(corpus.items) // recipe.max_files)) if recipe.max_files > 0 else 1
     same: dict[bytes, list[str]] = {}
     chosen = corpus.items[::step]
-    for item in track(chosen, "reading", console=console, transient=True):
-        record_id, details = item
-        try:
-            record = corpus.read(item)
-            flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
-        except AnyleadError as error:
-            summary.problems.append((record_id, " ".join(str(error).split())))
-            continue
-        _count(summary, details, record, (Quality(int(flag)) for flag in flags))
-        signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
-        same.setdefault(signal, []).append(record_id)
+    with screen.progress(screen.console(stderr=True), "reading", len(chosen)) as bar:
+        for item in chosen:
+            _look(summary, corpus.read, item, same)
+            bar.by()
     summary.duplicates = [group for group in same.values() if len(group) > 1]
-    _print(console, summary)
+    _show(recipe, console, summary)
     return summary
+
+
+def _show(recipe: Recipe, console: Console, summary: Summary) -> None:
+    if recipe.json:
+        screen.print_json(vars(summary))
+    else:
+        _print(console, summary)
+
+
+def _run_file(recipe: Recipe, console: Console) -> Summary:
+    """One file, whose error is raised."""
+    record = formats.read(recipe.root, formats.parse_rename(recipe.rename))
+    flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+    summary = Summary(num_files=1)
+    _count(summary, Details(recipe.root), record, (Quality(int(flag)) for flag in flags))
+    _show(recipe, console, summary)
+    return summary
+
+
+def _look(
+    summary: Summary, read: Callable[[Item], Record], item: Item, same: dict[bytes, list[str]]
+) -> None:
+    record_id, details = item
+    try:
+        record = read(item)
+        flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+    except AnyleadError as error:
+        summary.problems.append((record_id, " ".join(str(error).split())))
+        return
+    _count(summary, details, record, (Quality(int(flag)) for flag in flags))
+    signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
+    same.setdefault(signal, []).append(record_id)
 
 
 def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Quality]) -> None:
     summary.num_read += 1
     summary.formats[formats.find_format(details.path) or "unknown"] += 1
     summary.leads["12 standard leads" if record.leads == LEADS else ", ".join(record.leads)] += 1
+    called = [(lead, record.channels.get(lead, lead)) for lead in record.leads]
+    summary.taken.update(f"{lead} from {name}" for lead, name in called if name != lead)
+    summary.left_out.update(record.notes)
     summary.rates[record.sample_rate] += 1
     summary.seconds[round(record.seconds)] += 1
     summary.units[record.unit] += 1
@@ -134,38 +179,40 @@ def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Q
 
 def _print(console: Console, summary: Summary) -> None:
     looked_at = summary.num_read + len(summary.problems)
-    console.print(
+    screen.say(
+        console,
         f"{summary.num_files:,} files, {looked_at:,} looked into, {summary.num_read:,} readable,"
         f" {len(summary.problems):,} with problems",
-        highlight=False,
     )
     for text in filter(None, (summary.note, summary.table)):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        screen.say(console, text)
     counted: dict[str, Counter[str]] = {
         "format": summary.formats,
         "leads": summary.leads,
+        "taken": summary.taken,
+        "left out": summary.left_out,
         "sample rate": Counter({f"{rate:g} Hz": n for rate, n in summary.rates.items()}),
         "length": Counter({f"{length} s": n for length, n in summary.seconds.items()}),
         "unit": summary.units,
         **{f"labels: {task}": names for task, names in summary.labels.items()},
         "quality flag": summary.quality,
     }
-    table = Table("what", "value", "recordings")
+    rows = []
     for what, counts in counted.items():
         for row, (value, number) in enumerate(counts.most_common(_ROWS)):
-            table.add_row(what if row == 0 else "", value, f"{number:,}")
+            rows.append((what if row == 0 else "", f"{number:,}", value))
         if len(counts) > _ROWS:
-            table.add_row("", f"({len(counts) - _ROWS} more)", "")
-    console.print(table)
+            rows.append(("", "", f"({len(counts) - _ROWS} more)"))
+    screen.show_table(console, ("what", "recordings", "value"), rows, num_keys=2)
     several = sum(number > 1 for number in summary.patients.values())
     known = f"{len(summary.patients):,} patients, {several:,} with several recordings"
-    console.print(known if summary.patients else "no patients named", highlight=False)
+    screen.say(console, known if summary.patients else "no patients named")
     if summary.duplicates:
         number = sum(len(group) for group in summary.duplicates)
-        console.print(f"{number:,} recordings have the same signal as another:", highlight=False)
+        screen.say(console, f"{number:,} recordings have the same signal as another:")
     for group in summary.duplicates[:_ROWS]:
-        console.print(f"  {', '.join(group)}", highlight=False, soft_wrap=True)
+        screen.say(console, f"  {', '.join(group)}")
     for record_id, reason in summary.problems[:_ROWS]:
-        console.print(f"  problem with {record_id}: {reason}", highlight=False, soft_wrap=True)
+        screen.say(console, f"  problem with {record_id}: {reason}")
     if len(summary.problems) > _ROWS:
-        console.print(f"  ({len(summary.problems) - _ROWS} more problems)", highlight=False)
+        screen.say(console, f"  ({len(summary.problems) - _ROWS} more problems)")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import file_digest
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from torch import nn
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
@@ -85,10 +86,10 @@ def described(choice: EncoderChoice) -> dict[str, Any]:
     """
     kind, size = choice.kind or "transformer", choice.size or "base"
     if kind not in SIZES:
-        raise RecipeError(f"encoder.kind {kind!r}; known are {', '.join(SIZES)}")
+        raise RecipeError(f"encoder.kind {kind!r}{known_are(kind, SIZES)}")
     sizes = SIZES[kind]
     if size not in sizes:
-        raise RecipeError(f"encoder size {size!r}; known are {', '.join(sizes)}")
+        raise RecipeError(f"encoder size {size!r}{known_are(size, sizes)}")
     return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
 
 
@@ -119,12 +120,16 @@ def starting_encoder(
     """
     if checkpoint is None:
         return new_encoder(choice)
-    loaded = load_checkpoint(Path(checkpoint))
+    if (Path(checkpoint) / WEIGHTS).is_file():
+        loaded = load_checkpoint(Path(checkpoint))
+    else:  # imported here and by name, since a step of a training has no use for other formats
+        named = import_module("anylead.inference.named")
+        loaded = named.open_checkpoint(checkpoint)[0]
     if store is not None and "preprocess" in loaded.description:
         store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
     own = loaded.description["encoder"]
     overrides = known_overrides(choice.overrides, own["kind"])
-    encoder = build_encoder({**own, **overrides})
+    encoder = build_encoder({**own, **overrides}, loaded.part("encoder"), checkpoint)
     if choice.size is not None or choice.kind is not None:
         _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)
@@ -139,7 +144,7 @@ def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, An
         for name in dict.fromkeys([*own, *chosen])
         if own.get(name) != chosen.get(name)
         and not name.endswith("dropout")
-        and name != "feature_grad_scale"  # how it was trained, not what it is
+        and name not in ("feature_grad_scale", "layer_drop")  # how it was trained
     ]
     if differs:
         raise RecipeError(
@@ -159,7 +164,7 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
         fields = dict(item)
         name = fields.pop("name", None)
         if name not in AUGMENTATIONS:
-            raise RecipeError(f"augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise RecipeError(f"augmentation {name!r}{known_are(name, AUGMENTATIONS)}")
         try:
             made.append(AUGMENTATIONS[name](**fields))
         except TypeError as error:

@@ -188,7 +188,8 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
     label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
-    module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
+    module = Classification(encoder, len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,

@@ -144,7 +144,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
     sessions = find_sessions(store, split, rows, settings)
     num_classes = len(checkpoint.tensors["head.weight"])
     module = Identification(
-        build_encoder(described["encoder"]),
+        build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder)),
         torch.zeros(0, dtype=torch.int64),
         lambda batch: batch,
         num_classes=num_classes,

@@ -66,6 +66,10 @@ class EncoderConfig:
     knows_leads: bool = False
     norm_first: bool = False
 
+    def __post_init__(self) -> None:
+        if self.num_heads < 1 or self.dim % self.num_heads:
+            raise ValueError(f"dim {self.dim} is no multiple of num_heads {self.num_heads}")
+
 
 Stem = ConvFeatureExtractor | LayerNormFeatureExtractor | ResidualFeatureExtractor
 STEMS: dict[str, type[Stem]] = {

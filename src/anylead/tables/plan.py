@@ -8,10 +8,10 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
-from anylead.errors import AnyleadError, RecipeError
+from anylead.commands.recipes import build
+from anylead.errors import RecipeError, known_are
 from anylead.leads import parse_leads
 
 Training = Literal["padded", "per_lead_set", "finetuned_per_lead_set"]
@@ -254,24 +254,8 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
     Raises:
         RecipeError: an unknown field or a value of the wrong type.
     """
-    from jsonargparse import ArgumentError
-
-    parser = _parser(cast(Any, recipe_type))
-    try:
-        options = parser.parse_object(values)
-        return recipe_type(**vars(parser.instantiate(options)))
-    except (ArgumentError, AnyleadError) as error:
-        name = recipe_type.__module__.rpartition(".")[2]
-        raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
-
-
-@cache
-def _parser(recipe_type: Any) -> Any:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(recipe_type, as_group=False)
-    return parser
+    name = recipe_type.__module__.rpartition(".")[2]
+    return build(recipe_type, values, where=f"{name}: ")
 
 
 def _fit(
@@ -308,7 +292,7 @@ def _check(grid: Grid) -> None:
         parse_leads(lead_set)
     for training in grid.training:
         if training not in get_args(Training):
-            raise RecipeError(f"training {training!r}: known are {', '.join(get_args(Training))}")
+            raise RecipeError(f"training {training!r}{known_are(training, get_args(Training))}")
     for row in grid.rows:
         unknown = set(row.tasks or ()) - set(grid.tasks)
         if unknown:

@@ -8,15 +8,15 @@ import csv
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 
 import torch
 
+from anylead.engines.workers import Workers
 from anylead.evaluation import Settings
 from anylead.tables.check import names_of
 from anylead.tables.jobs import Job, Outcome, do_job, done_file, is_finished
@@ -116,19 +116,15 @@ def _outcomes(queue: Queue, devices: Sequence[str], running: dict[str, Job]) -> 
             queue.end(outcome)
             yield outcome
         return
-    # Fresh processes, one for each device: CUDA cannot be forked.
     free = list(devices)
     threads = max(1, torch.get_num_threads() // len(devices))
-    pool = ProcessPoolExecutor(
-        len(devices), get_context("spawn"), torch.set_num_threads, (threads,)
-    )
     places: dict[Future[Outcome], str] = {}
-    try:
+    with Workers(len(devices), torch.set_num_threads, (threads,)) as workers:
         while queue.waiting or places:
             while free and (job := queue.take()) is not None:
                 running[job.fit.key] = job
                 device = free.pop(0)
-                places[pool.submit(do_job, job, device)] = device
+                places[workers.submit(do_job, job, device)] = device
             done, _ = wait(places, return_when=FIRST_COMPLETED)
             for future in done:
                 free.append(places.pop(future))
@@ -136,8 +132,6 @@ def _outcomes(queue: Queue, devices: Sequence[str], running: dict[str, Job]) -> 
                 del running[outcome.job.fit.key]
                 queue.end(outcome)
                 yield outcome
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Clock:

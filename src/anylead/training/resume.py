@@ -6,8 +6,8 @@ is pickled.
 """
 
 import json
+import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anylead.checkpoint import WEIGHTS
+from anylead.checkpoint import WEIGHTS, check_finite
 from anylead.errors import CheckpointError
 from anylead.training.sharding import shared_like, whole
 
 _PATTERN = "resume-*.safetensors"
+_TOLD = logging.getLogger(__name__)
 
 
 class StateWriter:
@@ -114,7 +115,7 @@ class StateWriter:
             rest = f"{kept[-1].name} is kept" if kept else "no state is kept"
             self._error = CheckpointError(f"{path}: cannot be written ({error}); {rest}")
             self._error.__cause__ = error
-            print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
+            _TOLD.warning("%s; training goes on", self._error)
 
 
 @contextmanager
@@ -151,8 +152,11 @@ def state_facts(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
+    step = facts.get("step") if isinstance(facts, dict) else None
+    if not isinstance(step, int) or not 0 <= step < 2**53:
+        raise _damaged(path, ValueError("its facts tell no step"))
     return facts
 
 
@@ -181,9 +185,10 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
+    check_finite(tensors, str(path))
     try:
         _put_back(tensors, module, optimizer)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: another model than the recipe's ({reason})") from error
     return facts
