@@ -44,9 +44,9 @@ What is left out of a file, and why, is in `Record.notes`, and `anylead inspect`
 - C1 to C6, D1 to D3 and L1 to L3 are leads only beside others of an ECG and no EEG; X, Y and Z only
   beside twelve leads, or alone and in capitals. Elsewhere they are electrodes of an EEG or axes of
   movement.
-- "ECG", "EKG 1", "Lead 2", "V" and "MCL" are an ECG of unknown place: left out beside a lead that is
-  known, alone the lead `ECG`. Several of them are refused. `--rename "ECG=I,ECG 2=V5"` names leads
-  for every command that reads files, `formats.read(path, rename={"ECG": "I"})` in Python, and
+- "ECG", "EKG 1", "Lead 2", "V" and "MCL" are an ECG of unknown place: left out beside a lead that
+  is known, alone the lead `ECG`. Several of them are refused. `--rename "ECG=I,ECG 2=V5"` names
+  leads for every command that reads files, `formats.read(path, rename={"ECG": "I"})` in Python, and
   `{"rename": {"ECG": "I"}}` in `anylead.json` for a folder.
 - Of several channels of one lead the first is taken.
 - A square of the same voltage in every lead, at the beginning or the end, is the device's
