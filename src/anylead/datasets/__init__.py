@@ -31,7 +31,7 @@ from anylead.datasets import (
     synthetic,
 )
 from anylead.datasets.corpus import Corpus, Item
-from anylead.errors import DatasetError, known_are
+from anylead.errors import DatasetError, did_you_mean, known_are
 from anylead.records import Record
 
 __all__ = ["DATASETS", "Corpus", "Dataset", "Item", "corpus", "records"]
@@ -81,7 +81,9 @@ def corpus(name: str, root: str | Path | None = None, **options: Any) -> Corpus:
     known = list(inspect.signature(DATASETS[name].corpus).parameters)[1:]
     for option in options:
         if option not in known:
-            raise DatasetError(f"{name}: no option {option!r}; it has {', '.join(known) or 'none'}")
+            hint = did_you_mean(option, known)
+            has = ", ".join(known) or "none"
+            raise DatasetError(f"{name}: no option {option!r}; it has {has}{hint}")
     listed: Corpus = DATASETS[name].corpus(None if root is None else Path(root), **options)
     return listed
 

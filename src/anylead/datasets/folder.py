@@ -90,22 +90,29 @@ def corpus(
         )
     num = listing.num_others
     notes = [f"{num} files of other kinds were not looked at."] if num else []
-    notes += [told(listing.skipped)] if listing.skipped else []
+    # Names may be those of persons: they are told on the screen and not kept in the store.
+    notes += [f"{len(listing.skipped)} more could not be looked at."] if listing.skipped else []
     notes += [_offer(root, path) for path in listing.tables]
     details = [Details(path) for path in paths]
-    summary = shared = ""
+    summary, shared = told(listing.skipped), ""
+    label_names: dict[str, tuple[str, ...]] = {}
     if table_path is not None:
         columns = {"record": record_column, "patient": patient_column}
         table = LabelTable(table_path, columns, label_columns)
         details = _details(root, paths, table, notes)
         about = [each.about for each in details if each.about is not None]
-        summary = table.summary(about)
+        said = table.summary(about)
+        summary = f"{summary}\n{said}".strip()
         shared = _shared_patients(table_path, about)
-        notes.append(summary.splitlines()[0])
+        notes.append(said.splitlines()[0])
+        if table.tasks.flags:  # a class without a positive is a class, too
+            label_names = {table.tasks.flag_task: table.tasks.flags}
     items: list[Item] = list(zip(_names(root, paths), details, strict=True))
     note = " ".join(notes)
     read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
-    return Corpus("folder", items, read_renamed, {}, note, summary, shared, listing.sources)
+    return Corpus(
+        "folder", items, read_renamed, label_names, note, summary, shared, listing.sources
+    )
 
 
 def read(item: Item, rename: formats.Rename | None = None) -> Record:
