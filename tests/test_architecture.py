@@ -19,10 +19,19 @@ SHARED = {
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
-        "sources",
+        *("sources", "titles"),
     },
     "formats": {
-        *("assemble", "beside", "channels", "clinical", "guard", "matlab_values", "sandbox"),
+        *(
+            "assemble",
+            "beside",
+            "calibration",
+            "channels",
+            "clinical",
+            "guard",
+            "matlab_values",
+            "sandbox",
+        ),
         *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import LeadError
+from anylead.errors import LeadError, known_are
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
@@ -124,7 +124,7 @@ def lead_name(name: str) -> str:
     """
     found = find_lead(name)
     if found is None:
-        raise LeadError(f"unknown lead {name!r}; known are {', '.join(LEADS + OTHER_LEADS)}")
+        raise LeadError(f"unknown lead {name!r}{known_are(name, LEADS + OTHER_LEADS)}")
     return found
 
 

@@ -86,8 +86,8 @@ def test_ptbxl_reads_folds_tasks_and_people(made):
         "superdiagnostic": ("MI",), "form": ("STD_",),
     }  # fmt: skip
     assert records["2"].labels["rhythm"] == ("SR",)
-    assert [r.fold for r in records.values()] == list(range(3, 11))
-    assert [r.split for r in records.values()] == ["train"] * 6 + ["valid", "test"]
+    assert [r.fold for r in records.values()] == [3, 5, 5, 7, 7, 9, 9, 10]
+    assert [r.split for r in records.values()] == ["train"] * 5 + ["valid", "valid", "test"]
     assert records["2"].patient_id == records["3"].patient_id == "101"
     assert records["3"].age == 90.0
     assert (records["1"].sex, records["2"].sex) == ("female", "male")
@@ -342,19 +342,20 @@ def test_code15_understands_what_spreadsheets_make_of_its_table(made):
         again = datasets.corpus("code15", root)
         assert {name: (r.labels, r.sex) for name, r in by_id(again).items()} == wanted
     path.write_text(text.replace("True", "WAHR"))
-    with pytest.raises(DatasetError, match="RBBB is 'WAHR' is neither true nor false"):
+    with pytest.raises(DatasetError, match="RBBB is 'WAHR'; want True or False"):
         datasets.corpus("code15", root)
 
 
 @pytest.mark.parametrize("made", ["code15"], indirect=True)
-def test_code15_of_an_unknown_class_is_not_labelled(made):
+def test_code15_of_an_empty_cell_is_unknown(made):
     root, _ = made
     rows = list(csv.DictReader((root / "exams.csv").open()))
     rows[0]["AF"] = ""
     write_csv(root / "exams.csv", rows)
     records = by_id(datasets.corpus("code15", root))
-    assert records["0"].labels == {}
-    assert records["1"].labels == {"code15": ("RBBB",)}
+    assert records["0"].labels == {"code15": ("RBBB", "SB")}
+    assert records["0"].unknown == {"code15": ("AF",)}
+    assert records["1"].labels == {"code15": ("RBBB",)} and not records["1"].unknown
 
 
 @pytest.mark.parametrize("made", ["physionet2017"], indirect=True)

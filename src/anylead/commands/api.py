@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from anylead import formats
 from anylead.commands import cli
+from anylead.commands.recipes import build
 from anylead.errors import RecipeError
 from anylead.records import Record
 from anylead.store import Store
@@ -140,10 +141,7 @@ def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
         AnyleadError: an unknown field, or a value of the wrong type.
     """
     recipe_type = import_module(f"anylead.commands.{cli.VERBS[verb].module}").Recipe
-    parser = cli.build_parser(verb, recipe_type)
-    options = parser.parse_object({name: _plain(value) for name, value in fields.items()})
-    options.pop("config", None)
-    return recipe_type(**vars(parser.instantiate(options)))
+    return build(recipe_type, {name: _plain(value) for name, value in fields.items()})
 
 
 def _train(verb: str, store: Store | str | Path | None, fields: Mapping[str, Any]) -> "Model":

@@ -7,11 +7,24 @@ from typing import Literal
 from rich.console import Console
 
 from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.commands import screen
 from anylead.errors import CheckpointError
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.fairseq_writing import write_fairseq_signals
 from anylead.signals import PreprocessConfig
+
+FIRST = (
+    "out",
+    "to",
+    "preset",
+    "pretrained",
+    "label_names",
+)
+EXAMPLES = (
+    "anylead convert ecg_fm.pt -o ecg_fm/ --preset ecg-fm",
+    "anylead convert runs/pre -o pre.pt --to fairseq-signals",
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +68,14 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     Raises:
         CheckpointError: a checkpoint that cannot be read or written in the other format.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     remote = hub.is_remote(recipe.checkpoint)
     source = hub.pull(recipe.checkpoint) if remote else Path(recipe.checkpoint)
     if recipe.to == "fairseq-signals":
         if recipe.out.suffix != ".pt":
             raise CheckpointError(f"{recipe.out}: name a .pt file to write")
         write_fairseq_signals(load_checkpoint(source), recipe.out)
-        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False, soft_wrap=True)
+        screen.say(console, f"{recipe.out}: written for fairseq-signals")
         return recipe.out
     checkpoint = read_fairseq_signals(source, _hints(recipe))
     if recipe.tail is not None:
@@ -71,12 +84,11 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     hub.write_card(recipe.out)
     count = sum(tensor.numel() for tensor in checkpoint.tensors.values())
     kind = checkpoint.description["kind"]
-    console.print(
-        f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights",
-        highlight=False,
+    screen.say(
+        console, f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights"
     )
     for text in checkpoint.description["provenance"]["assumed"]:
-        console.print(f"assumed, the file does not say: {text}", highlight=False, soft_wrap=True)
+        screen.say(console, f"assumed, the file does not say: {text}")
     return recipe.out
 
 

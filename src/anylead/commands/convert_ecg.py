@@ -22,6 +22,11 @@ WRITERS: dict[str, Callable[[Record, Path], None]] = {
     ".dcm": dicom_write.write,
 }
 
+EXAMPLES = (
+    "anylead convert-ecg patient.xml patient.dcm",
+    "anylead convert-ecg patient.dcm patient.csv --leads I,II",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from anylead import datasets
+from anylead.commands import screen
 from anylead.engines.workers import Engine, run_pieces, usable_cores
 from anylead.errors import RecipeError
 from anylead.inference.embedding import (
@@ -32,6 +32,21 @@ from anylead.inference.embedding import (
 from anylead.inference.model import load
 from anylead.interop import hub
 from anylead.store.manifest import MANIFEST
+
+FIRST = (
+    "out",
+    "dataset",
+    "leads",
+    "layer",
+    "pool",
+    "num_workers",
+    "precision",
+)
+EXAMPLES = (
+    "anylead embed store/ runs/diagnosis -o vectors.parquet",
+    "anylead embed DIR runs/diagnosis --leads I,II",
+    "anylead embed ptbxl/ runs/diagnosis --dataset ptbxl",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     Raises:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     job = make_job(recipe)
     if not finished(job):
         begin_or_go_on(job)
@@ -165,24 +180,17 @@ def _workers(recipe: Recipe) -> tuple[int, float]:
 
 @contextmanager
 def _progress(console: Console, plan: Plan, num_todo: int) -> Iterator[Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     left = min(num_todo * plan.records_per_part, plan.num_records)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("embedding", total=plan.num_records, completed=plan.num_records - left)
-        yield lambda count: bar.advance(task, count)
+    done = plan.num_records - left
+    with screen.progress(console, "embedding", plan.num_records, done) as bar:
+        yield bar.by
 
 
 def _tell(job: Job, console: Console) -> None:
     rejected = job.rejected_file
     lost = sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
-    console.print(
+    screen.say(
+        console,
         f"{job.out}: {job.plan.num_records - lost:,} vectors of length {job.plan.dim}"
         + (f", {lost:,} recordings left out (see {rejected})" if lost else ""),
-        highlight=False,
-        soft_wrap=True,
     )

@@ -20,6 +20,11 @@ from anylead.inference.inputs import restrict
 from anylead.inference.model import load
 from anylead.signals import with_frank
 
+EXAMPLES = (
+    "anylead enroll patients/ --model runs/persons --gallery gallery/",
+    "anylead enroll visit.dcm --person 4711",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

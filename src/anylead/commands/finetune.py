@@ -19,7 +19,7 @@ from anylead.commands.parts import (
     split_rows,
     starting_encoder,
 )
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.leads import LEAD_SETS, parse_leads
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
@@ -40,6 +40,27 @@ from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
+
+FIRST = (
+    "data.store",
+    "out",
+    "task",
+    "leads",
+    "labels.task",
+    "labels.fraction",
+    "model.checkpoint",
+    "model.train",
+    "train.epochs",
+    "train.batch_size",
+    "optimizer.learning_rate",
+    "train.device",
+    "train.resume",
+)
+EXAMPLES = (
+    "anylead finetune recipes/finetune_diagnosis.yaml --checkpoint runs/pre",
+    "anylead finetune --data.store store/ --fraction 0.1 --model.train full",
+    "anylead finetune runs/finetune/recipe.yaml --resume",
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +151,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
     if recipe.task not in TASKS:
-        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
+        raise RecipeError(f"task {recipe.task!r}{known_are(recipe.task, TASKS)}")
     task = TASKS[recipe.task]
     label_task = task.label_task(store, recipe.labels.task)
     rows = fraction_of_patients(

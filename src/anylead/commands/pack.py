@@ -21,6 +21,8 @@ from anylead.metrics.thresholds import best_f1_thresholds, by_label
 from anylead.metrics.weighted import macro_auroc
 from anylead.tasks import columns_by_task
 
+FIRST = ("out", "store", "split", "lead_sets", "name", "version", "licence", "about")
+EXAMPLES = ("anylead pack runs/diagnosis -o packed/ --name rhythm --version 2",)
 RULES = {
     "thresholds": "of the sigmoid of a logit: largest F1 on the validation split with these leads",
     "calibration": "sigmoid(slope * logit + offset), fitted on the validation split with these"

@@ -17,7 +17,7 @@ from torch import nn
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
@@ -85,10 +85,10 @@ def described(choice: EncoderChoice) -> dict[str, Any]:
     """
     kind, size = choice.kind or "transformer", choice.size or "base"
     if kind not in SIZES:
-        raise RecipeError(f"encoder.kind {kind!r}; known are {', '.join(SIZES)}")
+        raise RecipeError(f"encoder.kind {kind!r}{known_are(kind, SIZES)}")
     sizes = SIZES[kind]
     if size not in sizes:
-        raise RecipeError(f"encoder size {size!r}; known are {', '.join(sizes)}")
+        raise RecipeError(f"encoder size {size!r}{known_are(size, sizes)}")
     return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
 
 
@@ -159,7 +159,7 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
         fields = dict(item)
         name = fields.pop("name", None)
         if name not in AUGMENTATIONS:
-            raise RecipeError(f"augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise RecipeError(f"augmentation {name!r}{known_are(name, AUGMENTATIONS)}")
         try:
             made.append(AUGMENTATIONS[name](**fields))
         except TypeError as error:

@@ -7,6 +7,11 @@ from anylead.formats import parse_rename, read
 from anylead.pictures import ecg_page, record_header, save
 from anylead.pictures.output import picture_kind
 
+EXAMPLES = (
+    "anylead plot patient.dcm -o page.svg",
+    "anylead plot patient.edf -o page.png --layout 6x2 --show_header",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

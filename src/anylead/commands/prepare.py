@@ -6,32 +6,20 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from threadpoolctl import threadpool_limits
 
 from anylead import datasets
+from anylead.commands import screen
 from anylead.commands.prepare_shard import Job, prepare_item
-from anylead.engines.workers import Engine, run_pieces
-from anylead.errors import (
-    DatasetError,
-    RecipeError,
-    StoreError,
-)
+from anylead.engines.workers import SPAWN, Engine, Workers, run_pieces
+from anylead.errors import DatasetError, RecipeError, known_are
 from anylead.leads import parse_leads
 from anylead.records import Record
 from anylead.signals import (
@@ -46,6 +34,21 @@ from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
 _MOST_WARNINGS = 20
+
+FIRST = (
+    "out",
+    "options",
+    "leads",
+    "preprocess.sample_rate",
+    "num_workers",
+    "no_identifiers",
+    "drop_leads_with",
+)
+EXAMPLES = (
+    "anylead prepare ptbxl ptbxl/ -o store/",
+    'anylead prepare folder DIR -o store/ --options \'{"labels": "labels.csv"}\'',
+    "anylead prepare synthetic -o store/ --options.num_patients 200",
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def run(
     Raises:
         AnyleadError: the dataset or the store cannot be used, or nothing could be stored.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     flags = _flags(recipe.drop_leads_with)
     leads = None if recipe.leads is None else parse_leads(recipe.leads)
     if recipe.engine == "ray":  # workers start in folders of their own
@@ -124,7 +127,7 @@ def run(
         _tell_changes(console, recipe.out, plan, manifest)
     else:
         if corpus.summary:
-            console.print(corpus.summary, highlight=False, markup=False, soft_wrap=True)
+            screen.say(console, corpus.summary)
         with build.building(recipe.out, plan):
             salt = _salt(recipe)
             jobs = (
@@ -150,7 +153,7 @@ def run(
     build.clean_up(recipe.out)
     _tell(console, recipe.out, manifest)
     for warning in store_warnings(Store.open(recipe.out))[:_MOST_WARNINGS]:
-        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+        screen.say(console, f"warning: {warning}")
     return manifest
 
 
@@ -188,12 +191,10 @@ def _tell_changes(console: Console, out: Path, plan: Plan, manifest: Manifest) -
         if then["bytes"] != now["bytes"]
         else "some were written since"
     )
-    console.print(
+    screen.say(
+        console,
         f"warning: {out}: its files have changed since it was made ({what}); to take that in,"
         " delete it and prepare it again",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -209,7 +210,7 @@ def _flags(names: Sequence[str]) -> Quality:
     for name in names:
         if name not in Quality.__members__:
             raise RecipeError(
-                f"drop_leads_with: no flag {name!r}; known are {', '.join(Quality.__members__)}"
+                f"drop_leads_with: no flag {name!r}{known_are(name, Quality.__members__)}"
             )
         flags |= Quality[name]
     return flags
@@ -229,20 +230,12 @@ def _num_workers(recipe: Recipe, plan: Plan) -> int:
 
 @contextmanager
 def _progress(console: Console, total: int, done: int) -> Iterator[Callable[[int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
     begin = time.monotonic()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("preparing", total=total, completed=done, speed="")
+    with screen.progress(console, "preparing", total, done) as bar:
 
         def advance(finished: int) -> None:
             speed = finished / max(time.monotonic() - begin, 1e-9)
-            bar.update(task, completed=done + finished, speed=f"{speed:,.0f} records/s")
+            bar.to(done + finished, f"{speed:,.0f} records/s")
 
         yield advance
 
@@ -265,14 +258,11 @@ def _run_jobs(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], No
         for job in jobs:
             _do_job(job, counter, lambda: advance(counter.value))
         return
-    # Fresh processes: forked ones would inherit the lock, and threads of libraries.
-    context = get_context("spawn")
-    shared = context.Value("q", 0)
-    pool = ProcessPoolExecutor(num_workers, context, _begin_worker, (shared, os.getpid()))
-    try:
-        waiting: set[Future[None]] = set()
+    shared = SPAWN.Value("q", 0)
+    waiting: set[Future[None]] = set()
+    with Workers(num_workers, _begin_worker, (shared, os.getpid())) as workers:
         for job in jobs:
-            waiting.add(pool.submit(_work, job))
+            waiting.add(workers.submit(_work, job))
             # Few jobs wait at a time: the list of recordings of a corpus may be long.
             while len(waiting) >= 2 * num_workers:
                 waiting = _collect(waiting)
@@ -280,13 +270,6 @@ def _run_jobs(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], No
         while waiting:
             waiting = _collect(waiting)
             advance(shared.value)
-    except BrokenProcessPool:
-        raise StoreError(
-            "a worker process was killed, most likely for want of memory; run the same command"
-            " again with a smaller --num_workers: it goes on where it stopped"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _collect(waiting: set[Future[None]]) -> set[Future[None]]:
@@ -343,12 +326,11 @@ def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
 
 
 def _tell(console: Console, out: Path, manifest: Manifest) -> None:
-    console.print(
+    screen.say(
+        console,
         f"{out}: {manifest.num_records:,} recordings of {manifest.name} stored,"
         f" {manifest.num_rejected:,} left out"
         + (f" (see {out / REJECTED_FILE})" if manifest.num_rejected else ""),
-        highlight=False,
-        soft_wrap=True,
     )
     if manifest.note:
-        console.print(manifest.note, highlight=False, soft_wrap=True)
+        screen.say(console, manifest.note)

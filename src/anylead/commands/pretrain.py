@@ -33,6 +33,27 @@ from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
 
+FIRST = (
+    "data.store",
+    "out",
+    "method",
+    "leads",
+    "augment",
+    "checkpoint",
+    "encoder.size",
+    "train.epochs",
+    "train.batch_size",
+    "optimizer.learning_rate",
+    "train.device",
+    "train.resume",
+    "train.overwrite",
+)
+EXAMPLES = (
+    "anylead pretrain recipes/pretrain_w2v_cmsc_rlm.yaml --out runs/pre",
+    "anylead pretrain --data.store store/ --method simclr --epochs 50",
+    "anylead pretrain runs/pre/recipe.yaml --resume",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

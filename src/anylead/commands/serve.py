@@ -9,12 +9,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from anylead.errors import MissingPackageError, RecipeError
+from anylead.errors import RecipeError
+from anylead.extras import missing
 from anylead.inference.model import load
 from anylead.server.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 TOKEN_VARIABLE = "ANYLEAD_TOKEN"
+
+FIRST = (
+    "host",
+    "port",
+    "gallery",
+    "token_file",
+    "leads",
+    "device",
+)
+EXAMPLES = (
+    "anylead serve runs/diagnosis",
+    "anylead serve runs/diagnosis --host 0.0.0.0 --token_file token.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,7 @@ def run(recipe: Recipe) -> None:
         from anylead.server import Service, create_app
         from anylead.server.connections import Connection, most_connections
     except ImportError as error:
-        raise MissingPackageError(
-            f'{error.name} is not installed; pip install "anylead[serve]"'
-        ) from None
+        raise missing(error.name, "serve") from None
     token = find_token(recipe.token_file)
     with listen(recipe.host, recipe.port) as listening:
         model = load(recipe.model, device=recipe.device)

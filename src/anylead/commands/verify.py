@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from anylead.commands import screen
 from anylead.store import Store
+
+EXAMPLES = ("anylead verify store/",)
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,8 @@ def run(recipe: Recipe, console: Console | None = None) -> None:
     store.verify()
     shards = store.manifest.shards
     num_bytes = sum(shard.num_bytes for shard in shards)
-    (console or Console()).print(
+    screen.say(
+        console or screen.console(),
         f"{recipe.store}: whole: {store.num_records:,} recordings in {len(shards)} shards,"
         f" {num_bytes / 1e6:,.1f} MB",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )

@@ -28,7 +28,7 @@ from anylead.datasets import (
     synthetic,
 )
 from anylead.datasets.corpus import Corpus, Item
-from anylead.errors import DatasetError
+from anylead.errors import DatasetError, known_are
 from anylead.records import Record
 
 __all__ = ["DATASETS", "Corpus", "Dataset", "Item", "corpus", "records"]
@@ -71,7 +71,7 @@ def corpus(name: str, root: str | Path | None = None, **options: Any) -> Corpus:
         DatasetError: no such dataset, folder or option.
     """
     if name not in DATASETS:
-        raise DatasetError(f"no dataset {name!r}; known are {', '.join(DATASETS)}")
+        raise DatasetError(f"no dataset {name!r}{known_are(name, DATASETS)}")
     known = list(inspect.signature(DATASETS[name].corpus).parameters)[1:]
     for option in options:
         if option not in known:

@@ -17,7 +17,8 @@ import numpy as np
 from anylead.datasets.cells import flag, number
 from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.layout import corpus_folder, required_file, table
-from anylead.errors import DatasetError, FormatError, MissingPackageError
+from anylead.errors import DatasetError, FormatError
+from anylead.extras import missing
 from anylead.leads import LEADS
 from anylead.records import Record
 
@@ -139,5 +140,5 @@ def _open(path: Path) -> Any:
     try:
         import h5py
     except ImportError:
-        raise MissingPackageError(f'{path}: needs h5py; pip install "anylead[formats]"') from None
+        raise missing("h5py", "formats") from None
     return h5py.File(path, "r")

@@ -13,7 +13,8 @@ import numpy as np
 from anylead.datasets.cells import number, split_labels
 from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.layout import corpus_folder, required_file, table
-from anylead.errors import FormatError, MissingPackageError
+from anylead.errors import DatasetError, FormatError
+from anylead.extras import missing
 from anylead.formats.wfdb import parse_sex
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -51,6 +52,8 @@ def corpus(root: Path | None) -> Corpus:
             start_time=row.get("Date", ""),
         )
         items.append((row["ECG_ID"], details))
+    if items and not any(details.labels for _, details in items):
+        raise DatasetError(f"{path}: column AHA_Code is empty in every row; get the table again")
     return Corpus("sph", items, read)
 
 
@@ -60,9 +63,7 @@ def read(item: Item) -> Record:
     try:
         import h5py
     except ImportError:
-        raise MissingPackageError(
-            f'{row.path}: needs h5py; pip install "anylead[formats]"'
-        ) from None
+        raise missing("h5py", "formats") from None
     try:
         with h5py.File(row.path, "r") as file:
             signal = np.asarray(file["ecg"], dtype=np.float32)

@@ -7,8 +7,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
@@ -190,18 +188,3 @@ def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:
 def triples(values: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
     """Intervals as the pictures want them."""
     return {name: (i.value, i.low, i.high) for name, i in values.items()}
-
-
-def print_scores(scores: Sequence[LeadSetScores], console: Console) -> None:
-    """One row per run and lead set."""
-    names = list(scores[0].macro)
-    table = Table("run", "leads", *names)
-    for row in scores:
-        table.add_row(
-            row.run,
-            row.lead_set,
-            *(f"{i.value:.3f} [{i.low:.3f}, {i.high:.3f}]" for i in row.macro.values()),
-        )
-    console.print(table)
-    for name, reason in scores[0].not_scored.items():
-        console.print(f"no score of {name}: {reason} in this split", markup=False, highlight=False)

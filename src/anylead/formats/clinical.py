@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, parse_sex
-from anylead.formats.channels import Rename
+from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import optional
 from anylead.leads import LEADS, complete_limb_leads
 from anylead.records import Record
@@ -52,11 +52,17 @@ def to_record(
     Raises:
         FormatError: no leads, leads of different rates, or samples without a unit.
     """
-    rates = {lead.sampling_rate for lead in found.leads}
+    units = [lead.resolution_unit if lead.is_raw else lead.units for lead in found.leads]
+    names = [lead.label for lead in found.leads]
+    # A lead without a unit is told as such below, and is no channel of another kind.
+    chosen = choose(path, names, [unit or "mV" for unit in units], rename)
+    leads = {name: found.leads[row] for name, row in chosen.rows.items()}
+    rates = {lead.sampling_rate for lead in leads.values()}
     if len(rates) != 1:
         raise FormatError(f"{path}: leads with sample rates {sorted(rates)}; want one rate")
-    channels = [_channel(path, lead) for lead in found.leads]
-    return build_record(path, channels, sample_rate or float(rates.pop()), _about(found), rename)
+    channels = {name: _channel(path, lead) for name, lead in leads.items()}
+    rate = sample_rate or float(rates.pop())
+    return join_leads(path, channels, rate, _about(found), chosen.left_out)
 
 
 def with_all_limb_leads(record: Record) -> Record:

@@ -17,7 +17,8 @@ from xml.parsers import expat
 
 import numpy as np
 
-from anylead.errors import AnyleadError, FormatError, MissingPackageError, SourceError
+from anylead.errors import AnyleadError, FormatError, SourceError
+from anylead.extras import missing
 from anylead.formats.search import kind
 
 # A small file may unpack to this much; a large one to EXPANSION times its own size. Bytes count as
@@ -162,9 +163,7 @@ def optional(package: str, module: str | None = None) -> ModuleType:
     try:
         return importlib.import_module(module or package)
     except ImportError as error:
-        raise MissingPackageError(
-            f'{package} is not installed; pip install "anylead[formats]"'
-        ) from error
+        raise missing(package, "formats") from error
 
 
 def read_xml(path: Path) -> bytes:

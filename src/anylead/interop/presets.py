@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.signals import PreprocessConfig
 
 
@@ -84,7 +84,7 @@ def find_preset(name: str) -> Preset:
         CheckpointError: there is none.
     """
     if name not in PRESETS:
-        raise CheckpointError(f"no preset {name!r}; known are {', '.join(PRESETS)}")
+        raise CheckpointError(f"no preset {name!r}{known_are(name, PRESETS)}")
     return PRESETS[name]
 
 

@@ -2,7 +2,7 @@
 
 from functools import reduce
 
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
@@ -38,7 +38,7 @@ def find_method(name: str) -> Method:
     for part in parts:
         if part not in METHODS:
             raise RecipeError(
-                f"method {part!r}; known are {', '.join(METHODS)}, or a local and a global one"
+                f"method {part!r}{known_are(part, METHODS)}, or a local and a global one"
                 " joined by +"
             )
     return reduce(combine, (METHODS[part] for part in parts))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.losses.cmsc import view_pair_loss
 from anylead.losses.diversity import diversity_loss, perplexity_of_all
 from anylead.losses.info_nce import info_nce
@@ -67,7 +67,7 @@ class Method:
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
-            raise RecipeError(f"contrast {self.contrast!r}; known are {', '.join(CONTRASTS)}")
+            raise RecipeError(f"contrast {self.contrast!r}{known_are(self.contrast, CONTRASTS)}")
 
 
 def combine(first: Method, second: Method) -> Method:

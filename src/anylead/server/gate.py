@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _LOG = logging.getLogger("anylead.server")
-OPEN_PATHS = ("/", "/health")
+OPEN_PATHS = ("/", "/docs", "/health")
 OPEN_FOLDER = "/page/"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),

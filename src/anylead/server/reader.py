@@ -5,10 +5,13 @@ The process is anyio's (`anyio.to_process`); it imports this module and the form
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple, TypeVar, TypeVarTuple, Unpack
 
+import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from anylead import formats
@@ -18,6 +21,23 @@ from anylead.records import Record
 from anylead.server.limits import Limits, RefusalError
 
 _MEMORY_BYTES = 2**30  # that a process may grow by
+_COLUMNS = 1200
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+
+class Overview(NamedTuple):
+    """A long recording on the width of a page.
+
+    seconds: of the whole recording.
+    lead: that is shown.
+    low, high: smallest and largest value of each column, in the unit of the recording.
+    """
+
+    seconds: float
+    lead: str
+    low: list[float]
+    high: list[float]
 
 
 async def read(
@@ -35,20 +55,40 @@ async def read(
         RefusalError: too long, or the process took too long or ended.
         FormatError, LeadError: a file that cannot be read.
     """
+    return await _apart(processes, limits, names[0], read_here, folder, tuple(names), limits)
+
+
+async def read_part(
+    path: Path, start: float, seconds: float, limits: Limits, processes: CapacityLimiter
+) -> tuple[Record, Overview | None]:
+    """A part of one recording, however long that is, and an overview of the whole.
+
+    Raises:
+        RefusalError, FormatError, LeadError: as for `read`.
+    """
+    return await _apart(processes, limits, path.name, read_part_here, path, start, seconds, limits)
+
+
+async def _apart(
+    processes: CapacityLimiter,
+    limits: Limits,
+    name: str,
+    work: Callable[[Unpack[Arguments]], Result],
+    *arguments: *Arguments,
+) -> Result:
     async with processes:
         try:
             async with asyncio.timeout(limits.reading_seconds):
                 return await to_process.run_sync(
-                    read_here, folder, tuple(names), limits, cancellable=True,
-                    limiter=CapacityLimiter(1),
-                )  # fmt: skip
+                    work, *arguments, cancellable=True, limiter=CapacityLimiter(1)
+                )
         except TimeoutError:
             message = f"not read within {limits.reading_seconds:g} s; damaged, or send less"
         except BrokenWorkerProcess:
             message = "the process that read it ended; damaged, or send less"
         except MemoryError:
             message = f"reading needs more than {_MEMORY_BYTES >> 20} MiB; damaged, or send less"
-    raise RefusalError(422, f"{names[0]}{' and others' if len(names) > 1 else ''}: {message}")
+    raise RefusalError(422, f"{name}: {message}")
 
 
 async def start(processes: CapacityLimiter) -> None:
@@ -68,6 +108,35 @@ def read_here(folder: Path, names: Sequence[str], limits: Limits) -> list[Record
             raise too_much_ecg(seconds, limits)
         records.append(record)
     return records
+
+
+def read_part_here(
+    path: Path, start: float, seconds: float, limits: Limits
+) -> tuple[Record, Overview | None]:
+    """What the process does."""
+    _bound(limits.reading_seconds)
+    return part_of(_read(path), start, seconds)
+
+
+def part_of(record: Record, start: float, seconds: float) -> tuple[Record, Overview | None]:
+    """A part of a recording, and an overview where that is not the whole.
+
+    Raises:
+        RefusalError: the part begins after the end.
+    """
+    if record.seconds <= seconds and start == 0:
+        return record, None
+    if start >= record.seconds:
+        raise RefusalError(422, f"start {start:g} s: the recording has {record.seconds:.1f} s")
+    lead = "II" if "II" in record.leads else record.leads[0]
+    row = record.signal[record.leads.index(lead)]
+    edges = np.linspace(0, len(row), min(_COLUMNS, len(row)), endpoint=False).astype(int)
+    row = np.nan_to_num(row - np.nanmedian(row))
+    low, high = np.minimum.reduceat(row, edges), np.maximum.reduceat(row, edges)
+    overview = Overview(record.seconds, lead, np.round(low, 3).tolist(), np.round(high, 3).tolist())
+    first = round(start * record.sample_rate)
+    last = first + max(1, round(seconds * record.sample_rate))
+    return replace(record, signal=record.signal[:, first:last].copy()), overview
 
 
 def too_much_ecg(seconds: float, limits: Limits) -> RefusalError:

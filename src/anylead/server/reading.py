@@ -71,15 +71,41 @@ async def from_files(
         RefusalError: no file, too many, a name that is a path, a pickle, or too long to read.
         FormatError, LeadError: a file that cannot be read.
     """
+    heads = _heads(uploads, limits)
+    with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
+        await asyncio.to_thread(_write, Path(folder), uploads, facts)
+        return await reader.read(Path(folder), heads, limits, processes)
+
+
+async def part_from_files(
+    uploads: Sequence[Upload],
+    facts: Mapping[str, str],
+    limits: Limits,
+    processes: CapacityLimiter,
+    part: tuple[float, float],
+) -> tuple[Record, reader.Overview | None]:
+    """A part (start and length in seconds) of one recording, and an overview of the whole.
+
+    Raises:
+        RefusalError, FormatError, LeadError: as for `from_files`.
+    """
+    heads = _heads(uploads, limits)
+    if len(heads) != 1:
+        raise RefusalError(422, f"{len(heads)} recordings; this answers for one at a time")
+    with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
+        await asyncio.to_thread(_write, Path(folder), uploads, facts)
+        return await reader.read_part(Path(folder) / heads[0], *part, limits, processes)
+
+
+def _heads(uploads: Sequence[Upload], limits: Limits) -> list[str]:
+    """Names of the files that stand for a recording."""
     _check_names(uploads)
     heads = [upload.name for upload in _without_companions(uploads)]
     if not heads:
         raise RefusalError(422, "no recording among the files; send ECG files in the field 'file'")
     if len(heads) > limits.recordings:
         raise _too_many(len(heads), limits)
-    with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
-        await asyncio.to_thread(_write, Path(folder), uploads, facts)
-        return await reader.read(Path(folder), heads, limits, processes)
+    return heads
 
 
 def check_amount(records: Sequence[Record], limits: Limits) -> None:

@@ -136,13 +136,13 @@ def building(folder: Path, plan: Plan) -> Iterator[None]:
         raise write_error(folder, error) from error
     try:
         journal.mkdir(exist_ok=True)
-        for leftover in [*folder.glob(f"*{TEMPORARY}"), *journal.glob(f"*{TEMPORARY}")]:
-            leftover.unlink(missing_ok=True)
+        _remove_unfinished(folder)
         _begin_or_go_on(journal, plan, folder)
         yield
     except OSError as error:
         raise write_error(folder, error) from error
     finally:
+        _remove_unfinished(folder)
         lock.release()
         if (folder / MANIFEST).is_file():
             (folder / _LOCK).unlink(missing_ok=True)
@@ -243,6 +243,12 @@ def finish(
     write_text(folder / MANIFEST, manifest.to_json())
     clean_up(folder)
     return manifest
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What a writer left that was killed, here or in a run before."""
+    for leftover in [*folder.glob(f"*{TEMPORARY}"), *folder.glob(f"{_JOURNAL}/*{TEMPORARY}")]:
+        leftover.unlink(missing_ok=True)
 
 
 def clean_up(folder: Path) -> None:

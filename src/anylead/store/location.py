@@ -6,7 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from anylead.errors import AnyleadError, MissingPackageError, StoreError
+from anylead.errors import AnyleadError, StoreError
+from anylead.extras import missing
 from anylead.store.manifest import MANIFEST
 
 
@@ -117,9 +118,7 @@ class Remote:
 
             return url_to_fs(self.url)[0]
         except ImportError as error:
-            raise MissingPackageError(
-                f'{self.url}: needs {error.name}; pip install "anylead[cloud]"'
-            ) from None
+            raise missing(error.name, "cloud") from None
 
 
 def file_sha256(path: Path) -> str:

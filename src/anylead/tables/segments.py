@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from anylead.commands import prepare
 from anylead.datasets import Corpus, Item
@@ -23,7 +22,7 @@ from anylead.store.persons import BY_SEGMENT
 NOTE = "This store is split by segment: its scores leak."
 
 
-def split_by_segment(store: Store, out: Path, segment_seconds: float, console: Console) -> None:
+def split_by_segment(store: Store, out: Path, segment_seconds: float) -> None:
     """Write a store in which every segment is a recording of its own, in a random split."""
     segment = round(segment_seconds * store.manifest.sample_rate)
     items: list[Item] = [
@@ -45,7 +44,7 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         num_workers=1,
         allow_shared_patients=True,  # the protocol draws segments, whoever they are of
     )
-    prepare.run(recipe, console, corpus)
+    prepare.run(recipe, corpus=corpus)
 
 
 @lru_cache(maxsize=2)
