@@ -109,8 +109,12 @@ class Evaluation:
     main_score: str
 
 
+# The models that come with the package.
+BOX = Path(__file__).resolve().parents[1] / "box"
+
+
 def find_runs(pattern: str) -> list[Path]:
-    """Folders of fine-tuned runs named by a list of paths or patterns.
+    """Folders of fine-tuned runs named by a list of paths, patterns, or names of models in the box.
 
     Raises:
         RecipeError: nothing there.
@@ -120,6 +124,8 @@ def find_runs(pattern: str) -> list[Path]:
         path = Path(part.strip())
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         runs = [match for match in matches if (match / "model.safetensors").is_file()]
+        if not runs and (BOX / path.name / "model.safetensors").is_file() and len(path.parts) == 1:
+            runs = [BOX / path.name]
         if not runs:
             raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
         found += runs
@@ -127,10 +133,16 @@ def find_runs(pattern: str) -> list[Path]:
 
 
 def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
-    """The store to score on, and the scheme of its splits; that of the training on its own."""
+    """The store to score on, and the scheme of its splits; that of the training on its own.
+
+    Raises:
+        RecipeError: none is named, and the model does not know that of its training.
+    """
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
+    if not settings.store and not own:
+        raise RecipeError("this model knows no store to be scored on; name one: --store")
     store = Store.open(settings.store or own)
     if "preprocess" in checkpoint.description:
         store.check_fits(PreprocessConfig(**checkpoint.description["preprocess"]), "the run")
