@@ -17,17 +17,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
-from anylead.inference import inputs
-from anylead.inference.answer import About, Answer, about, answer, refusal
+from anylead.inference import inputs, named
+from anylead.inference.about import About, read_about
+from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
-from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
+from anylead.inference.running import context_of, keep, largest, mean, over_windows
+from anylead.inference.weights import (
+    check_head,
+    filled_encoder,
+    fingerprint,
+    preprocess_config,
+)
 from anylead.inference.windows import (
     Floats,
     Windows,
     as_it_is,
-    batches,
     join_frames,
     join_logits,
     joins,
@@ -35,7 +41,7 @@ from anylead.inference.windows import (
     sigmoid,
 )
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
 from anylead.loading.crops import TAILS
 from anylead.metrics.thresholds import thresholds_for
@@ -64,8 +70,8 @@ def load(
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
     Args:
-        source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), or a
-            checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt").
+        source: a name (see `anylead.list_models`), a folder written by anylead, "hf://owner/name"
+            (or "hf://owner/name/file.pt"), or a checkpoint of fairseq-signals such as ECG-FM.
         device: where it runs; None takes a GPU if there is one.
         preset: for a foreign file, what its publishers did to the signals ("ecg-fm").
         num_heads: for a foreign file that does not say, its attention heads.
@@ -80,7 +86,6 @@ def load(
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
-    path = hub.pull(str(source)) if hub.is_remote(source) else Path(source)
     foreign = Hints(
         num_heads=num_heads,
         pretrained=None if pretrained is None else Path(pretrained),
@@ -88,15 +93,8 @@ def load(
         preprocess=preprocess,
         label_names=None if label_names is None else tuple(label_names),
     )
-    if path.is_dir() or path.suffix == ".safetensors":
-        if foreign != Hints():
-            raise CheckpointError(
-                f"{source}: says all about itself; preset=, num_heads=, label_names=, pretrained="
-                " and preprocess= are for foreign files"
-            )
-        model = Model(load_checkpoint(path), device, precision=precision)
-    else:
-        model = Model(read_fairseq_signals(path, foreign), device, precision=precision)
+    checkpoint, path = named.open_checkpoint(source, foreign)
+    model = Model(checkpoint, device, precision=precision)
     if tail is not None:
         model.description["tail"] = tail
     model.source = path
@@ -126,11 +124,13 @@ class Model:
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
         self.preprocess_config = preprocess_config(self.description)
-        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
+        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names") or ())
         self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        if self.kind == "classification":
+            check_head(self.head, self.label_names, self.dim)
         # Where it lies on the disk; None where what is in memory lies nowhere.
         self.source: Path | None = None
 
@@ -222,7 +222,7 @@ class Model:
             else [as_it_is(item, use_leads) for item in items]
         )
         if pool is None:
-            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, _keep)]
+            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, keep)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
         return vectors if is_many else vectors[0]
@@ -235,7 +235,7 @@ class Model:
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, _mean if pool == "mean" else _max)
+            for _, c in self._contexts(windows, layer, mean if pool == "mean" else largest)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -315,8 +315,8 @@ class Model:
     @cached_property
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
-        name = "model in memory" if self.source is None else self.source.stem
-        return about(self.description, name, self.fingerprint()[:12])
+        name = "model in memory" if self.source is None else self.source.name.removesuffix(".pt")
+        return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
@@ -372,44 +372,15 @@ class Model:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
 
-    @torch.inference_mode()
     def _contexts(
-        self,
-        windows: Sequence[Windows],
-        layer: int | None,
-        reduce: Callable[[Tensor], Tensor],
+        self, windows: Sequence[Windows], layer: int | None, reduce: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[Windows, Floats]]:
-        """(window, ...) of each recording, in order; windows of one length run together."""
-        done: list[list[Floats | None]] = [[None] * len(each.start) for each in windows]
-        for places in batches(windows, self.batch_size):
-            signal = np.stack([windows[r].signal[w] for r, w in places])
-            has_lead = np.stack([windows[r].has_lead for r, _ in places])
-            context = self._encode(
-                torch.from_numpy(signal).to(self.device),
-                torch.from_numpy(has_lead).to(self.device),
-                layer,
-            )
-            reduced = reduce(context.float()).cpu().numpy()
-            for (r, w), value in zip(places, reduced, strict=True):
-                done[r][w] = value
-        for each, values in zip(windows, done, strict=True):
-            yield each, np.stack([value for value in values if value is not None])
+        """(window, ...) of each recording, in order."""
 
-    def _encode(self, signal: Tensor, has_lead: Tensor, layer: int | None) -> Tensor:
-        encoder: Any = self._frozen
-        is_reduced = self.precision != torch.float32
-        with torch.autocast(self.device.type, self.precision, enabled=is_reduced):
-            if layer is None:
-                context: Tensor = encoder(signal, None, has_lead).context
-                return context
-            features = encoder.features(signal, None, has_lead)
-            outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
-        if not -len(outputs) <= layer < len(outputs):
-            raise RecipeError(
-                f"layer {layer}: this model has 0 (before the first) to {len(outputs) - 1}"
-            )
-        chosen: Tensor = outputs[layer]
-        return chosen
+        def encode(signal: Tensor, has_lead: Tensor) -> Tensor:
+            return reduce(context_of(self._frozen, signal, has_lead, layer, self.precision))
+
+        return over_windows(encode, windows, self.batch_size, self.device)
 
 
 def _again(
@@ -420,15 +391,3 @@ def _again(
     model = Model(checkpoint, device if has_device else None, batch_size, precision)
     model.source = source
     return model
-
-
-def _keep(context: Tensor) -> Tensor:
-    return context
-
-
-def _mean(context: Tensor) -> Tensor:
-    return context.mean(dim=1)
-
-
-def _max(context: Tensor) -> Tensor:
-    return context.amax(dim=1)
