@@ -113,7 +113,7 @@ class ClassificationRun:
         label = evidence.arrays["label"]
         not_scored = {
             name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
-            for i, name in enumerate(self.names)
+            for i, name in enumerate(evidence.label_names)
             if not is_scored[i]
         }
         return LeadSetScores(

@@ -110,8 +110,12 @@ class Evaluation:
     score_names: Callable[[Sequence[str]], Sequence[str]]
 
 
+# The models that come with the package.
+BOX = Path(__file__).resolve().parents[1] / "box"
+
+
 def find_runs(pattern: str) -> list[Path]:
-    """Folders of fine-tuned runs named by a list of paths or patterns.
+    """Folders of fine-tuned runs named by a list of paths, patterns, or names of models in the box.
 
     Raises:
         RecipeError: nothing there.
@@ -121,6 +125,8 @@ def find_runs(pattern: str) -> list[Path]:
         path = Path(part.strip())
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         runs = [match for match in matches if (match / "model.safetensors").is_file()]
+        if not runs and (BOX / path.name / "model.safetensors").is_file() and len(path.parts) == 1:
+            runs = [BOX / path.name]
         if not runs:
             raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
         found += runs
@@ -132,10 +138,13 @@ def open_store(checkpoint: Checkpoint, settings: Settings, run: Path) -> tuple[S
 
     Raises:
         StoreError: there is no such store.
+        RecipeError: none is named, and the model does not know that of its training.
     """
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
+    if not settings.store and not own:
+        raise RecipeError("this model knows no store to be scored on; name one: --store")
     found = settings.store or ",".join(_found(part.strip(), run) for part in own.split(","))
     store = Store.open(found)
     if "preprocess" in checkpoint.description:
