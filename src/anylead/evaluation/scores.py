@@ -1,13 +1,17 @@
 """What an evaluation is asked for and what it answers, whatever the task."""
 
+import csv
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead import __version__
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, StoreError
 from anylead.metrics.bootstrap import Interval, Statistic
@@ -199,6 +203,26 @@ def about(store: Store, split: str, num_rows: int, num_resamples: int) -> str:
     if store.manifest.note:
         lines.append(store.manifest.note)
     return " ".join(lines)
+
+
+def command(folders: Sequence[Path], lead_sets: Sequence[str], settings: Settings) -> str:
+    """The command that makes the report again, and when and by what it was made."""
+    words = ["anylead", "evaluate", ",".join(dict.fromkeys(str(folder) for folder in folders))]
+    words += ["--lead_sets", " ".join(lead_sets)]
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if value not in (None, each.default):
+            words += [f"--{each.name}", str(value)]
+    return f"{shlex.join(words)}\n# {date.today().isoformat()}, anylead {__version__}"
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a training log; none where there is no log."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:
