@@ -81,7 +81,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
-    job = plan(recipe)
+    with screen.doing(console, "loading the model, listing recordings"):
+        job = plan(recipe)
     lost = run_job(recipe, job, "embedding", console)
     screen.say(
         console,

@@ -86,11 +86,17 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     settings = _settings(recipe)
     out = Path(recipe.out) if recipe.out else folders[0]
     runs, scores = [], []
-    for folder, checkpoint in zip(folders, checkpoints, strict=True):
-        opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        for of_task in opened.by_task():
-            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
-            runs.append(of_task)
+    lead_sets = recipe.lead_sets.split()
+    total = len(folders) * len(lead_sets)
+    with screen.progress(screen.console(stderr=True), "scoring", total) as bar:
+        for folder, checkpoint in zip(folders, checkpoints, strict=True):
+            opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
+            of_tasks = opened.by_task()
+            for of_task in of_tasks:
+                for lead_set in lead_sets:
+                    scores.append(of_task.score(lead_set))
+                    bar.to(len(scores) // len(of_tasks), f"{folder.name}, {lead_set} leads")
+                runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
     if recipe.json:

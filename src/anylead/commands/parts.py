@@ -129,7 +129,7 @@ def starting_encoder(
         store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
     own = loaded.description["encoder"]
     overrides = known_overrides(choice.overrides, own["kind"])
-    encoder = build_encoder({**own, **overrides})
+    encoder = build_encoder({**own, **overrides}, loaded.part("encoder"), checkpoint)
     if choice.size is not None or choice.kind is not None:
         _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)

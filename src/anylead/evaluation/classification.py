@@ -188,7 +188,8 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
     label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
-    module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
+    module = Classification(encoder, len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,
@@ -299,4 +300,9 @@ def read_log(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")
+def score_names(label_names: Sequence[str]) -> list[str]:
+    """What `statistics` tells of classes of these names."""
+    return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]
+
+
+CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)

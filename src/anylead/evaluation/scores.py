@@ -100,13 +100,13 @@ class Evaluation:
         open: (folder, its checkpoint, settings) -> the run beside its data.
         report: (path, runs, scores) -> an HTML file.
         statistics: evidence -> score name -> score as a function of weights.
-        main_score: the one that tables and plots show first.
+        score_names: names of the classes -> all scores there are, the main one first.
     """
 
     open: Callable[[Path, Checkpoint, Settings], Any]
     report: Callable[[Path, Sequence[Any], Sequence[LeadSetScores]], None]
     statistics: Callable[[Evidence], Mapping[str, Statistic]]
-    main_score: str
+    score_names: Callable[[Sequence[str]], Sequence[str]]
 
 
 def find_runs(pattern: str) -> list[Path]:

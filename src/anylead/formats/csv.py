@@ -102,8 +102,10 @@ def read(
             known["unit"] = [columns[row][1] for row in rows]
         known = complete(path, {**known, "leads": list(chosen.rows)})
         found = {
-            lead: Channel(lead, values, unit)
-            for lead, values, unit in zip(chosen.rows, table, known["unit"], strict=True)
+            lead: Channel(columns[row][0], values, unit)
+            for (lead, row), values, unit in zip(
+                zip(chosen.rows, rows, strict=True), table, known["unit"], strict=True
+            )
         }
         return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
 

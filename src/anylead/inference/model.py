@@ -24,7 +24,12 @@ from anylead.inference.about import About, read_about
 from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.running import context_of, keep, largest, mean, over_windows
-from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
+from anylead.inference.weights import (
+    check_head,
+    filled_encoder,
+    fingerprint,
+    preprocess_config,
+)
 from anylead.inference.windows import (
     Floats,
     Windows,
@@ -119,11 +124,13 @@ class Model:
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
         self.preprocess_config = preprocess_config(self.description)
-        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
+        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names") or ())
         self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        if self.kind == "classification":
+            check_head(self.head, self.label_names, self.dim)
         # Where it lies on the disk; None where what is in memory lies nowhere.
         self.source: Path | None = None
 

@@ -32,7 +32,7 @@ class S4(nn.Module):
         for name, value in zip("wPB", hippo_legs(num_states), strict=True):
             shape = (dim, *value.shape[1:]) if name == "w" else (1, dim, *value.shape[1:])
             self.register_buffer(name, value.expand(shape).contiguous())
-        self.register_buffer("Q", self.P * torch.tensor([1.0, -1.0]))  # the conjugate
+        self.register_buffer("Q", self.P * self.P.new_tensor([1.0, -1.0]))  # the conjugate
         self.C = nn.Parameter(math.sqrt(0.5) * torch.randn(1, dim, num_states // 2, 2))
         steps = math.log(0.001) + torch.rand(dim) * math.log(100)
         self.log_step = nn.Parameter(steps)

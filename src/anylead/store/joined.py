@@ -78,6 +78,11 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
                 f" {store.manifest.preprocess}, {first.manifest.preprocess}; prepare one of them"
                 " again"
             )
+        if store.manifest.version != first.manifest.version:
+            raise StoreError(
+                f"{store.location}: of another store version than {first.location}; prepare the"
+                " older of them again"
+            )
         if hashes[number] in hashes[:number]:
             raise StoreError(f"{store.location}: stands twice among the stores to be joined")
     begins = np.cumsum([0, *(len(store.manifest.shards) for store in stores[:-1])])
@@ -97,7 +102,12 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
             for shard in store.manifest.shards
         ),
         index_sha256=sha256("\n".join(hashes).encode()).hexdigest(),
-        settings={PARTS: [[store.manifest.name, store.manifest.num_records] for store in stores]},
+        settings={
+            PARTS: [[store.manifest.name, store.manifest.num_records] for store in stores],
+            "allow_shared_patients": any(
+                store.manifest.settings.get("allow_shared_patients") for store in stores
+            ),
+        },
         note=" ".join(dict.fromkeys(s.manifest.note for s in stores if s.manifest.note)),
     )
     return JoinedLocation([store.location for store in stores]), manifest, pa.concat_tables(indexes)

@@ -8,12 +8,12 @@ from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
+from anylead.store.columns import named
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
@@ -213,27 +213,13 @@ class Store:
         names = self.manifest.label_names[task]
         hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
         is_known = np.zeros(hot.shape, dtype=bool)
-        labelled, rows, codes = self._named("labels", task, names)
+        labelled, rows, codes = named(self._column("labels"), task, names)
         is_known[labelled] = True
         hot[rows, codes] = 1
         if self.manifest.version > 1:
-            _, rows, codes = self._named("unknown", task, names)
+            _, rows, codes = named(self._column("unknown"), task, names)
             is_known[rows, codes] = False
         return hot, is_known
-
-    def _named(
-        self, name: str, task: str, names: tuple[str, ...]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Rows that have the task in a column of maps, and row and class of each of its names."""
-        column = self._column(name)
-        entry_row = np.repeat(np.arange(len(column)), _lengths(column.offsets))
-        chosen = np.flatnonzero(
-            pc.equal(_entries(column, column.keys), task).to_numpy(zero_copy_only=False)
-        )
-        lists = _entries(column, column.items).take(pa.array(chosen))
-        codes = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-        rows = np.repeat(entry_row[chosen], _lengths(lists.offsets))
-        return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
 
     def split_rows(
         self, task: str | None = None, scheme: str = "auto"
@@ -387,17 +373,6 @@ class Store:
     def _per_lead(self, name: str) -> NDArray[Any]:
         values = self._column(name).flatten().to_numpy(zero_copy_only=False)
         return np.asarray(values).reshape(-1, NUM_LEADS)
-
-
-def _entries(column: pa.Array, child: pa.Array) -> pa.Array:
-    """The part of a nested array's child that belongs to it."""
-    first, last = column.offsets[0].as_py(), column.offsets[-1].as_py()
-    return child.slice(first, last - first)
-
-
-def _lengths(offsets: pa.Array) -> NDArray[np.int64]:
-    ends: NDArray[np.int64] = offsets.to_numpy().astype(np.int64)
-    return ends[1:] - ends[:-1]
 
 
 def _word(value: Any) -> str:
