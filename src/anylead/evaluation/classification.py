@@ -113,7 +113,7 @@ class ClassificationRun:
         label = evidence.arrays["label"]
         not_scored = {
             name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
-            for i, name in enumerate(self.names)
+            for i, name in enumerate(evidence.label_names)
             if not is_scored[i]
         }
         return LeadSetScores(
@@ -182,7 +182,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         CheckpointError: its labels are not those of the store.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     names = list(described["label_names"])
     if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")

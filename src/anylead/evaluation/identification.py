@@ -139,7 +139,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
         RecipeError: too few patients with two recordings.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     split, rows = choose_split(store, None, scheme, settings.split)
     sessions = find_sessions(store, split, rows, settings)
     num_classes = len(checkpoint.tensors["head.weight"])
