@@ -48,7 +48,7 @@ from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
-from anylead.training.distributed import choose_precision
+from anylead.training.distributed import choose_device, choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
@@ -119,7 +119,7 @@ class Model:
         precision: Precision = "fp32",
     ):
         self.description = checkpoint.description
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(str(device or "auto"))
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
@@ -139,6 +139,10 @@ class Model:
         checkpoint = Checkpoint(self._tensors, self.description)
         precision = "fp32" if self.precision == torch.float32 else "bf16"
         return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
+
+    def __repr__(self) -> str:
+        name = "in memory" if self.source is None else str(self.source)
+        return f"Model({name}, {self.kind}, {len(self.label_names)} labels, dim {self.dim})"
 
     @property
     def dim(self) -> int:
