@@ -20,8 +20,8 @@ def case(golden_encoders):
     theirs = state({key: shape for key, shape in shapes.items() if key not in given})
     for key in told["fixed"]:
         value = z[f"fixed_{key.rsplit('.', 1)[-1]}"]
-        theirs[key] = value if list(value.shape) == shapes[key] else (
-            value.unsqueeze(-3).expand(shapes[key])
+        theirs[key] = (
+            value if list(value.shape) == shapes[key] else (value.unsqueeze(-3).expand(shapes[key]))
         )
     for key in told["uniform"]["keys"]:
         generator = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
@@ -62,7 +62,7 @@ def test_a_shorter_window_and_zeros_for_missing_leads(case):
 
 def test_the_state_of_a_new_layer_is_the_published_one_up_to_phases(golden_encoders):
     _, z = facts(golden_encoders, "ecg_cpc")
-    w, P, B = (torch.view_as_complex(part[0]) for part in hippo_legs(8))
+    w, P, B, _ = (torch.view_as_complex(part) for part in hippo_legs(8))
     wanted = torch.view_as_complex(z["fixed_w"])
     order, theirs = w.imag.argsort(), wanted.imag.argsort()
     torch.testing.assert_close(w[order], wanted[theirs], rtol=1e-5, atol=1e-5)
@@ -75,13 +75,11 @@ def test_the_kernel_is_the_recurrence_and_a_frozen_layer_does_the_same():
     torch.manual_seed(0)
     layer = S4(dim=3, num_states=4, length=24)
     w, P, B, Q, C = (
-        torch.view_as_complex(t.detach().double()) for t in (layer.w, *(
-            getattr(layer, name)[0] for name in "PBQC"))
+        torch.view_as_complex(t.detach().double())
+        for t in (layer.w, *(getattr(layer, name)[0] for name in "PBQC"))
     )
     for channel in range(3):
-        lam, p, b, q, c = (
-            torch.cat([v[channel], v[channel].conj()]) for v in (w, P, B, Q, C)
-        )
+        lam, p, b, q, c = (torch.cat([v[channel], v[channel].conj()]) for v in (w, P, B, Q, C))
         step = layer.log_step[channel].double().exp()
         one = torch.eye(4, dtype=torch.complex128)
         A = torch.diag(lam) - p[:, None] * q
@@ -95,4 +93,6 @@ def test_the_kernel_is_the_recurrence_and_a_frozen_layer_does_the_same():
         found = layer.kernel()[channel].double()
         torch.testing.assert_close(found, torch.stack(kernel), rtol=1e-4, atol=1e-6)
     x = torch.randn(2, 17, 3)
-    torch.testing.assert_close(FrozenS4(layer)(x), layer(x), rtol=1e-4, atol=1e-5)
+    for by_frequency in (True, False):
+        frozen = FrozenS4(layer, by_frequency)
+        torch.testing.assert_close(frozen(x), layer(x), rtol=1e-4, atol=1e-5)

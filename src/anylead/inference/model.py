@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from anylead.errors import CheckpointError, FormatError, RecipeError
+from anylead.checkpoint import Checkpoint, save_checkpoint
+from anylead.errors import CheckpointError, FormatError, LeadError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.inputs import Recordings
+from anylead.inference.opening import open_checkpoint
 from anylead.inference.windows import (
     JOINS,
     Floats,
@@ -33,9 +34,9 @@ from anylead.inference.windows import (
     sigmoid,
 )
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
-from anylead.models import build_encoder, freeze, load_weights
+from anylead.models import Encoder, build_encoder, freeze, load_weights
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
 from anylead.training.distributed import choose_precision
@@ -47,6 +48,7 @@ Precision = Literal["fp32", "bf16", "auto"]
 def load(
     source: str | Path,
     *,
+    weights: str | Path | None = None,
     device: str | torch.device | None = None,
     preset: str | None = None,
     num_heads: int | None = None,
@@ -58,10 +60,13 @@ def load(
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
     Args:
-        source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), or a
-            checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt").
+        source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), a
+            checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt"), or with
+            `weights` the name of a public encoder, such as "ecgfounder" (`docs/models.md`).
+        weights: the file of that encoder, or its address on the hub; its licence is printed.
         device: where it runs; None takes a GPU if there is one.
-        preset: for a foreign file, what its publishers did to the signals ("ecg-fm").
+        preset: for a foreign file, what its publishers did to the signals ("ecg-fm"), or the name
+            of the public encoder that it is.
         num_heads: for a foreign file that does not say, its attention heads.
         label_names: for a foreign file, the names of its outputs in order.
         pretrained: for a foreign fine-tuned file, the file it was fine-tuned from.
@@ -72,22 +77,18 @@ def load(
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
-    path = hub.pull(str(source)) if hub.is_remote(source) else Path(source)
-    foreign = Hints(
-        num_heads=num_heads,
-        pretrained=None if pretrained is None else Path(pretrained),
-        preset=preset,
-        preprocess=preprocess,
-        label_names=None if label_names is None else tuple(label_names),
+    checkpoint = open_checkpoint(
+        source,
+        weights,
+        Hints(
+            num_heads=num_heads,
+            pretrained=None if pretrained is None else Path(pretrained),
+            preset=preset,
+            preprocess=preprocess,
+            label_names=None if label_names is None else tuple(label_names),
+        ),
     )
-    if path.is_dir() or path.suffix == ".safetensors":
-        if foreign != Hints():
-            raise CheckpointError(
-                f"{source}: says all about itself; preset=, num_heads=, label_names=, pretrained="
-                " and preprocess= are for foreign files"
-            )
-        return Model(load_checkpoint(path), device, precision=precision)
-    return Model(read_fairseq_signals(path, foreign), device, precision=precision)
+    return Model(checkpoint, device, precision=precision)
 
 
 class Model:
@@ -182,7 +183,8 @@ class Model:
             else [as_it_is(item, use_leads) for item in items]
         )
         if pool is None:
-            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, _keep)]
+            self._check_frames()
+            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, lambda c: c)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
         return vectors if is_many else vectors[0]
@@ -195,7 +197,7 @@ class Model:
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, _mean if pool == "mean" else _max)
+            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else _max)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -239,7 +241,7 @@ class Model:
         how = self._joins(join)
 
         def classify(context: Tensor) -> Tensor:
-            return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
+            return linear(self._pool(context), self.head["weight"], self.head["bias"])
 
         rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)
@@ -267,8 +269,25 @@ class Model:
             ready = preprocess(seen, self.preprocess_config)
             if not ready.has_lead.any():
                 raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
+            looked_at: tuple[str, ...] = self.encoder.leads  # type: ignore[assignment]
+            if not ready.has_lead[[LEADS.index(lead) for lead in looked_at]].any():
+                raise LeadError(
+                    f"{name}: none of {', '.join(looked_at)}, all that this model looks at; with"
+                    " two limb leads, preprocess complete_limb_leads computes I and II"
+                )
             prepared.append(cut(ready.signal, ready.has_lead, self.segment_samples, name))
         return prepared
+
+    def _check_frames(self) -> None:
+        if not self.encoder.frames_are_time:
+            raise RecipeError(
+                "pool None: the frames of this model are no times of the recording; want 'mean' or"
+                " 'max'"
+            )
+
+    def _pool(self, context: Tensor) -> Tensor:
+        pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
+        return pooled
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -284,7 +303,7 @@ class Model:
             digest.update(repr(self.precision).encode())
         for name, tensor in sorted(self._tensors.items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def save(self, folder: str | Path) -> Path:
@@ -342,6 +361,10 @@ class Model:
             if layer is None:
                 context: Tensor = encoder(signal, None, has_lead).context
                 return context
+            if not isinstance(encoder, Encoder):
+                raise RecipeError(
+                    f"layer {layer}: only our own transformer gives what lies between its layers"
+                )
             features = encoder.features(signal, None, has_lead)
             outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
         if not -len(outputs) <= layer < len(outputs):
@@ -368,14 +391,6 @@ def _preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:
         return PreprocessConfig(**description["preprocess"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"no usable preprocessing in the checkpoint ({error})") from error
-
-
-def _keep(context: Tensor) -> Tensor:
-    return context
-
-
-def _mean(context: Tensor) -> Tensor:
-    return context.mean(dim=1)
 
 
 def _max(context: Tensor) -> Tensor:

@@ -50,5 +50,3 @@ def read(content: Mapping[str, Any], source: str) -> Found:
         "window_samples": 4 * (roots - 1),
     }
     return Found(encoder, prefixed("encoder.", ours), len(theirs) - len(ours))
-
-

@@ -57,9 +57,7 @@ def read_resnet18(content: Mapping[str, Any], source: str) -> Found:
         for name, tensor in rename(theirs, RESNET_RULES, source).items()
     }
     num_stages = count(ours, r"stages\.(\d+)\.")
-    dims = [
-        shape_of(ours, f"stages.{i}.0.first.weight", 3, source)[0] for i in range(num_stages)
-    ]
+    dims = [shape_of(ours, f"stages.{i}.0.first.weight", 3, source)[0] for i in range(num_stages)]
     encoder = {"kind": "merl_resnet18", "dims": dims}
     unused = num_beside + len(theirs) - len(ours)
     return Found(encoder, prefixed("encoder.", ours), unused)

@@ -200,7 +200,7 @@ class Pretraining(nn.Module):
         encoded = self.encoder(
             views.signal.flatten(0, 1), num_samples, views.has_lead.flatten(0, 1)
         )
-        pooled = mean_over_frames(encoded.context, encoded.is_padding)
+        pooled: Tensor = self.encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
         return pooled.view(*views.signal.shape[:2], -1)
 
     def _contrast(self, pooled: Tensor, views: Views) -> Tensor:

@@ -40,9 +40,7 @@ class ECGFounderConfig:
 
 ECGFOUNDER_SIZES = {
     "tiny": ECGFounderConfig(stem_dim=16, dims=(16, 32), num_blocks=(1, 2)),
-    "small": ECGFounderConfig(
-        stem_dim=32, dims=(32, 48, 64, 96, 128), num_blocks=(1, 1, 2, 2, 2)
-    ),
+    "small": ECGFounderConfig(stem_dim=32, dims=(32, 48, 64, 96, 128), num_blocks=(1, 1, 2, 2, 2)),
     "base": ECGFounderConfig(),
 }
 
@@ -50,11 +48,13 @@ ECGFOUNDER_SIZES = {
 class ECGFounder(nn.Module):
     """(rows, 12, time) at 500 Hz -> (rows, frame, dim); a frame is 256 samples."""
 
+    frames_are_time = True
     window_samples: int | None = 5000
 
     def __init__(self, config: ECGFounderConfig):
         super().__init__()
         self.config = config
+        self.uses_has_lead = config.standardizes
         self.dim = config.dims[-1]
         self.leads = tuple(config.leads)
         self.rows = [LEADS.index(name) for name in self.leads]
@@ -130,4 +130,5 @@ class _Block(nn.Module):
         gate = torch.sigmoid(self.excite(silu(self.squeeze(inner.mean(dim=2)))))
         if self.halves:
             x = max_pool1d(pad(x, (0, 1)), 2)  # an odd last sample is compared with 0
-        return inner * gate[:, :, None] + pad(x, (0, 0, *self.new_channels))
+        gated: Tensor = inner * gate[:, :, None]
+        return gated + pad(x, (0, 0, *self.new_channels))

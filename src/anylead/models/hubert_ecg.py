@@ -62,9 +62,7 @@ class HubertECGConfig:
 _TINY_CONVS = ((16, 10, 4), (16, 3, 2), (16, 3, 2), (16, 2, 2), (16, 2, 2))
 _SMALL_CONVS = ((128, 10, 4), (128, 3, 2), (128, 3, 2), (128, 2, 2), (128, 2, 2))
 HUBERT_ECG_SIZES = {
-    "tiny": HubertECGConfig(
-        *(_TINY_CONVS, 32, 2, 2, 64), conv_pos_kernel=16, conv_pos_groups=4
-    ),
+    "tiny": HubertECGConfig(*(_TINY_CONVS, 32, 2, 2, 64), conv_pos_kernel=16, conv_pos_groups=4),
     "small": HubertECGConfig(*(_SMALL_CONVS, 128, 4, 4, 512), conv_pos_kernel=64),
     "base": HubertECGConfig(),
     "published_small": HubertECGConfig(dim=512, num_layers=8, num_heads=8, ffn_dim=2048),
@@ -79,6 +77,8 @@ class HubertECG(nn.Module):
     """
 
     leads = LEADS
+    uses_has_lead = True
+    frames_are_time = False
     window_samples: int | None = 2500
 
     def __init__(self, config: HubertECGConfig):
@@ -171,7 +171,9 @@ def decimate(sequence: Tensor) -> Tensor:
     length = sequence.shape[1]
     if length <= 4 * _REACH:
         return sequence @ _matrix(length, 0).to(sequence)
-    left = sequence[:, : 3 * _REACH] @ _matrix(3 * _REACH, 0)[:, : _REACH // DECIMATION].to(sequence)
+    left = sequence[:, : 3 * _REACH] @ _matrix(3 * _REACH, 0)[:, : _REACH // DECIMATION].to(
+        sequence
+    )
     middle = conv1d(sequence[:, None], _kernel().to(sequence), stride=DECIMATION)[:, 0]
     num_done = left.shape[1] + middle.shape[1]
     tail = 3 * _REACH

@@ -15,9 +15,7 @@ class TextProjection(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(_TEXT_DIM, _DIM), nn.GELU(), nn.Linear(_DIM, _DIM)
-        )
+        self.layers = nn.Sequential(nn.Linear(_TEXT_DIM, _DIM), nn.GELU(), nn.Linear(_DIM, _DIM))
 
     def forward(self, text: Tensor) -> Tensor:
         """(text, 768) -> (text, 256) of length 1."""

@@ -49,6 +49,8 @@ class XResNet1d(nn.Module):
     """(rows, 12, time) in mV at 100 Hz -> (rows, frame, dim); a frame is 32 samples."""
 
     leads = LEADS
+    uses_has_lead = False
+    frames_are_time = True
 
     def __init__(self, config: XResNet1dConfig):
         super().__init__()
@@ -82,8 +84,8 @@ class XResNet1d(nn.Module):
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
         absent = max(0, self.config.window_samples - signal.shape[2])
-        x = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
-        x = max_pool1d(x, 3, 2, padding=1)
+        stem = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
+        x: Tensor = max_pool1d(stem, 3, 2, padding=1)
         for stage in self.stages:
             x = stage(x)
         return x.transpose(1, 2)
@@ -122,4 +124,5 @@ class _Block(nn.Module):
         inner = self.third(self.second(self.first(x)))
         if self.stride == 2:
             x = avg_pool1d(x, 2, ceil_mode=True)  # an odd last sample stands alone
-        return relu(inner + self.shortcut(x))
+        joined: Tensor = inner + self.shortcut(x)
+        return joined.relu()

@@ -6,7 +6,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
-from anylead.models import mean_over_frames
 from anylead.objective import Batch, Step
 
 
@@ -44,6 +43,6 @@ class Classification(nn.Module):
         encoded = self.encoder(
             batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1)
         )
-        pooled = mean_over_frames(encoded.context, encoded.is_padding)
+        pooled = self.encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
         logits: Tensor = self.head(pooled)
         return logits.view(*batch.signal.shape[:2], -1)
