@@ -22,8 +22,7 @@ from torch import nn
 from anylead.commands.parts import build_augmentation
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, MaskedPredictionConfig
-from anylead.training import OptimizerConfig
-from anylead.training.optimizer import build_optimizer
+from anylead.training.optimizer import OptimizerConfig, build_optimizer
 from anylead.training.resume import StateWriter, states
 
 

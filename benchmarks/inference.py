@@ -29,9 +29,8 @@ from anylead.objective import Batch
 from anylead.signals import PreprocessConfig
 from anylead.tasks.classification import Classification
 from anylead.tasks.prediction import predict
-from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
-from anylead.training.optimizer import build_optimizer
+from anylead.training.optimizer import OptimizerConfig, build_optimizer
 
 ROWS, TIME, LABELS = 32, 2500, 26
 Calls = dict[str, Callable[[], object]]

@@ -27,10 +27,9 @@ from anylead.commands.parts import build_augmentation
 from anylead.methods import METHODS, Pretraining
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, MaskedPredictionConfig
 from anylead.objective import Batch, Objective
-from anylead.training import OptimizerConfig
 from anylead.training.distributed import World
 from anylead.training.loop import train
-from anylead.training.optimizer import build_optimizer
+from anylead.training.optimizer import OptimizerConfig, build_optimizer
 
 TIME = 2500
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 TINY = {
     "prepare": ["--num_workers", "1"],
     "pretrain": ["--encoder.size", "tiny", "--train.epochs", "1", "--train.batch_size", "8"],
-    "finetune": ["--model.encoder.size", "tiny", "--train.epochs", "1", "--train.batch_size", "16"],
+    "finetune": ["--train.epochs", "1", "--train.batch_size", "16"],
     "evaluate": ["--num_resamples", "10"],
     "embed": ["--num_workers", "1"],
     "demo": ["--num_patients", "20", "--pretrain_epochs", "1", "--finetune_epochs", "1"],
@@ -96,6 +96,8 @@ def tiny(arguments: list[str]) -> list[str]:
     if not arguments or arguments[0].startswith("-") or "--help" in arguments:
         return []
     added = TINY.get(arguments[0], [])
+    if arguments[0] == "finetune" and "--model.checkpoint" not in arguments:
+        added = [*added, "--model.encoder.size", "tiny"]
     if arguments[:2] == ["prepare", "synthetic"]:
         added = [*added, "--options.num_patients", str(NUM_PATIENTS)]
     return added

@@ -8,7 +8,7 @@ from anylead.checkpoint import load_checkpoint
 from anylead.commands import pretrain
 from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.errors import RecipeError
-from anylead.training import TrainConfig
+from anylead.training.settings import TrainConfig
 from synthetic_store import store_folder
 from training.tiny_run import start
 

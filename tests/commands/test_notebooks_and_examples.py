@@ -9,7 +9,7 @@ from anylead import datasets
 from anylead.commands import finetune
 from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.formats import csv
-from anylead.training import TrainConfig
+from anylead.training.settings import TrainConfig
 from commands import markdown
 from synthetic_store import store_folder
 

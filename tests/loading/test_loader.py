@@ -6,7 +6,8 @@ from anylead.leads import LEADS
 from anylead.loading import Labels, Prefetch, TrainingLoader, evaluation_batches
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess
-from anylead.store import Plan, Store, build
+from anylead.store import Store, build
+from anylead.store.build import Plan
 from synthetic_store import open_store
 
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, freeze
-from anylead.models.frozen import FrozenLinear
+from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig
+from anylead.models.frozen import FrozenLinear, freeze
 
 TINY = EncoderConfig(((16, 2, 2),) * 4, 24, 2, 2, 48, conv_pos_kernel=16, conv_pos_groups=4)
 WIDE = replace(TINY, dim=64)  # 16 channels per group: convolved in bfloat16, too

@@ -3,11 +3,11 @@
 import importlib.util
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
 from anylead.checkpoint import Checkpoint
 from anylead.interop.fairseq_names import to_ours
@@ -22,15 +22,21 @@ from anylead.models import (
     load_weights,
 )
 from anylead.models.masking import Masked
+from conftest import Golden
 
 TINY = {"rtol": 1e-5, "atol": 1e-5}
 BASE = {"rtol": 1e-4, "atol": 1e-4}
 
 
-def arrays(golden: Path, name: str) -> dict[str, Tensor]:
+def arrays(golden: Golden, name: str) -> dict[str, Tensor]:
     """The arrays of a golden file."""
     with np.load(golden / f"{name}.npz") as file:
         return {key: torch.from_numpy(np.array(file[key])) for key in file.files}
+
+
+def close(found: Tensor, expected: Tensor, **tolerance) -> None:
+    """Equal within a tolerance, as far as the golden numbers go: they may be a leading block."""
+    assert_close(found[tuple(slice(size) for size in expected.shape)], expected, **tolerance)
 
 
 @dataclass
@@ -41,20 +47,20 @@ class Pretrained:
     local: MaskedPrediction
 
 
-def tiny(golden: Path) -> Pretrained:
+def tiny(golden: Golden) -> Pretrained:
     return pretrained(read_fairseq_signals(golden / "tiny_pretrain.pt"))
 
 
-def tiny_classifier(golden: Path) -> Checkpoint:
+def tiny_classifier(golden: Golden) -> Checkpoint:
     hints = Hints(pretrained=golden / "tiny_pretrain.pt")
     return read_fairseq_signals(golden / "tiny_classifier.pt", hints)
 
 
-def tiny_arcface(golden: Path) -> Checkpoint:
+def tiny_arcface(golden: Golden) -> Checkpoint:
     return read_fairseq_signals(golden / "tiny_arcface.pt", Hints(num_heads=4))
 
 
-def base(golden: Path) -> Pretrained:
+def base(golden: Golden) -> Pretrained:
     """The paper's size with the deterministic weights of `det_init.py`."""
     spec = importlib.util.spec_from_file_location("det_init", golden / "det_init.py")
     det_init = importlib.util.module_from_spec(spec)
@@ -100,7 +106,7 @@ def masked_of(z: dict[str, Tensor]) -> Masked:
 def negatives_of(z: dict[str, Tensor]) -> Tensor:
     """(rows, masked, 100) indices within the row."""
     rows = len(z["mask_indices"])
-    flat = z["neg_idxs"].view(rows, -1, 100)
+    flat = z["neg_idxs"].long().view(rows, -1, 100)
     return flat - torch.arange(rows)[:, None, None] * flat.shape[1]
 
 

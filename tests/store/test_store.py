@@ -11,7 +11,8 @@ from anylead.errors import StoreError
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess
-from anylead.store import Manifest, Plan, Rejected, Store, build
+from anylead.store import Manifest, Store, build
+from anylead.store.build import Plan, Rejected
 from anylead.store.files import write_text
 from anylead.store.schema import INDEX
 

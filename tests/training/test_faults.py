@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from anylead.errors import CheckpointError, RecipeError, TrainingError
-from anylead.training import TrainConfig, resume
+from anylead.training import resume
 from anylead.training.resume import states
+from anylead.training.settings import TrainConfig
+from anylead.training.stopping import stop_on_signals
 from training.tiny_run import QUIET, GeneratedLoader, objective, run, start
 
 STEPS = 24
@@ -97,22 +99,35 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     final_weights(tmp_path)
 
 
-def test_sigterm_keeps_the_state_and_has_its_own_status(tmp_path, uninterrupted):
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")]
+)
+def test_a_polite_end_keeps_the_state_and_has_its_own_status(tmp_path, uninterrupted, number, name):
     config = replace(RESUMING, save_every=1000)
     process = start(run_slowly, tmp_path, config)
     time.sleep(0.3)
     while not (tmp_path / "begun").exists() and process.is_alive():
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, number)
     process.join(300)
     assert process.exitcode == 75
     said = tmp_path.with_name(f"{tmp_path.name}.rank0.error").read_text()
-    assert "SIGTERM" in said and "--train.resume true" in said
+    assert name in said and "--train.resume true" in said
     assert len(states(tmp_path)) == 1
     assert f"{STEPS:08d}" not in states(tmp_path)[0].name
     resumed = start(run, tmp_path, config)  # with the threads of the others: sums are in order
     resumed.join(300)
     assert equal(final_weights(tmp_path), uninterrupted(1))
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    with stop_on_signals() as came:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert came() == "Ctrl-C"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # as it was before
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def run_slowly(folder, config):

@@ -7,8 +7,10 @@ from torch import nn
 from anylead.errors import RecipeError
 from anylead.models import Encoder, EncoderConfig
 from anylead.models.transformer import TransformerLayer
-from anylead.training import OptimizerConfig, ScheduleConfig, find_machine, fit
-from training.tiny_run import QUIET, GeneratedLoader, run
+from anylead.training.fit import fit
+from anylead.training.run_folder import RunFolder
+from anylead.training.settings import find_machine
+from training.tiny_run import QUIET, GeneratedLoader, Training, run
 
 
 @pytest.mark.parametrize("changed", [{}, {"precision": "bf16"}, {"accumulate": 2}])
@@ -53,12 +55,4 @@ def test_an_encoder_without_layers_is_refused(tmp_path):
 
     config = replace(QUIET, recompute=True)
     with pytest.raises(RecipeError, match=r"train\.recompute"):
-        fit(
-            Bare(),
-            GeneratedLoader(4),
-            config,
-            OptimizerConfig(),
-            ScheduleConfig(),
-            tmp_path,
-            find_machine(config),
-        )
+        fit(Bare(), GeneratedLoader(4), Training(config), RunFolder(tmp_path), find_machine(config))

@@ -4,18 +4,15 @@ import pytest
 import torch
 
 from anylead.errors import RecipeError
-from anylead.training import (
-    OptimizerConfig,
-    ScheduleConfig,
-    TrainConfig,
-    find_machine,
-    fit,
-    resume,
-)
+from anylead.training import resume
 from anylead.training.distributed import join_world
+from anylead.training.fit import fit
 from anylead.training.loop import train
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.run_folder import RunFolder
+from anylead.training.settings import TrainConfig, find_machine
 from anylead.training.sharding import own_part, shard, write_back
-from training.tiny_run import QUIET, GeneratedLoader, objective, run, start
+from training.tiny_run import QUIET, GeneratedLoader, Training, objective, run, start
 
 CPU = torch.device("cpu")
 SHARDED = replace(QUIET, sharding="fsdp", resume=True)
@@ -116,8 +113,8 @@ def look_at_weights_after_epochs(out, config):
 
     loader = GeneratedLoader(config.batch_size)
     machine = find_machine(config)
-    schedule = ScheduleConfig()
-    fit(module, loader, config, OptimizerConfig(), schedule, out, machine, look)
+    settings = Training(config, OptimizerConfig())
+    fit(module, loader, settings, RunFolder(out), machine, look)
     torch.save({"epochs": epochs, "last": module.state_dict()}, f"{out}.rank{machine.world.rank}")
 
 

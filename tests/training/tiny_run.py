@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +17,11 @@ from anylead.loading.sampler import Sampler, record_seeds
 from anylead.methods import METHODS, Pretraining
 from anylead.models import Encoder, EncoderConfig, MaskedPredictionConfig
 from anylead.objective import Batch
-from anylead.training import OptimizerConfig, ScheduleConfig, TrainConfig, find_machine, fit
+from anylead.training.fit import fit
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.run_folder import RunFolder
+from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import TrainConfig, find_machine
 
 TIME = 320
 QUIET = TrainConfig(batch_size=4, device="cpu", precision="fp32", is_quiet=True, save_every=1)
@@ -56,16 +60,24 @@ def objective(dropout: float = 0.1) -> Pretraining:
 
 def run(folder: Path, config: TrainConfig, loader: GeneratedLoader | None = None) -> Pretraining:
     module = objective()
+    settings = Training(config)
     fit(
         module,
         loader or GeneratedLoader(config.batch_size),
-        config,
-        OptimizerConfig(learning_rate=1e-3),
-        ScheduleConfig(),
-        folder,
+        settings,
+        RunFolder(folder),
         find_machine(config),
     )
     return module
+
+
+@dataclass(frozen=True)
+class Training:
+    """The part of a recipe that the loop needs."""
+
+    train: TrainConfig
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-3))
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
 
 def start(call, *arguments, rank: int = 0, size: int = 1, meeting: Path | None = None):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, length, segment_uniform
+from anylead.augment.drawing import check_prob, length, segment_uniform
 from anylead.augment.noise import add_noise, num_sources
 from anylead.objective import Batch
 
@@ -50,13 +50,7 @@ class BaselineShift:
             num_shifted=num_shifted,
             time=batch.signal.shape[-1],
         )
-        return add_noise(
-            batch,
-            noise,
-            is_chosen(batch, self.prob, _PURPOSE),
-            on_electrodes=self.on_electrodes,
-            relative=self.relative,
-        )
+        return add_noise(batch, noise, self, _PURPOSE)
 
 
 def shift(amplitude: Tensor, start: Tensor, num_shifted: Tensor, time: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, segment_normal, segment_uniform
+from anylead.augment.drawing import check_prob, segment_normal, segment_uniform
 from anylead.augment.noise import add_noise, num_sources, seconds
 from anylead.objective import Batch
 
@@ -57,13 +57,7 @@ class BaselineWander:
             phase=turn * 2 * torch.pi,
             seconds=seconds(batch, self.sample_rate),
         )
-        return add_noise(
-            batch,
-            noise,
-            is_chosen(batch, self.prob, _PURPOSE),
-            on_electrodes=self.on_electrodes,
-            relative=self.relative,
-        )
+        return add_noise(batch, noise, self, _PURPOSE)
 
 
 def wander(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, segment_uniform
+from anylead.augment.drawing import check_prob, segment_uniform
 from anylead.augment.noise import add_noise, num_sources
 from anylead.objective import Batch
 from anylead.randomness import integers
@@ -41,13 +41,7 @@ class EmgNoise:
         sources = num_sources(self.on_electrodes)
         amplitude = segment_uniform(batch, sources, _PURPOSE_AMPLITUDE) * self.max_amplitude
         noise = muscle_noise(amplitude, white_noise(batch, sources))
-        return add_noise(
-            batch,
-            noise,
-            is_chosen(batch, self.prob, _PURPOSE),
-            on_electrodes=self.on_electrodes,
-            relative=self.relative,
-        )
+        return add_noise(batch, noise, self, _PURPOSE)
 
 
 def white_noise(batch: Batch, num_sources: int) -> Tensor:

@@ -6,11 +6,12 @@ sisters, V1 = V1 - (RA + LA + LL) / 3 (Wilson 1934).
 """
 
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import is_present, lead_scale
+from anylead.augment.drawing import is_chosen, is_present, lead_scale
 from anylead.leads import NUM_LEADS
 from anylead.objective import Batch
 
@@ -38,31 +39,46 @@ def num_sources(on_electrodes: bool) -> int:
     return len(ELECTRODES) if on_electrodes else NUM_LEADS
 
 
-def add_noise(
-    batch: Batch, noise: Tensor, is_chosen: Tensor, *, on_electrodes: bool, relative: bool
-) -> Batch:
-    """Add noise to the chosen segments; missing leads and padding stay zero.
+class Noise(Protocol):
+    """What the augmentations that add noise have in common.
+
+    prob: chance of each segment.
+    on_electrodes: the noise is that of the `ELECTRODES`. With `relative` all leads of a segment
+        then share one unit, the root mean square over its leads, which keeps Einthoven's law.
+    relative: for signals that are not in mV.
+    """
+
+    @property
+    def prob(self) -> float: ...
+
+    @property
+    def on_electrodes(self) -> bool: ...
+
+    @property
+    def relative(self) -> bool: ...
+
+
+def add_noise(batch: Batch, noise: Tensor, how: Noise, purpose: int) -> Batch:
+    """Add noise to the segments it falls on; missing leads and padding stay zero.
 
     Args:
         batch: unchanged.
-        noise: (batch, segment, lead or electrode, time) in mV; with `relative` in units of the
-            standard deviation of each lead.
-        is_chosen: (batch, segment) bool.
-        on_electrodes: the noise is that of the `ELECTRODES`. With `relative` all leads of a
-            segment then share one unit, the root mean square over its leads, which keeps
-            Einthoven's law.
-        relative: for signals that are not in mV.
+        noise: (batch, segment, lead or electrode, time) in mV; where it is relative, in units of
+            the standard deviation of each lead.
+        how: which segments, and where it enters.
+        purpose: of the draw of segments.
     """
-    if on_electrodes:
+    if how.on_electrodes:
         matrix = LEADS_FROM_ELECTRODES.to(noise.device)
         noise = torch.einsum("le,bset->bslt", matrix, noise)
-    if relative:
+    if how.relative:
         scale = lead_scale(batch)
-        if on_electrodes:
+        if how.on_electrodes:
             num = batch.has_lead.sum(-1, keepdim=True).clamp(min=1)
             scale = (scale.square().sum(-1, keepdim=True) / num).sqrt()
         noise = noise * scale[..., None]
-    may_change = is_present(batch) & is_chosen[..., None, None]
+    chosen = is_chosen(batch, how.prob, purpose)
+    may_change = is_present(batch) & chosen[..., None, None]
     return replace(batch, signal=torch.where(may_change, batch.signal + noise, batch.signal))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, is_chosen, segment_uniform
+from anylead.augment.drawing import check_prob, segment_uniform
 from anylead.augment.noise import add_noise, num_sources, seconds
 from anylead.errors import RecipeError
 from anylead.objective import Batch
@@ -56,13 +56,7 @@ class PowerlineNoise:
             phase=draws[..., 1] * 2 * torch.pi,
             seconds=seconds(batch, self.sample_rate),
         )
-        return add_noise(
-            batch,
-            noise,
-            is_chosen(batch, self.prob, _PURPOSE),
-            on_electrodes=self.on_electrodes,
-            relative=self.relative,
-        )
+        return add_noise(batch, noise, self, _PURPOSE)
 
 
 def hum(amplitude: Tensor, frequency_hz: Tensor, phase: Tensor, seconds: Tensor) -> Tensor:

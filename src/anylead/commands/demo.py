@@ -13,7 +13,9 @@ from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.models import MaskedPredictionConfig
 from anylead.signals import PreprocessConfig
 from anylead.tasks import LabelConfig
-from anylead.training import OptimizerConfig, ScheduleConfig, TrainConfig
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import TrainConfig
 
 _MASK = {"name": "random_lead_mask", "prob": 0.5}
 
@@ -82,12 +84,13 @@ def run(recipe: Recipe) -> Path:
 def _finetune(
     recipe: Recipe, data: DataConfig, out: str, checkpoint: str | None
 ) -> finetune.Recipe:
+    encoder = _encoder() if checkpoint is None else EncoderChoice()
     return finetune.Recipe(
         out=out,
         augment=[_MASK],
         data=data,
         labels=LabelConfig(fraction=recipe.labelled),
-        model=finetune.ModelConfig(checkpoint, _encoder(), "full"),
+        model=finetune.ModelConfig(checkpoint, encoder, "full"),
         optimizer=OptimizerConfig(learning_rate=2e-3, max_grad_norm=5.0),
         schedule=ScheduleConfig("cosine", warmup=0.1),
         train=_training(recipe.finetune_epochs, recipe.seed),
@@ -104,4 +107,4 @@ def _encoder() -> EncoderChoice:
 
 
 def _training(epochs: int, seed: int) -> TrainConfig:
-    return TrainConfig(epochs=epochs, batch_size=32, seed=seed, log_every=5)
+    return TrainConfig(epochs=epochs, batch_size=32, seed=seed, log_every=5, overwrite=True)

@@ -13,26 +13,22 @@ from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
+    begun,
     build_augmentation,
     describe_data,
     split_rows,
     starting_encoder,
-    write_recipe,
 )
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
 from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
-from anylead.training import (
-    Machine,
-    OptimizerConfig,
-    Progress,
-    ScheduleConfig,
-    TrainConfig,
-    find_machine,
-    fit,
-)
+from anylead.training.fit import fit
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import Machine, TrainConfig, find_machine
+from anylead.training.watching import Progress
 
 
 @dataclass(frozen=True)
@@ -94,32 +90,21 @@ def run(recipe: Recipe) -> Path:
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     rows, setup = build(recipe, store)
-    folder = Path(recipe.out)
-    if machine.world.is_main:
-        write_recipe(folder, "finetune", recipe)
-    loader = TrainingLoader(
-        store,
-        rows,
-        recipe.train.batch_size,
-        recipe.data.segment_seconds,
-        "random",
-        recipe.train.seed,
-        setup.labels,
-    )
-    choice = _Choice(recipe, store, setup, folder, machine)
-    progress = fit(
-        setup.module,
-        loader,
-        recipe.train,
-        recipe.optimizer,
-        recipe.schedule,
-        folder,
-        machine,
-        choice.after_epoch,
-    )
-    if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
-        choice.validate(progress)
-    return folder
+    with begun("finetune", recipe, store, machine) as folder:
+        loader = TrainingLoader(
+            store,
+            rows,
+            recipe.train.batch_size,
+            recipe.data.segment_seconds,
+            "random",
+            recipe.train.seed,
+            setup.labels,
+        )
+        choice = _Choice(recipe, store, setup, folder.path, machine)
+        progress = fit(setup.module, loader, recipe, folder, machine, choice.after_epoch)
+        if progress.facts.get("validated_step") != progress.step:  # it ended within an epoch
+            choice.validate(progress)
+    return folder.path
 
 
 def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
@@ -143,7 +128,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             store=store,
             train_rows=rows,
             valid_rows=split_rows(store, recipe.data, "valid", recipe.leads, label_task),
-            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder),
+            encoder=starting_encoder(recipe.model.checkpoint, recipe.model.encoder, store),
             augment=build_augmentation(
                 [{"name": "keep_leads", "leads": recipe.leads}, *recipe.augment]
             ),

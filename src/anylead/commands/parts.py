@@ -1,7 +1,10 @@
 """Pieces of a recipe that several verbs share: which data, which encoder, which augmentations."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,13 @@ from torch import nn
 
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import load_checkpoint
+from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError
-from anylead.models import ENCODERS, SIZES, build_encoder, load_weights
+from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
+from anylead.signals import PreprocessConfig
 from anylead.store import Store
+from anylead.training.run_folder import RECIPE, RunFolder, deciding_fields
+from anylead.training.settings import Machine, Settings
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,15 @@ class EncoderChoice:
     """Which encoder, where no checkpoint gives one.
 
     Attributes:
-        size: "tiny", "small" or "base" (the paper's, or the usual one of the kind).
+        size: "tiny", "small" or "base" (the paper's, or the usual one of the kind); null: base.
         overrides: fields of `EncoderConfig`, or `ResNet1dConfig`, to change.
-        kind: "transformer" or "resnet1d", a plain convolutional network for comparison.
+        kind: "transformer" or "resnet1d", a plain convolutional network for comparison; null:
+            transformer.
     """
 
-    size: str = "base"
+    size: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
-    kind: str = "transformer"
+    kind: str | None = None
 
 
 def new_encoder(choice: EncoderChoice) -> nn.Module:
@@ -56,13 +63,22 @@ def new_encoder(choice: EncoderChoice) -> nn.Module:
     Raises:
         RecipeError: unknown size or field.
     """
-    if choice.kind not in SIZES:
-        raise RecipeError(f"encoder.kind {choice.kind!r}; known are {', '.join(SIZES)}")
-    sizes = SIZES[choice.kind]
-    if choice.size not in sizes:
-        raise RecipeError(f"encoder size {choice.size!r}; known are {', '.join(sizes)}")
-    described = {**asdict(sizes[choice.size]), **known_overrides(choice.overrides, choice.kind)}
-    return build_encoder({"kind": choice.kind, **described})
+    return build_encoder(described(choice))
+
+
+def described(choice: EncoderChoice) -> dict[str, Any]:
+    """The description of the encoder that is chosen.
+
+    Raises:
+        RecipeError: unknown kind, size or field.
+    """
+    kind, size = choice.kind or "transformer", choice.size or "base"
+    if kind not in SIZES:
+        raise RecipeError(f"encoder.kind {kind!r}; known are {', '.join(SIZES)}")
+    sizes = SIZES[kind]
+    if size not in sizes:
+        raise RecipeError(f"encoder size {size!r}; known are {', '.join(sizes)}")
+    return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
 
 
 def known_overrides(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -81,16 +97,44 @@ def known_overrides(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return dict(overrides)
 
 
-def starting_encoder(checkpoint: str | None, choice: EncoderChoice) -> nn.Module:
-    """The encoder of a checkpoint, or a fresh one."""
+def starting_encoder(
+    checkpoint: str | None, choice: EncoderChoice, store: Store | None = None
+) -> nn.Module:
+    """The encoder of a checkpoint, or a fresh one; it must fit the store, if one is given.
+
+    Raises:
+        RecipeError: a size or kind beside a checkpoint that has another one.
+        StoreError: the store was prepared in another way than the recordings of the checkpoint.
+    """
     if checkpoint is None:
         return new_encoder(choice)
     loaded = load_checkpoint(Path(checkpoint))
-    described = loaded.description["encoder"]
-    overrides = known_overrides(choice.overrides, described["kind"])
-    encoder = build_encoder({**described, **overrides})
+    if store is not None and "preprocess" in loaded.description:
+        store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
+    own = loaded.description["encoder"]
+    overrides = known_overrides(choice.overrides, own["kind"])
+    encoder = build_encoder({**own, **overrides})
+    if choice.size is not None or choice.kind is not None:
+        _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)
     return encoder
+
+
+def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    """A size or kind beside a checkpoint must be its own: else it would do nothing."""
+    own, chosen = json.loads(json.dumps([own, chosen]))  # lists and tuples are alike
+    differs = [
+        f"{name} {own.get(name)!r}, not {chosen.get(name)!r}"
+        for name in dict.fromkeys([*own, *chosen])
+        if own.get(name) != chosen.get(name)
+        and not name.endswith("dropout")
+        and name != "feature_grad_scale"  # how it was trained, not what it is
+    ]
+    if differs:
+        raise RecipeError(
+            f"encoder.size and encoder.kind beside a checkpoint must be its own; {checkpoint} has"
+            f" {'; '.join(differs[:4])}; leave them out"
+        )
 
 
 def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
@@ -124,18 +168,46 @@ def split_rows(
     return rows[KeepLeads(leads).is_kept(store.has_lead[rows]).any(axis=1)]
 
 
-def write_recipe(folder: Path, verb: str, recipe: object) -> None:
-    """Keep the resolved recipe in the run folder, ready to be given to the command again.
+@contextmanager
+def begun(verb: str, recipe: Settings, store: Store, machine: Machine) -> Iterator[RunFolder]:
+    """The folder of a run, held for it, with the resolved recipe in it, ready to be given again.
+
+    Args:
+        verb: of the command.
+        recipe: with a field `out`.
+        store: of the recordings.
+        machine: one rank of it holds the folder.
 
     Raises:
-        RecipeError: the folder cannot be made or written.
+        RecipeError: the folder holds another run, or cannot be written.
     """
-    values = yaml.safe_dump(asdict(recipe), sort_keys=False)  # type: ignore[call-overload]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.yaml").write_text(f"# anylead {verb} recipe.yaml\n{values}")
-    except OSError as error:
-        raise RecipeError(f"out: {folder}: {error.strerror}; choose another folder") from error
+    values = asdict(recipe)  # type: ignore[call-overload]
+    folder = RunFolder(
+        Path(values["out"]), {**made_from(values), "data": store.manifest.content_hash}
+    )
+    if not machine.world.is_main:
+        yield folder
+        return
+    with folder.held(recipe.train.resume, recipe.train.overwrite):
+        text = yaml.safe_dump(values, sort_keys=False)
+        try:
+            (folder.path / RECIPE).write_text(f"# anylead {verb} recipe.yaml\n{text}")
+        except OSError as error:
+            raise RecipeError(
+                f"out: {folder.path}: {error.strerror}; choose another folder"
+            ) from error
+        yield folder
+
+
+def made_from(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the weights of a run, by name; a checkpoint by what it holds, not its path."""
+    values = deciding_fields(recipe)
+    for name in ("checkpoint", "model.checkpoint"):
+        weights = Path(values.get(name) or "") / WEIGHTS
+        if weights.is_file():
+            with weights.open("rb") as file:
+                values[name] = file_digest(file, "sha256").hexdigest()
+    return values
 
 
 def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:

@@ -40,7 +40,8 @@ from anylead.signals import (
     with_frank,
     without_leads,
 )
-from anylead.store import Manifest, Plan, Rejected, build
+from anylead.store import Manifest, build
+from anylead.store.build import Plan, Rejected
 from anylead.store.manifest import REJECTED_FILE
 
 _LARGEST_SHARD = 4096

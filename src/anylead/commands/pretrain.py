@@ -9,28 +9,23 @@ from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
+    begun,
     build_augmentation,
     describe_data,
     split_rows,
     starting_encoder,
-    write_recipe,
 )
 from anylead.errors import RecipeError
 from anylead.loading import TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import MaskedPredictionConfig, describe_encoder
 from anylead.store import Store
-from anylead.training import (
-    Machine,
-    OptimizerConfig,
-    Progress,
-    ScheduleConfig,
-    TrainConfig,
-    find_machine,
-    fit,
-    mean_loss,
-    micro_batches,
-)
+from anylead.training.fit import fit, micro_batches
+from anylead.training.loop import mean_loss
+from anylead.training.optimizer import OptimizerConfig
+from anylead.training.schedule import ScheduleConfig
+from anylead.training.settings import Machine, TrainConfig, find_machine
+from anylead.training.watching import Progress
 
 
 @dataclass(frozen=True)
@@ -88,40 +83,33 @@ def run(recipe: Recipe) -> Path:
     """Train to the end, keep the last (or best) epoch; returns the folder for `finetune`."""
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
-    objective = build(recipe)
-    folder = Path(recipe.out)
-    if machine.world.is_main:
-        write_recipe(folder, "pretrain", recipe)
-    loader = TrainingLoader(
-        store,
-        split_rows(store, recipe.data, "train", recipe.leads),
-        recipe.train.batch_size,
-        recipe.data.segment_seconds,
-        "pair",
-        recipe.train.seed,
-    )
-    best = _Best(recipe, store, objective, folder, machine) if recipe.keep == "best" else None
-    progress = fit(
-        objective,
-        loader,
-        recipe.train,
-        recipe.optimizer,
-        recipe.schedule,
-        folder,
-        machine,
-        best.after_epoch if best else None,
-    )
-    if best is None:
-        if machine.world.is_main:
-            description = describe(recipe, objective, store, progress.step)
-            save_checkpoint(folder, objective.state_dict(), description)
-    elif "best_step" not in progress.facts:  # fewer steps than one epoch has
-        best.after_epoch(progress)
-    return folder
+    objective = build(recipe, store)
+    with begun("pretrain", recipe, store, machine) as folder:
+        loader = TrainingLoader(
+            store,
+            split_rows(store, recipe.data, "train", recipe.leads),
+            recipe.train.batch_size,
+            recipe.data.segment_seconds,
+            "pair",
+            recipe.train.seed,
+        )
+        best = (
+            _Best(recipe, store, objective, folder.path, machine) if recipe.keep == "best" else None
+        )
+        progress = fit(
+            objective, loader, recipe, folder, machine, best.after_epoch if best else None
+        )
+        if best is None:
+            if machine.world.is_main:
+                description = describe(recipe, objective, store, progress.step)
+                save_checkpoint(folder.path, objective.state_dict(), description)
+        elif "best_step" not in progress.facts:  # fewer steps than one epoch has
+            best.after_epoch(progress)
+    return folder.path
 
 
-def build(recipe: Recipe) -> Pretraining:
-    """The objective of a recipe.
+def build(recipe: Recipe, store: Store | None = None) -> Pretraining:
+    """The objective of a recipe; its checkpoint must fit the store, if one is given.
 
     Raises:
         RecipeError: an unknown method, augmentation or encoder.
@@ -139,7 +127,7 @@ def build(recipe: Recipe) -> Pretraining:
     for_local = recipe.local_augment if recipe.local_augment is not None else recipe.augment
     keep = {"name": "keep_leads", "leads": recipe.leads}
     return Pretraining(
-        starting_encoder(recipe.checkpoint, recipe.encoder),
+        starting_encoder(recipe.checkpoint, recipe.encoder, store),
         method,
         build_augmentation([keep, *augment]),
         recipe.local,

@@ -13,7 +13,7 @@ from rich.table import Table
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.metrics.bootstrap import Interval, Statistic
-from anylead.signals.quality import Quality
+from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
 
 
@@ -126,7 +126,10 @@ def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
-    return Store.open(settings.store or own), scheme
+    store = Store.open(settings.store or own)
+    if "preprocess" in checkpoint.description:
+        store.check_fits(PreprocessConfig(**checkpoint.description["preprocess"]), "the run")
+    return store, scheme
 
 
 def choose_split(

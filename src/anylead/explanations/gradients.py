@@ -10,8 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from anylead.errors import MissingPackageError
-from anylead.explanations.target import Target, flat
+from anylead.explanations.target import Target, captum, flat
 
 # Ends of the parts of the way, and points of the quadrature in each.
 DECADES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
@@ -33,21 +32,19 @@ def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
     Raises:
         MissingPackageError: captum is not installed.
     """
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError:
-        raise MissingPackageError(
-            'captum is not installed; pip install "anylead[explain]"'
-        ) from None
     rows = signal[None]
     way = rows - flat(rows)
     total = torch.zeros_like(rows)
     for begin, end in pairwise(DECADES):
-        total += IntegratedGradients(target).attribute(
-            flat(rows) + end * way,
-            baselines=flat(rows) + begin * way,
-            additional_forward_args=(has_lead[None],),
-            n_steps=STEPS,
-            internal_batch_size=_ROWS_AT_ONCE,
+        total += (
+            captum()
+            .IntegratedGradients(target)
+            .attribute(
+                flat(rows) + end * way,
+                baselines=flat(rows) + begin * way,
+                additional_forward_args=(has_lead[None],),
+                n_steps=STEPS,
+                internal_batch_size=_ROWS_AT_ONCE,
+            )
         )
     return total[0].detach() * has_lead[:, None]

@@ -7,8 +7,7 @@ had never been recorded, which is what models for any set of leads are made for.
 import torch
 from torch import Tensor
 
-from anylead.errors import MissingPackageError
-from anylead.explanations.target import Target, flat
+from anylead.explanations.target import Target, captum, flat
 
 SECONDS = 0.2
 
@@ -27,22 +26,20 @@ def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
     Raises:
         MissingPackageError: captum is not installed.
     """
-    try:
-        from captum.attr import Occlusion
-    except ImportError:
-        raise MissingPackageError(
-            'captum is not installed; pip install "anylead[explain]"'
-        ) from None
     samples = max(1, round(SECONDS * target.model.preprocess_config.sample_rate))
     samples = min(samples, signal.shape[1])
     with torch.no_grad():
-        attribution: Tensor = Occlusion(target).attribute(
-            signal[None],
-            sliding_window_shapes=(1, samples),
-            strides=(1, samples),
-            baselines=flat(signal[None]),
-            additional_forward_args=(has_lead[None],),
-            perturbations_per_eval=target.model.batch_size,
+        attribution: Tensor = (
+            captum()
+            .Occlusion(target)
+            .attribute(
+                signal[None],
+                sliding_window_shapes=(1, samples),
+                strides=(1, samples),
+                baselines=flat(signal[None]),
+                additional_forward_args=(has_lead[None],),
+                perturbations_per_eval=target.model.batch_size,
+            )
         )
     return attribution[0] * has_lead[:, None] / samples
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from anylead.errors import RecipeError
+from anylead.errors import MissingPackageError, RecipeError
 from anylead.inference.model import Model
 from anylead.models import Encoder
 
@@ -50,6 +50,21 @@ class Target:
         size = self.model.batch_size
         parts = zip(torch.split(signal, size), torch.split(has_lead, size), strict=True)
         return torch.cat([self(part, flags) for part, flags in parts])
+
+
+def captum() -> Any:
+    """The library that attributes.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import captum.attr
+    except ImportError:
+        raise MissingPackageError(
+            'captum is not installed; pip install "anylead[explain]"'
+        ) from None
+    return captum.attr
 
 
 def flat(signal: Tensor) -> Tensor:

@@ -134,17 +134,7 @@ class StoreSource:
 
     def check(self, model: Model) -> None:
         """The store must have been prepared as the model expects."""
-        prepared, wanted = asdict(self.store.manifest.preprocess), asdict(model.preprocess_config)
-        differs = [
-            f"{name} {prepared[name]!r}, the model wants {wanted[name]!r}"
-            for name in wanted
-            if prepared[name] != wanted[name]
-        ]
-        if differs:
-            raise StoreError(
-                f"{self.store.location}: prepared with {'; '.join(differs)}; prepare the"
-                " recordings for this model, or name their folder instead of the store"
-            )
+        self.store.check_fits(model.preprocess_config, "the model")
 
     def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
         """Windows of a row."""

@@ -36,7 +36,8 @@ from anylead.inference.windows import (
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
-from anylead.models import Encoder, build_encoder, freeze, load_weights
+from anylead.models import Encoder, build_encoder, load_weights
+from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
 from anylead.training.distributed import choose_precision

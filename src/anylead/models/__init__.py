@@ -9,7 +9,6 @@ from anylead.models.building import (
     load_weights,
 )
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
-from anylead.models.frozen import freeze
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
 from anylead.models.quantizer import GumbelQuantizer
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
@@ -29,7 +28,6 @@ __all__ = [
     "ResNet1dConfig",
     "build_encoder",
     "describe_encoder",
-    "freeze",
     "load_weights",
     "mean_over_frames",
 ]

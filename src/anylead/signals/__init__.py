@@ -3,10 +3,19 @@
 from anylead.signals.preprocess import (
     Prepared,
     PreprocessConfig,
+    differences,
     preprocess,
     with_frank,
     without_leads,
 )
 from anylead.signals.quality import Quality
 
-__all__ = ["Prepared", "PreprocessConfig", "Quality", "preprocess", "with_frank", "without_leads"]
+__all__ = [
+    "Prepared",
+    "PreprocessConfig",
+    "Quality",
+    "differences",
+    "preprocess",
+    "with_frank",
+    "without_leads",
+]

@@ -1,7 +1,7 @@
 """From a recording to what a model sees: the same for prepare, embed and serve."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,12 @@ class PreprocessConfig:
                 raise RecipeError(f"{name} {getattr(self, name)!r}: want {', '.join(known)}")
         if self.clip_mv is not None and not self.clip_mv > 0:
             raise RecipeError(f"clip_mv {self.clip_mv}: want a number of mV above 0")
+
+
+def differences(prepared: PreprocessConfig, wanted: PreprocessConfig) -> dict[str, tuple[Any, Any]]:
+    """What was done to signals beside what is wanted, for each field in which they differ."""
+    pairs = {name: (value, getattr(wanted, name)) for name, value in asdict(prepared).items()}
+    return {name: (found, want) for name, (found, want) in pairs.items() if found != want}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,9 @@
-"""Prepared recordings on disk: Arrow IPC shards with int16 signals, memory-mapped."""
+"""Prepared recordings on disk: Arrow IPC shards with int16 signals, memory-mapped.
 
-from anylead.store.build import Plan, Rejected
+What makes a store is in `anylead.store.build`.
+"""
+
 from anylead.store.manifest import Manifest
 from anylead.store.reader import Store
 
-__all__ = ["Manifest", "Plan", "Rejected", "Store"]
+__all__ = ["Manifest", "Store"]

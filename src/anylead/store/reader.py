@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
+from anylead.signals import PreprocessConfig, differences
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
 from anylead.store.schema import INDEX
@@ -54,6 +55,30 @@ class Store:
         if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
+
+    def check_fits(self, wanted: PreprocessConfig, who: str) -> None:
+        """Make sure that the signals are what a model was trained on.
+
+        Args:
+            wanted: the preprocessing of the model.
+            who: wants it, for the message.
+
+        Raises:
+            StoreError: they were prepared in another way; the message holds both and the options
+                that prepare them again.
+        """
+        differing = differences(self.manifest.preprocess, wanted)
+        if not differing:
+            return
+        found = ", ".join(
+            f"{name} {has} ({who} has {want})" for name, (has, want) in differing.items()
+        )
+        options = " ".join(
+            f"--preprocess.{name} {_word(want)}" for name, (_, want) in differing.items()
+        )
+        raise StoreError(
+            f"{self.location}: prepared with {found}; prepare the recordings again with {options}"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
@@ -296,3 +321,10 @@ def _damage_is_a_store_error(path: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path}: cannot be read ({error}); prepare the store again") from None
+
+
+def _word(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+    )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anylead.augment import Augmentation
-from anylead.models import freeze
+from anylead.models.frozen import freeze
 from anylead.objective import Batch
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from anylead.checkpoint import WEIGHTS
 from anylead.errors import CheckpointError
 from anylead.training.sharding import shared_like, whole
 
@@ -97,7 +98,10 @@ class StateWriter:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+            mode = temporary.stat().st_mode  # as of any new file; the library's own is 0600
             save_file(self._copies, temporary, metadata={"facts": facts})
+            temporary.chmod(mode)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -133,6 +137,25 @@ def states(folder: Path) -> list[Path]:
     return sorted(folder.glob(_PATTERN))
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files of writes that were killed, of states and of weights."""
+    return [*folder.glob(f".{_PATTERN}.*"), *folder.glob(f".{WEIGHTS}.*")]
+
+
+def state_facts(path: Path) -> dict[str, Any]:
+    """The facts of a state, without its tensors.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return facts
+
+
 def remove_states(folder: Path) -> None:
     """Delete them, once a run is finished and will not be resumed."""
     for path in states(folder):
@@ -152,19 +175,23 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
     if not found:
         raise CheckpointError(f"{folder}: no {_PATTERN} there; nothing to resume")
     path = found[-1]
+    facts = state_facts(path)
     try:
         with safe_open(path, framework="pt") as file:
-            facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError) as error:
-        remedy = "delete it to go on from the one before, or to start anew"
-        raise CheckpointError(f"{path}: damaged ({error}); {remedy}") from error
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
     try:
         _put_back(tensors, module, optimizer)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: another model than the recipe's ({reason})") from error
     return facts
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    remedy = "delete it to go on from the one before, or to start anew"
+    return CheckpointError(f"{path}: damaged ({error}); {remedy}")
 
 
 def _put_back(

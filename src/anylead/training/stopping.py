@@ -1,4 +1,4 @@
-"""A polite end: SIGTERM, which clusters send before they take a machine away."""
+"""A polite end: SIGTERM, which clusters send before they take a machine away, and Ctrl-C."""
 
 import signal
 import threading
@@ -6,20 +6,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
+
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM only sets a flag; yields what tells whether it came."""
-    asked = threading.Event()
+def stop_on_signals() -> Iterator[Callable[[], str]]:
+    """Within the block SIGTERM and the first Ctrl-C only set a flag; a second Ctrl-C ends at once.
+
+    Yields what tells which of them came, or "".
+    """
+    asked: list[str] = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set  # only the main thread may change how signals are handled
+        yield lambda: ""  # only the main thread may change how signals are handled
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        if number == signal.SIGINT and _NAMES[signal.SIGINT] in asked:
+            raise KeyboardInterrupt
+        asked.append(_NAMES[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGTERM, ask)
+    before = {number: signal.signal(number, ask) for number in _NAMES}
     try:
-        yield asked.is_set
+        yield lambda: asked[0] if asked else ""
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-LOG = "log.csv"
+LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
 
 
@@ -105,4 +105,4 @@ def _rows_before(path: Path, first_step: int) -> list[dict[str, float]]:
 def _summary_writer(folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter  # slow to import
 
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / BOARD))
