@@ -142,7 +142,7 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         "kind": "pretraining",
         "encoder": describe_encoder(objective.encoder),
         "leads": recipe.leads,
-        "local": None if objective.local is None else asdict(objective.local.config),
+        "local": None if objective.local is None else asdict(objective.local.config),  # type: ignore[call-overload]
         **describe_data(store, recipe.data),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }

@@ -195,11 +195,10 @@ def read_published(
         "preprocess": asdict(preprocess),
         "segment_seconds": known.segment_seconds,
         "unit": "mV" if preprocess.normalize == "none" else "NU",
-        "licence": {"of": known.title, "says": known.licence},
+        "weights_from": {"title": known.title, "licence": known.licence, "paper": known.paper},
         "provenance": {
             "source": path.name,
             "method": known.title,
-            "paper": known.paper,
             "unused_tensors": found.num_unused,
             "differs": list(known.differs),
             "assumed": [],
@@ -219,8 +218,8 @@ def read_published(
 
 def licence_line(description: Mapping[str, Any]) -> str | None:
     """What a user is told about a model's licence, if it came from somebody else."""
-    licence = description.get("licence")
-    return None if licence is None else f"weights of {licence['of']}: {licence['says']}"
+    origin = description.get("weights_from")
+    return None if origin is None else f"weights of {origin['title']}: {origin['licence']}"
 
 
 def _content(path: Path) -> Mapping[str, Any]:

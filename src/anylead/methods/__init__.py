@@ -6,6 +6,9 @@ from anylead.errors import RecipeError
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
+from anylead.methods.cpc import CPC_METHOD
+from anylead.methods.jepa import JEPA_METHOD
+from anylead.methods.masked_autoencoding import MASKED_AUTOENCODING
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
 from anylead.methods.simclr import SIMCLR
 from anylead.methods.three_kg import THREE_KG
@@ -15,6 +18,9 @@ from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
 
 METHODS: dict[str, Method] = {
     "wav2vec2": WAV2VEC2,
+    "jepa": JEPA_METHOD,
+    "masked_autoencoding": MASKED_AUTOENCODING,
+    "cpc": CPC_METHOD,
     "cmsc": CMSC,
     "cmlc": CMLC,
     "cmsmlc": CMSMLC,

@@ -44,6 +44,8 @@ class Method:
             else it sees the segments as they are loaded, in a pass of its own.
         patient_positives: views of other recordings of a patient attract; else they are left out.
         augment: augmentations the method cannot do without: name -> fields.
+        own_local: makes of an encoder a local objective of another kind: a module
+            (encoder, seen, complete) -> `LocalPart`; None is the contrast of masked frames.
     """
 
     views: Callable[[Batch], Views]
@@ -53,6 +55,7 @@ class Method:
     shares_views: bool = False
     patient_positives: bool = False
     augment: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    own_local: Callable[[nn.Module], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
@@ -68,7 +71,7 @@ def combine(first: Method, second: Method) -> Method:
     local, contrast = (first, second) if first.local_weight else (second, first)
     if local.global_weight or contrast.local_weight or not local.local_weight:
         raise RecipeError("only a local and a global method can be joined: wav2vec2 and cmsc, say")
-    return replace(contrast, local_weight=local.local_weight)
+    return replace(contrast, local_weight=local.local_weight, own_local=local.own_local)
 
 
 class LocalPart(NamedTuple):
@@ -92,7 +95,8 @@ class Pretraining(nn.Module):
     """A self-supervised objective over an encoder.
 
     Args:
-        encoder: any encoder; the local contrast needs the Transformer `Encoder`.
+        encoder: any encoder; the local contrast needs the Transformer `Encoder`, and a local
+            objective of another kind its own encoder.
         method: views and weights.
         augment: applied to the views.
         local: settings of the local contrast.
@@ -120,8 +124,10 @@ class Pretraining(nn.Module):
         self.augment = augment
         self.local_augment = local_augment
         self.temperature = temperature
-        self.local: MaskedPrediction | None = None
-        if method.local_weight:
+        self.local: nn.Module | None = None
+        if method.local_weight and method.own_local is not None:
+            self.local = method.own_local(encoder)
+        elif method.local_weight:
             if not isinstance(encoder, Encoder):
                 raise RecipeError(
                     f"{type(encoder).__name__} has no frames to mask: choose a global method such"
@@ -133,14 +139,14 @@ class Pretraining(nn.Module):
     def forward(self, batch: Batch) -> Step:
         """One forward pass; the loss is a sum over masked frames, or over recordings."""
         method = self.method
-        views = method.views(batch)
-        views = views._replace(batch=self.augment(views.batch))
-        if self.local is None or not isinstance(self.encoder, Encoder):
+        whole = method.views(batch)
+        views = whole._replace(batch=self.augment(whole.batch))
+        if self.local is None:
             terms = torch.tensor(len(batch.record), device=batch.signal.device)
             loss = self._contrast(self._encode(views.batch), views)
             return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
         seen = views.batch if method.shares_views else self._augment_local(batch)
-        part = self._local_part(self.encoder, self.local, seen)
+        part = self._local(seen, whole.batch if method.shares_views else batch)
         loss, logs = method.local_weight * part.loss, part.logs
         if method.global_weight:
             if method.shares_views:
@@ -155,6 +161,14 @@ class Pretraining(nn.Module):
 
     def _augment_local(self, batch: Batch) -> Batch:
         return batch if self.local_augment is None else self.local_augment(batch)
+
+    def _local(self, seen: Batch, complete: Batch) -> LocalPart:
+        if isinstance(self.local, MaskedPrediction) and isinstance(self.encoder, Encoder):
+            return self._local_part(self.encoder, self.local, seen)
+        if self.local is None:
+            raise RecipeError("this method has no local objective")
+        part: LocalPart = self.local(self.encoder, seen, complete)
+        return part
 
     def _local_part(self, encoder: Encoder, local: MaskedPrediction, views: Batch) -> LocalPart:
         config = local.config

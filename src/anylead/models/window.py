@@ -91,6 +91,22 @@ def to_unit_range(signal: Tensor, eps: float = 1e-8) -> Tensor:
     return (signal - low) / (high - low + eps)
 
 
+def valid_patches(rows: Tensor, num_samples: Tensor | None, num_patches: int, size: int) -> Tensor:
+    """Patches that no padding reaches.
+
+    Args:
+        rows: (rows, ...), for their number and device.
+        num_samples: (rows,) valid samples; None: all.
+        num_patches: of a row.
+        size: samples of a patch.
+
+    Returns:
+        (rows, patch) bool.
+    """
+    place = torch.arange(num_patches, device=rows.device).expand(rows.shape[0], -1)
+    return place >= 0 if num_samples is None else place < num_samples[:, None] // size
+
+
 def sine_table(num: int, dim: int) -> Tensor:
     """(num, dim) float64: sines of position * 10000 ** (-2k / dim), then the cosines."""
     half = dim // 2
