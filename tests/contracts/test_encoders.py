@@ -196,7 +196,7 @@ def test_a_window_that_is_too_long_for_it_is_refused_and_a_short_recording_is_no
     assert np.isfinite(made.embed(record(2.0))).all()
     if kind in ("ecg_jepa", "st_mem", "merl_vit", "ecg_cpc"):  # places beyond the window: none
         signal = np.zeros((12, made.encoder.window_samples + 100), np.float32)
-        with pytest.raises(ValueError, match="want at most"):
+        with pytest.raises(RecipeError, match="takes at most"):
             made.embed(signal, preprocess=False)
 
 

@@ -12,6 +12,7 @@ from anylead.commands.parts import (
     begun,
     build_augmentation,
     describe_data,
+    inherited,
     split_rows,
     starting_encoder,
 )
@@ -144,6 +145,7 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         "leads": recipe.leads,
         "local": None if objective.local is None else asdict(objective.local.config),  # type: ignore[call-overload]
         **describe_data(store, recipe.data),
+        **inherited(recipe.checkpoint),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }
 

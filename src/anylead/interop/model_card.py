@@ -41,6 +41,7 @@ def model_card(description: Mapping[str, Any], repo: str | None = None) -> str:
         "",
         "It is not a medical device.",
         "",
+        *_origin(description.get("weights_from")),
         "## What it expects",
         "",
         *_table(description.get("preprocess", {})),
@@ -80,6 +81,15 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
         ]
         return [*lines, "| label | threshold |", "|---|---|", *rows, ""]
     return [*lines, *[f"- {label}" for label in names], ""]
+
+
+def _origin(origin: Mapping[str, Any] | None) -> list[str]:
+    if origin is None:
+        return []
+    return [
+        f"Its weights come from {origin['title']} ({origin['paper']}): {origin['licence']}.",
+        "",
+    ]
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from anylead.errors import CheckpointError
 from anylead.interop import ecg_cpc, ecg_jepa, ecgfounder, hubert_ecg, ked, merl, st_mem
 from anylead.interop.renaming import Found
 from anylead.interop.unpickling import read_torch_file
-from anylead.models import build_encoder, load_weights
+from anylead.models import build_encoder, check_weights
 from anylead.signals import PreprocessConfig
 
 
@@ -240,7 +240,7 @@ def _check(found: Found, source: str) -> None:
         for name, tensor in found.tensors.items()
         if name.startswith("encoder.")
     }
-    load_weights(encoder, {name: tensor.to("meta") for name, tensor in own.items()}, source)
+    check_weights(encoder, own, source)
     head = {name for name in found.tensors if name.startswith("head.")}
     if head and head != {"head.weight", "head.bias"}:
         raise CheckpointError(f"{source}: half a classifier: {', '.join(sorted(head))}")

@@ -5,6 +5,7 @@ from anylead.models.building import (
     SIZES,
     AnyEncoder,
     build_encoder,
+    check_weights,
     describe_encoder,
     load_weights,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "ResNet1d",
     "ResNet1dConfig",
     "build_encoder",
+    "check_weights",
     "describe_encoder",
     "load_weights",
     "mean_over_frames",

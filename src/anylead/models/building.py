@@ -125,6 +125,16 @@ def load_weights(
     Raises:
         CheckpointError: naming the tensors that are missing, extra, or of another shape.
     """
+    check_weights(module, tensors, source)
+    module.load_state_dict(dict(tensors), assign=assign)
+
+
+def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Compare names and shapes; the module may be on "meta".
+
+    Raises:
+        CheckpointError: naming the tensors that are missing, extra, or of another shape.
+    """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     problems = [f"missing {name}" for name in wanted.keys() - found.keys()]
@@ -137,7 +147,6 @@ def load_weights(
     if problems:
         shown = "; ".join(sorted(problems)[:5])
         raise CheckpointError(f"{source}: {len(problems)} tensors do not fit: {shown}")
-    module.load_state_dict(dict(tensors), assign=assign)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -8,7 +8,7 @@ from torch.nn.functional import relu
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.s4 import S4
-from anylead.models.window import by_length
+from anylead.models.window import by_length, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class ECGCPC(nn.Module):
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim); missing leads are zeros.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         if signal.shape[2] > self.config.window_samples:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         return self.contextualize(self.features(signal))
 
     def features(self, signal: Tensor) -> Tensor:

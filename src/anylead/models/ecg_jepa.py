@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from anylead.leads import CHEST_LEADS, LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, sine_table
+from anylead.models.window import by_length, longer_than_window, sine_table
 
 JEPA_LEADS = ("I", "II", *CHEST_LEADS)
 
@@ -90,11 +90,11 @@ class ECGJEPA(nn.Module):
         """(rows, 12, time) -> (rows, 8 * patch, dim), lead after lead.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         num_patches = signal.shape[2] // self.config.patch
         if num_patches > self.config.num_patches:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         cut = signal[:, self.rows, : num_patches * self.config.patch]
         cut = cut.view(*cut.shape[:2], num_patches, self.config.patch)
         projected: Tensor = self.patch_projection(cut)

@@ -9,7 +9,7 @@ from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.merl_resnet18 import merl_window
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length
+from anylead.models.window import by_length, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class MERLViT(nn.Module):
         """(rows, 12, time), (rows, 12) -> (rows, patch, dim), before the last norm.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         if signal.shape[2] > self.config.window_samples:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         if self.config.scales:
             signal = merl_window(signal, self.config.window_samples)
         x: Tensor = self.patch_projection(signal).transpose(1, 2)

@@ -15,7 +15,7 @@ from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.ecg_jepa import mean_over_leads
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, sine_table, standardize
+from anylead.models.window import by_length, longer_than_window, sine_table, standardize
 
 _ORDER, _EDGES_HZ, _SAMPLE_RATE = 5, (0.67, 40.0), 250.0
 
@@ -120,11 +120,11 @@ class STMEM(nn.Module):
         """Whole patches of a window, filtered and on one scale.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         num_patches = signal.shape[2] // self.config.patch
         if num_patches > self.config.num_patches:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         signal = signal[:, :, : num_patches * self.config.patch]
         if self.config.filters:
             signal = signal @ filter_matrix(signal.shape[2]).to(signal)

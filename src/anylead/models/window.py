@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from anylead.errors import RecipeError
 from anylead.models.encoder import Encoded
 
 # A set of leads that moves by less than this has no scale.
@@ -58,6 +59,14 @@ def by_length(
     order = torch.cat(rows).argsort()
     frame = torch.arange(num_frames, device=signal.device)
     return Encoded(padded[order], frame >= num_valid[order, None])
+
+
+def longer_than_window(signal: Tensor, window_samples: int | None) -> RecipeError:
+    """What to raise where an encoder has no places for so many samples."""
+    return RecipeError(
+        f"segments of {signal.shape[2]} samples; this encoder takes at most {window_samples}:"
+        " shorten data.segment_seconds"
+    )
 
 
 def standardize(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
