@@ -1,6 +1,8 @@
 """Small generated copies of the folder layouts of public corpora."""
 
 import csv
+import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,6 +49,20 @@ def physionet2021(root):
     (root / "training" / "georgia" / "g1" / "E00002.mat").write_bytes(bytes(124))
 
 
+def physionet2017(root):
+    rows = []
+    for n, (record, label) in enumerate(zip(RECORDS[:5], "NAO~N", strict=True), start=1):
+        path = root / "training2017" / f"A0000{n}"
+        write_wfdb(path, replace(record, signal=record.signal[:1], leads=("I",)), suffix=".mat",
+                   leads=["ECG"], rate=300)  # fmt: skip
+        header = path.with_suffix(".hea")
+        # The corpus states no checksum.
+        header.write_text(re.sub(r" \d+ 0 ECG", " 0 0 ECG", header.read_text()))
+        rows.append(f"A0000{n},{label}")
+    (root / "training2017" / "REFERENCE.csv").write_text("\n".join(rows[:1]) + "\n")
+    (root / "REFERENCE-v3.csv").write_text("\n".join(rows[:4]) + "\n")
+
+
 def ptbxl(root):
     rows = []
     for n, record in enumerate(RECORDS, start=1):
@@ -57,7 +73,7 @@ def ptbxl(root):
             "ecg_id": n, "patient_id": f"{100 + n // 2}.0", "age": 300 if n == 3 else 50 + n,
             "sex": n % 2, "recording_date": "1984-11-09 09:17:34", "report": "sinusrhythmus",
             "scp_codes": ["{'NORM': 100.0, 'SR': 0.0}", "{'AMI': 35.0, 'STD_': 0.0}"][n % 2],
-            "strat_fold": n + 2, "filename_lr": f"records100/00000/{n:05d}_lr",
+            "strat_fold": min(3 + n // 2 * 2, 10), "filename_lr": f"records100/00000/{n:05d}_lr",
             "filename_hr": f"records500/00000/{n:05d}_hr",
         })  # fmt: skip
     write_csv(root / "ptbxl_database.csv", rows)
@@ -159,6 +175,7 @@ LAYOUTS = {
     layout.__name__: layout
     for layout in (
         physionet2021,
+        physionet2017,
         ptbxl,
         mimic_iv_ecg,
         code15,

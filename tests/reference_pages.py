@@ -10,10 +10,12 @@ import textwrap
 from dataclasses import MISSING
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from anylead.commands.cli import SHORT, VERBS, usage
-from anylead.commands.completion import Option, options
+from anylead.commands.arguments import SHORT
+from anylead.commands.cli import VERBS, usage
+from anylead.commands.help import first_floor
+from anylead.commands.options import Option, in_words, options
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CLI, API = DOCS / "cli.md", DOCS / "api.md"
@@ -57,36 +59,39 @@ def cli_page() -> str:
         "# Commands\n",
         f"This page is made by {COMMAND} from the recipes; a test keeps it up to date.\n",
         f"```text\n{usage()}\n```\n",
-        "Options are the fields of the verb's recipe, a dot for each part. A recipe file may come",
-        "first and options change it; several files may follow each other, and later values win.",
-        "`--print_config` writes the recipe of a command line instead of running it.",
-        f"Short spellings: {', '.join(f'`{short}` = `{full}`' for short, full in SHORT.items())}.",
-        "A user's mistake ends with one line and exit status 2.\n",
+        "Options are the fields of the verb's recipe, a dot for each part; the last part of a name",
+        "will do where it is clear (`--epochs` is `--train.epochs`), dashes are as good as",
+        "underscores, `--no-NAME` turns a flag off. A recipe file may stand among the values,",
+        "several may follow each other, and what comes later wins. `--print_config` writes the",
+        "recipe of a command line instead of running it. Short spellings:",
+        f"{', '.join(f'`{short}` = `{full}`' for short, full in SHORT.items())}.",
+        "`--help` shows the options in bold, `--help all` the others, too. A user's mistake ends",
+        "with one line and exit status 2, Ctrl-C with one line and 130.\n",
     ]
     for name, verb in VERBS.items():
         module = import_module(f"anylead.commands.{verb.module}")
-        positional = "".join(f" [{field.upper()}]" for field in verb.positional)
-        parts += [
-            f"## anylead {name}\n",
-            f"{text_of(module)}\n",
-            f"```text\nanylead {name}{positional} [recipe.yaml] [--option value ...]\n```\n",
-        ]
+        examples = getattr(module, "EXAMPLES", ())
+        parts += [f"## anylead {name}\n", f"{text_of(module)}\n"]
+        parts += ["```text", *examples, "```\n"]
         found = options(module.Recipe)
+        placed = [each.removesuffix("...") for each in verb.positional]
+        first = {*first_floor(module, placed), *placed}
         if found:
             parts += ["| option | values | default | |", "|---|---|---|---|"]
-            parts += [row(option) for option in found]
+            parts += [row(option, option.name in first, option.name in placed) for option in found]
             parts.append("")
     return "\n".join(parts).rstrip() + "\n"
 
 
-def row(option: Option) -> str:
+def row(option: Option, is_first: bool, is_placed: bool) -> str:
     """A row of the table of options."""
     if option.default is MISSING:
         default = "must be given"
     else:
         plain = option.default
         default = f"`{plain if isinstance(plain, str | Path) else in_yaml(plain)}`"
-    cells = (f"`--{option.name}`", type_name(option.type), default, option.help)
+    name = f"`{option.name.upper()}` or `--{option.name}`" if is_placed else f"`--{option.name}`"
+    cells = (f"**{name}**" if is_first else name, in_words(option.type), default, option.help)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -97,24 +102,6 @@ def in_yaml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(list(value)) if isinstance(value, tuple) else str(value)
-
-
-def type_name(kind: Any) -> str:
-    """A type in words a user of the command line knows."""
-    names = {int: "integer", float: "number", str: "text", bool: "true, false", Path: "path"}
-    names |= {type(None): "null"}
-    if kind in names:
-        return names[kind]
-    origin, arguments = get_origin(kind), get_args(kind)
-    if str(origin) == "typing.Literal":
-        return ", ".join(map(str, arguments))
-    if origin is list:
-        return f"list of {type_name(arguments[0])}"
-    if origin is tuple:
-        return "list of " + type_name(next(each for each in arguments if each is not Ellipsis))
-    if origin is dict:
-        return "mapping"
-    return " or ".join(type_name(each) for each in arguments) if arguments else str(kind)
 
 
 def api_page() -> str:

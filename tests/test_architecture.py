@@ -15,11 +15,24 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction"},
+    "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
-    "datasets": {"corpus", "fetching", "layout", "scp", "snomed", "sources"},
+    "datasets": {
+        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
+        *("sources", "titles"),
+    },
     "formats": {
-        *("assemble", "clinical", "guard", "matlab_values", "sandbox", "sidecar", "wfdb_header"),
+        *(
+            "assemble",
+            "beside",
+            "calibration",
+            "channels",
+            "clinical",
+            "guard",
+            "matlab_values",
+            "sandbox",
+        ),
+        *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).
@@ -32,6 +45,7 @@ PAIRS = {
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),
     *("commands/prepare.py", "commands/inspect.py", "commands/convert_ecg.py"),
+    "commands/verify.py",
 )
 
 

@@ -1,4 +1,12 @@
-"""Self-supervised ECG models that work with any set of leads."""
+"""Self-supervised ECG models that work with any set of leads.
+
+Functions of the names of the commands take the fields of their recipes as keywords::
+
+    store = anylead.prepare("synthetic", out="store", preprocess={"sample_rate": 250})
+    base = anylead.pretrain(store, encoder={"size": "tiny"}, train={"epochs": 3})
+    model = anylead.finetune(store, model=base)
+    print(model.answer("file.xml"))
+"""
 
 from importlib import import_module
 from typing import Any
@@ -9,15 +17,36 @@ __version__ = "0.1.0"
 # neither torch nor time. Types stand in `__init__.pyi`.
 _WHERE = {
     "Model": "anylead.inference.model",
+    "Record": "anylead.records",
+    "Store": "anylead.store",
+    "evaluate": "anylead.commands.api",
+    "finetune": "anylead.commands.api",
+    "leads": "anylead.leads",
     "load": "anylead.inference.model",
+    "prepare": "anylead.commands.api",
+    "pretrain": "anylead.commands.api",
+    "read": "anylead.commands.api",
 }
-__all__ = ["Model", "__version__", "load"]
+__all__ = [
+    "Model",
+    "Record",
+    "Store",
+    "__version__",
+    "evaluate",
+    "finetune",
+    "leads",
+    "load",
+    "prepare",
+    "pretrain",
+    "read",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    module = import_module(_WHERE[name])
+    return module if _WHERE[name] == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,8 @@
 """Errors a user can act on: one line, the thing, what was found, the remedy."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class AnyleadError(Exception):
     """A user's mistake or a bad input; the command line prints it as one line and exits with 2."""
@@ -13,6 +16,10 @@ class LeadError(AnyleadError):
 
 class FormatError(AnyleadError):
     """A file that cannot be read as an ECG; the message starts with its path."""
+
+
+class SourceError(AnyleadError):
+    """A file that could not be read just now: disk, network or machine failed, not the file."""
 
 
 class DatasetError(AnyleadError):
@@ -36,10 +43,23 @@ class TrainingError(AnyleadError):
 
 
 class MissingPackageError(AnyleadError):
-    """An optional package is not installed; the message holds the pip command."""
+    """A package is not installed; the message holds the pip command that brings it."""
 
 
 class StoppedError(AnyleadError):
     """A run that was asked to end (SIGTERM), has kept its state, and is to be started again."""
 
     exit_status = 75  # EX_TEMPFAIL: try again
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The known word that a misspelt one was meant to be, as the end of an error, or ""."""
+    by_lower = {each.lower(): each for each in known}
+    near = get_close_matches(str(word).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]}?" if near else ""
+
+
+def known_are(word: object, known: Iterable[str]) -> str:
+    """What there is where a word is unknown, and which may be meant: the end of an error."""
+    names = list(known)
+    return f"; known are {', '.join(names)}{did_you_mean(word, names)}"

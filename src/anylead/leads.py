@@ -5,21 +5,24 @@ every signal reaches a model as those twelve rows plus a flag per row. Six of th
 leads, are linear functions of any two of them (Einthoven 1913, Goldberger 1942), exactly.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import LeadError
+from anylead.errors import LeadError, known_are
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
 LEADS = LIMB_LEADS + CHEST_LEADS
 NUM_LEADS = len(LEADS)
 
+# An ECG whose source does not say where its electrodes were.
+UNKNOWN_PLACE = "ECG"
 # Right-sided, posterior and Frank leads: known by name, never mistaken for one of the twelve.
-OTHER_LEADS = ("V3R", "V4R", "V5R", "V6R", "V7", "V8", "V9", "X", "Y", "Z")
+OTHER_LEADS = ("V3R", "V4R", "V5R", "V6R", "V7", "V8", "V9", "X", "Y", "Z", UNKNOWN_PLACE)
 
 # The reduced sets of the PhysioNet/CinC Challenge 2021 and of the paper.
 LEAD_SETS: dict[str, tuple[str, ...]] = {
@@ -61,10 +64,10 @@ _ALIASES = {
     **{f"c{n}": f"V{n}" for n in range(1, 7)},
     **{f"ml{roman.lower()}": roman for roman in ("I", "II", "III")},
     **{f"d{roman.lower()}": roman for roman in ("I", "II", "III")},
-    **{str(n): roman for n, roman in enumerate(("I", "II", "III"), start=1)},
     **{f"d{n}": roman for n, roman in enumerate(("I", "II", "III"), start=1)},
     **{f"l{n}": roman for n, roman in enumerate(("I", "II", "III"), start=1)},
     **{f"v{letter}": f"aV{letter.upper()}" for letter in "rlf"},
+    "ekg": UNKNOWN_PLACE,
     "rv3": "V3R",
     "rv4": "V4R",
     "rv5": "V5R",
@@ -81,25 +84,35 @@ _PREFIXES = (
     "ecg ",
     "ecg_",
     "ecg-",
+    "ecg:",
     "lead ",
     "lead_",
     "lead-",
     "lead",
     "ekg ",
+    "ekg_",
+    "ekg-",
+    "ekg:",
 )
-_SUFFIXES = ("-ref", "_ref", " ref", "-avg", "_filtered", " filtered", "_raw", " raw")
+_SUFFIXES = (
+    *("-ref", "_ref", " ref", "-avg"),
+    *("-filtered", "_filtered", " filtered", "-raw", "_raw", " raw"),
+)
+# "I (mV)", "V2[uV]": a unit behind the name.
+_UNIT = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])$")
+_LONGEST_NAME = 100
 
 
 def find_lead(name: str) -> str | None:
     """The canonical name behind any usual spelling ("avr", "MLII", "V1-REF"), or None."""
-    key = name.strip().lower()
+    key = _UNIT.sub("", name[:_LONGEST_NAME].strip().strip("'\",;").lower())
     for suffix in _SUFFIXES:
         key = key.removesuffix(suffix)
     for prefix in _PREFIXES:
         if key.startswith(prefix) and key != prefix.strip():
             key = key.removeprefix(prefix)
             break
-    key = key.strip(" .:_-") if not key.startswith("-") else key
+    key = key.strip(" .:_-,;") if not key.startswith("-") else key
     return _BY_LOWER.get(key) or _ALIASES.get(key)
 
 
@@ -111,7 +124,7 @@ def lead_name(name: str) -> str:
     """
     found = find_lead(name)
     if found is None:
-        raise LeadError(f"unknown lead {name!r}; known are {', '.join(LEADS + OTHER_LEADS)}")
+        raise LeadError(f"unknown lead {name!r}{known_are(name, LEADS + OTHER_LEADS)}")
     return found
 
 
@@ -163,6 +176,11 @@ def to_canonical(
     if len(set(leads)) != len(leads):
         raise LeadError(f"a lead stands twice among {', '.join(leads)}")
     rows = [LEADS.index(name) for name in leads if name in LEADS]
+    if not rows and UNKNOWN_PLACE in leads:
+        raise LeadError(
+            f"the place of its lead {UNKNOWN_PLACE} is not stated; state it with --rename"
+            f' "{UNKNOWN_PLACE}=I" (or another lead)'
+        )
     if not rows:
         raise LeadError(f"none of the 12 standard leads among {', '.join(leads)}")
     canonical = np.zeros((NUM_LEADS, signal.shape[1]), dtype=np.float32)

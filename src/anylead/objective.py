@@ -33,7 +33,7 @@ class Batch:
         seed: (batch,) int64; every random draw about a record is a function of its seed
             (`anylead.augment.randomness`), so it depends neither on the batch nor on the rank.
         step: () int64, optimizer steps taken before this batch.
-        label: (batch, class) float32, or None.
+        label: (batch, class) float32, NaN where it is unknown, or None.
         scale: (batch, lead) float32, mV of one step of an int16 `signal`; None where it is in mV.
     """
 

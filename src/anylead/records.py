@@ -25,6 +25,9 @@ class Record:
         patient_id: unique within its corpus; None where the source does not tell.
         labels: label task -> labels stated for it ("superdiagnostic": ("MI", "STTC")). A task that
             is absent means "not labelled"; an empty tuple means "labelled, nothing found".
+        unknown: label task -> classes that nobody looked for in this recording although it is
+            labelled for the task (an empty cell between ones and zeros); they are neither positive
+            nor negative.
         split: the corpus's official split of this record, where it has one.
         fold: the corpus's official fold, where it has one.
         age: years.
@@ -34,6 +37,7 @@ class Record:
         unit: "mV", or "NU" where the file holds no voltage (such as z-scored signals).
         resolution: one step of the file's integers in `unit` for each row, so that every sample is
             a whole number of steps; None where the file holds no integers or tells no gain.
+        notes: what the reader left out of the file, and why; one sentence each.
     """
 
     signal: NDArray[np.float32]
@@ -50,6 +54,8 @@ class Record:
     diagnosis: str | None = None
     unit: Literal["mV", "NU"] = "mV"
     resolution: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from anylead.augment.random_lead_mask import RandomLeadMask, keep_one
-from anylead.errors import RecipeError
+from anylead.errors import LeadError, RecipeError
 from anylead.leads import LEAD_SETS, lead_mask
 from augment.ecg_batches import ecg_batch
 
@@ -114,3 +114,27 @@ def test_every_mode_compiles_without_a_graph_break(mode):
     batch, mask = batch_of(all_leads(4)), RandomLeadMask(mode=mode)
     compiled = torch.compile(mask, fullgraph=True, backend="eager")
     assert torch.equal(compiled(batch).has_lead, mask(batch).has_lead)
+
+
+def test_only_the_sets_asked_for_are_kept_one_that_stands_twice_twice_as_often():
+    sets = ["II", "2", "2", "V1,V2,V3,V4,V5,V6"]
+    mask = RandomLeadMask(prob=1.0, mode="lead_sets", sets=sets)
+    kept = mask(batch_of(all_leads(4000))).has_lead.flatten(0, 1)
+    share = {name: (kept == torch.from_numpy(lead_mask(name))).all(-1).double().mean().item()
+             for name in set(sets)}  # fmt: skip
+    assert share == pytest.approx({"II": 0.25, "2": 0.5, "V1,V2,V3,V4,V5,V6": 0.25}, abs=0.03)
+
+
+def test_random_sets_have_any_number_of_leads_and_any_leads():
+    mask = RandomLeadMask(prob=1.0, mode="lead_sets", sets=["random"])
+    kept = mask(batch_of(all_leads(6000))).has_lead.flatten(0, 1)
+    number = torch.bincount(kept.sum(-1), minlength=13).double() / len(kept)
+    torch.testing.assert_close(number[1:], torch.full((12,), 1 / 12).double(), rtol=0, atol=0.012)
+    assert (kept.double().mean(0) - 6.5 / 12).abs().max() < 0.02
+
+
+def test_sets_that_do_not_exist_are_refused():
+    with pytest.raises(RecipeError, match="at least one"):
+        RandomLeadMask(mode="lead_sets", sets=[])
+    with pytest.raises(LeadError, match="V9x"):
+        RandomLeadMask(mode="lead_sets", sets=["V9x"])

@@ -86,8 +86,8 @@ def test_ptbxl_reads_folds_tasks_and_people(made):
         "superdiagnostic": ("MI",), "form": ("STD_",),
     }  # fmt: skip
     assert records["2"].labels["rhythm"] == ("SR",)
-    assert [r.fold for r in records.values()] == list(range(3, 11))
-    assert [r.split for r in records.values()] == ["train"] * 6 + ["valid", "test"]
+    assert [r.fold for r in records.values()] == [3, 5, 5, 7, 7, 9, 9, 10]
+    assert [r.split for r in records.values()] == ["train"] * 5 + ["valid", "valid", "test"]
     assert records["2"].patient_id == records["3"].patient_id == "101"
     assert records["3"].age == 90.0
     assert (records["1"].sex, records["2"].sex) == ("female", "male")
@@ -266,12 +266,25 @@ def test_a_folder_takes_labels_and_patients_from_a_table_and_says_which_columns(
     first, second, third = corpus.records()
     assert first.labels == {"rhythm": ("SR", "PVC"), "labels": ("MI",)}
     assert second.labels == {"labels": ()}
+    assert corpus.shared_patients.endswith("of its split (p1 in test and train)")
     assert third.labels == {}
     assert (first.patient_id, second.patient_id, third.patient_id) == ("p1", "p1", None)
     assert (first.age, first.sex, first.split, second.split) == (63, "female", "train", "test")
-    for told in ("record = File", "patient = Patient", "task rhythm", "task labels = MI, HYP",
-                 "1 of 3 files have no row"):  # fmt: skip
+    for told in ("record = File", "patient = Patient", "1 of 3 files have no row"):
         assert told in corpus.note, corpus.note
+    assert corpus.summary.splitlines()[1:] == [
+        "2 of 2 rows fit a file; 1 patients",
+        "task rhythm = PVC, SR: 1 labelled",
+        "  PVC: 1 positive, 0 negative, 1 unknown",
+        "  SR: 1 positive, 0 negative, 1 unknown",
+        "warning: task rhythm: classes without a negative: PVC, SR",
+        "task labels = MI, HYP: 2 labelled",
+        "  MI: 1 positive, 1 negative, 0 unknown",
+        "  HYP: 0 positive, 2 negative, 0 unknown",
+        "warning: task labels: classes in fewer than 5 recordings: MI",
+        "warning: task labels: classes without a positive: HYP",
+        "Columns that are no labels: comment (words; name it in label_columns).",
+    ]
 
 
 @pytest.mark.parametrize("made", ["folder"], indirect=True)
@@ -316,3 +329,46 @@ def test_segments_of_a_record_are_no_records_of_their_own(tmp_path):
     corpus = datasets.corpus("folder", tmp_path)
     assert [item[0] for item in corpus.items] == ["whole"]
     assert corpus.read(corpus.items[0]).signal.shape == (12, 2000)
+
+
+@pytest.mark.parametrize("made", ["code15"], indirect=True)
+def test_code15_understands_what_spreadsheets_make_of_its_table(made):
+    root, corpus = made
+    wanted = {name: (r.labels, r.sex) for name, r in by_id(corpus).items()}
+    path = root / "exams.csv"
+    text = path.read_text()
+    for true, false in (("TRUE", "FALSE"), ("1", "0"), ("1.0", "0.0")):
+        path.write_text(text.replace("True", true).replace("False", false))
+        again = datasets.corpus("code15", root)
+        assert {name: (r.labels, r.sex) for name, r in by_id(again).items()} == wanted
+    path.write_text(text.replace("True", "WAHR"))
+    with pytest.raises(DatasetError, match="RBBB is 'WAHR'; want True or False"):
+        datasets.corpus("code15", root)
+
+
+@pytest.mark.parametrize("made", ["code15"], indirect=True)
+def test_code15_of_an_empty_cell_is_unknown(made):
+    root, _ = made
+    rows = list(csv.DictReader((root / "exams.csv").open()))
+    rows[0]["AF"] = ""
+    write_csv(root / "exams.csv", rows)
+    records = by_id(datasets.corpus("code15", root))
+    assert records["0"].labels == {"code15": ("RBBB", "SB")}
+    assert records["0"].unknown == {"code15": ("AF",)}
+    assert records["1"].labels == {"code15": ("RBBB",)} and not records["1"].unknown
+
+
+@pytest.mark.parametrize("made", ["physionet2017"], indirect=True)
+def test_physionet2017_takes_the_final_labels_and_lead_one(made):
+    root, corpus = made
+    records = by_id(corpus)
+    assert {name: r.labels["cinc2017"] for name, r in records.items()} == {
+        "A00001": ("N",), "A00002": ("A",), "A00003": ("O",), "A00004": ("~",),
+    }  # fmt: skip
+    assert {r.leads for r in records.values()} == {("I",)}
+    assert "1 records without a label are left out" in corpus.note
+    (root / "REFERENCE-v3.csv").unlink()
+    assert [name for name, _ in datasets.corpus("physionet2017", root).items] == ["A00001"]
+    (root / "training2017" / "REFERENCE.csv").write_text("A00001,Normal\n")
+    with pytest.raises(DatasetError, match=r"line 'A00001,Normal'; want NAME,LABEL"):
+        datasets.corpus("physionet2017", root)

@@ -40,7 +40,7 @@ def _default_huffman(values: list[int]) -> bytes:
     return int(text, 2).to_bytes(len(text) // 8, "big")
 
 
-def scp_sections(coding: str, order: int) -> dict[int, bytes]:
+def scp_sections(coding: str, order: int, first: int = 1, last: int = 0) -> dict[int, bytes]:
     leads = EIGHT
     rows = steps()[[LEADS.index(lead) for lead in leads]]
     tags = [
@@ -54,16 +54,16 @@ def scp_sections(coding: str, order: int) -> dict[int, bytes]:
     patient += struct.pack("<BH", 255, 0)
     definition = struct.pack("<BB", len(leads), 0x04 | len(leads) << 3)
     for lead in leads:
-        definition += struct.pack("<IIB", 1, rows.shape[1], SCP_CODES[lead])
+        definition += struct.pack("<IIB", first, last or rows.shape[1], SCP_CODES[lead])
     coded = []
     for row in rows:
-        first = [int(v) for v in row]
+        values = [int(v) for v in row]
         if order == 1:
-            first = [first[0], *np.diff(row).tolist()]
+            values = [values[0], *np.diff(row).tolist()]
         elif order == 2:
-            first = [first[0], first[1], *np.diff(row, 2).tolist()]
-        plain = np.array(first).astype("<i2").tobytes()
-        coded.append(_default_huffman(first) if coding == "huffman" else plain)
+            values = [values[0], values[1], *np.diff(row, 2).tolist()]
+        plain = np.array(values).astype("<i2").tobytes()
+        coded.append(_default_huffman(values) if coding == "huffman" else plain)
     coded = [data + b"\0" * (len(data) % 2) for data in coded]
     rhythm = struct.pack("<HHBB", int(1000 * STEP_UV), int(1e6 / RATE), order, 0)
     rhythm += b"".join(struct.pack("<H", len(data)) for data in coded) + b"".join(coded)
@@ -121,7 +121,8 @@ def _scp(folder: Path, coding: str, order: int) -> Sample:
     data = scp_bytes(scp_sections(coding, order))
     path = folder / f"{coding}{order}.scp"
     path.write_bytes(data)
-    return Sample(path, EIGHT, recording(EIGHT), facts=ABOUT, inner=data, wrap=with_checksums)
+    # Eight leads are stored; the reader must find twelve.
+    return Sample(path, LEADS, recording(), 1e-5, facts=ABOUT, inner=data, wrap=with_checksums)
 
 
 def scp_plain(folder: Path) -> Sample:

@@ -10,8 +10,8 @@ from anylead.formats.assemble import (
     build_record,
     parse_age,
     parse_sex,
-    voltage_factor,
 )
+from anylead.formats.units import voltage_factor
 
 PATH = Path("folder/ecg-7.xyz")
 ROW = np.array([0, 100, -200], dtype=np.int16)
@@ -91,5 +91,17 @@ def test_sexes_in_the_usual_spellings(text, sex):
 
 def test_a_bare_number_is_a_channel_and_no_lead():
     channels = [Channel("1", ROW, "mV"), Channel("2", ROW, "mV")]
-    with pytest.raises(FormatError, match=r"no ECG lead among its channels \(1, 2\)"):
+    with pytest.raises(FormatError, match="no ECG lead in volts among 1, 2;"):
         build_record(PATH, channels, 500, About())
+
+
+@pytest.mark.parametrize("text", ["", "X", "x x x", "0", "000", "Anonymous", "N/A", "trialSubject"])
+def test_what_stands_for_no_patient_is_none(text):
+    record = build_record(PATH, [Channel("I", ROW, "mV")], 500, About(patient_id=text))
+    assert record.patient_id is None
+
+
+@pytest.mark.parametrize("text", ["P-17", "100", "Xavier", "01"])
+def test_what_may_be_a_patient_stays(text):
+    record = build_record(PATH, [Channel("I", ROW, "mV")], 500, About(patient_id=text))
+    assert record.patient_id == text

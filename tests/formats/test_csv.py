@@ -51,10 +51,13 @@ def test_the_rate_comes_from_even_times_only(times, rate, tmp_path):
         ("", "no table"),
         ("# only\n# comments: 1\n", "no table"),
         (TABLE, "sample_rate not stated"),
-        (TABLE.replace("mV", "kg"), "sample_rate not stated"),
+        (TABLE.replace("mV", "kg"), "no ECG lead in volts among I \\(unit 'kg'\\)"),
         (TABLE.replace("0.2\n", "up\n", 1), "not a table of numbers"),
         (TABLE + "1,2,3\n", "not a table of numbers"),
-        ("PPG,SpO2\n1,2\n", "no lead among the columns"),
+        (
+            "PPG,SpO2\n1,2\n",
+            'no ECG lead in volts among PPG, SpO2; name the lead with --rename "PPG=I"',
+        ),
         ("a\0b", "binary"),
         (",".join(["1"] * 999), "999 columns"),
     ],
@@ -90,3 +93,51 @@ def test_what_the_caller_states_goes_before_the_header(tmp_path):
 def test_decimal_commas_are_seen_behind_a_first_row_of_zeros(tmp_path):
     record = read(tmp_path, "I (mV);II (mV)\n0;0\n0,5;-1,25\n", sample_rate=250)
     np.testing.assert_array_equal(record.signal, [[0, 0.5], [0, -1.25]])
+
+
+def test_units_may_stand_in_a_second_line_below_quoted_names(tmp_path):
+    text = "'Elapsed time','MLII','V5'\n'seconds','mV','uV'\n0.000,0.1,NA\n0.004,-,200\n"
+    record = read(tmp_path, text)
+    assert (record.leads, record.sample_rate, record.unit) == (("II", "V5"), 250.0, "mV")
+    np.testing.assert_allclose(record.signal, [[0.1, np.nan], [np.nan, 0.2]], rtol=1e-6)
+
+
+def test_times_of_a_clock_give_the_rate(tmp_path):
+    rows = "".join(f"'0:{n * 0.004:06.3f}',{n}\n" for n in range(5))
+    record = read(tmp_path, f"'Time','II'\n'hh:mm:ss.mmm','mV'\n{rows}")
+    assert record.sample_rate == 250.0
+    np.testing.assert_array_equal(record.signal, [[0, 1, 2, 3, 4]])
+
+
+def test_decimal_commas_stand_between_semicolons(tmp_path):
+    record = read(tmp_path, "t;I (mV);V2 (mV)\n0,000;0,5;-1,25\n0,002;NA;2\n")
+    assert record.sample_rate == 500.0
+    np.testing.assert_array_equal(record.signal, [[0.5, np.nan], [-1.25, 2]])
+
+
+@pytest.mark.parametrize(
+    ("step", "is_told"), [("0.004", False), ("4", False), ("4000", False), ("1", False),
+                          ("0.00278", True), ("8", True)],
+)  # fmt: skip
+def test_a_rate_that_the_times_deny_is_refused_with_both(step, is_told, tmp_path):
+    rows = "".join(f"{n * float(step):.6g},{n}\n" for n in range(50))
+    text = f"# sample_rate: 250\ntime,II (mV)\n{rows}"
+    if is_told:
+        with pytest.raises(FormatError, match=r"250 Hz stated, but its times go at (359|0\.12)"):
+            read(tmp_path, text)
+    else:
+        assert read(tmp_path, text).sample_rate == 250
+
+
+def test_columns_that_are_no_lead_may_hold_anything(tmp_path):
+    text = "Phone timestamp;timestamp [ms];ecg [uV]\n2020-01-01T10:00:00.1;0.0;-12\nx;4.0;15\n"
+    record = read(tmp_path, text)
+    assert (record.leads, record.sample_rate) == (("ECG",), 250.0)
+    np.testing.assert_allclose(record.signal, [[-0.012, 0.015]], rtol=1e-6)
+    assert read(tmp_path, text, rename={"ecg": "I"}).leads == ("I",)
+
+
+def test_axes_of_movement_are_no_frank_leads(tmp_path):
+    record = read(tmp_path, "# unit: mV\n# sample_rate: 100\nI,x,y,z\n1,2,3,4\n")
+    assert record.leads == ("I",)
+    assert record.notes == ("x: no ECG lead", "y: no ECG lead", "z: no ECG lead")

@@ -107,3 +107,49 @@ def test_a_large_deflated_object_is_refused_before_it_is_unpacked(tmp_path):
     path.write_bytes(path.read_bytes() + bytes(2**19))
     with pytest.raises(FormatError, match="deflated"):
         dicom.read(path)
+
+
+def in_groups(tmp_path, parts, change=lambda groups: None):
+    """The sample's original group, split into one for each of `parts` (places of leads)."""
+    from copy import deepcopy
+
+    path = SAMPLES["dicom"]["12 leads"](tmp_path).path
+    dataset = pydicom.dcmread(path)
+    median, whole = dataset.WaveformSequence
+    rows = np.frombuffer(whole.WaveformData, "<i2").reshape(-1, 12)
+    groups = []
+    for part in parts:
+        group = deepcopy(whole)
+        group.NumberOfWaveformChannels = len(part)
+        group.ChannelDefinitionSequence = [whole.ChannelDefinitionSequence[i] for i in part]
+        group.WaveformData = rows[:, part].tobytes()
+        groups.append(group)
+    change(groups)
+    dataset.WaveformSequence = [median, *groups]
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    return dicom.read(path)
+
+
+THIRDS = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+
+
+def test_leads_in_several_groups_of_the_same_time_are_one_recording(tmp_path):
+    whole = dicom.read(SAMPLES["dicom"]["12 leads"](tmp_path).path)
+    record = in_groups(tmp_path, THIRDS)
+    assert record.leads == LEADS
+    np.testing.assert_array_equal(record.signal, whole.signal)
+    assert record.notes == ()
+
+
+def test_a_group_of_another_time_is_left_out_with_a_note(tmp_path):
+    def later(groups):
+        groups[3].MultiplexGroupTimeOffset = 2500.0
+
+    record = in_groups(tmp_path, THIRDS, later)
+    assert record.leads == LEADS[:9]
+    assert record.notes == (
+        "multiplex group 4 (V4, V5, V6): 0.4 s of another time, length or rate",
+    )
+    record = in_groups(tmp_path, [[0, 1], [1, 2]])
+    assert record.leads == LEADS[:2]
+    assert record.notes == ("multiplex group 2 (II, III): leads that another group holds",)

@@ -75,3 +75,39 @@ def test_a_gap_of_a_year_is_refused_and_not_filled(tmp_path):
 )
 def test_the_rate_behind_a_duration_of_eight_characters(samples, seconds, rate):
     assert edf.roundest_rate(samples, seconds) == pytest.approx(rate, rel=1e-12)
+
+
+def test_ranges_with_decimal_commas_are_numbers(plain):
+    change(plain.path, PHYSICAL_MIN, b"-163840,-163840,")
+    np.testing.assert_allclose(edf.read(plain.path).signal, plain.signal, atol=plain.tolerance)
+
+
+@pytest.mark.parametrize("unit", [b"\xb5V      ", b"micV    ", b"microV  ", b"uVolt   ",
+                                  b"[uV]    ", b"\xe6V      "])  # fmt: skip
+def test_microvolts_have_many_spellings(plain, unit):
+    change(plain.path, UNITS, 2 * unit)
+    np.testing.assert_allclose(edf.read(plain.path).signal, plain.signal, atol=plain.tolerance)
+
+
+def test_dates_may_be_written_in_any_case(tmp_path):
+    path = SAMPLES["edf"]["edf+d"](tmp_path).path
+    path.write_bytes(path.read_bytes().replace(b"25-JAN-1950", b"25-Jan-1950"))
+    assert edf.read(path).age == pytest.approx(63.0, abs=0.01)
+
+
+def test_subfields_count_without_the_word_edf_plus_and_no_one_is_a_patient(plain):
+    change(plain.path, 8, b"P-18 F 02-Mar-1950 X".ljust(80))
+    change(plain.path, 88, b"Startdate 02-Mar-2010 X X X".ljust(80))
+    record = edf.read(plain.path)
+    assert (record.patient_id, record.sex) == ("P-18", "female")
+    assert record.age == pytest.approx(60.0, abs=0.01)
+    change(plain.path, 8, b"X X X X".ljust(80))
+    assert edf.read(plain.path).patient_id is None
+
+
+def test_an_eeg_keeps_its_ecg_channel_only(plain):
+    change(plain.path, LABELS, b"C3-A2".ljust(16) + b"ECG".ljust(16))
+    record = edf.read(plain.path)
+    assert record.leads == ("ECG",)
+    np.testing.assert_allclose(record.signal, plain.signal[1:], atol=plain.tolerance)
+    assert record.notes == ("C3-A2: no ECG lead",)

@@ -1,5 +1,9 @@
+import errno
+import os
+
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError, MissingPackageError
 from anylead.formats import guard
 
@@ -29,6 +33,37 @@ def test_a_message_is_one_line(tmp_path):
 def test_a_declared_size_beyond_the_found_is_refused(declared, tmp_path):
     with pytest.raises(FormatError, match=f"{declared} bytes"):
         guard.check_size(tmp_path / "a", declared, 10, "signal")
+
+
+def test_samples_count_as_eight_bytes_whatever_their_type_on_disk(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"small")
+    guard.check_samples(path, 2**25, "it")
+    with pytest.raises(FormatError, match="would unpack"):
+        guard.check_samples(path, 2**25 + 1, "it")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
+def test_pipes_and_devices_are_refused_before_they_are_opened(make, tmp_path):
+    path = tmp_path / "a.edf"
+    make(path)
+    for read in (
+        formats.read,
+        formats.find_format,
+        *(each.read for each in formats.READERS.values()),
+    ):
+        with pytest.raises(FormatError, match=r"a\.edf"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_passing"),
+    [(errno.EIO, True), (errno.ESTALE, True), (errno.EACCES, False), (errno.ENOENT, False)],
+)
+def test_a_failing_disk_is_told_apart_from_a_bad_file(number, is_passing, tmp_path):
+    with pytest.raises(FormatError) as caught, guard.guarded(tmp_path / "a", "X"):
+        raise OSError(number, "text")
+    assert guard.is_source_fault(caught.value) == is_passing
 
 
 def test_a_small_file_may_not_unpack_to_more_than_256_mebibytes(tmp_path):

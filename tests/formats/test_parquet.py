@@ -34,7 +34,7 @@ def test_stated_leads_choose_columns(tmp_path):
         ({"I": ["a", "b"]}, "want numbers"),
         ({"I": [[1.0], [2.0]]}, "2 recordings"),
         ({"time": [0.0, 1.0, 1.5], "I": [1.0, 2.0, 3.0]}, "not evenly spaced"),
-        ({"pulse": [1.0]}, "0 leads"),
+        ({"pulse": [1.0]}, "no ECG lead in volts among pulse"),
         ({f"c{i}": [1.0] for i in range(300)}, "300 columns"),
     ],
 )

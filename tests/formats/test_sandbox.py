@@ -1,12 +1,13 @@
 """The child process is fed readers of the tests' own, put where it looks for readers."""
 
 import os
+import signal
 import time
 
 import numpy as np
 import pytest
 
-from anylead.errors import FormatError, MissingPackageError
+from anylead.errors import FormatError, MissingPackageError, SourceError
 from anylead.formats import sandbox
 from anylead.records import Record
 
@@ -14,9 +15,10 @@ READER = """
 import ctypes, os, time
 import numpy as np
 from anylead.errors import FormatError, MissingPackageError
+from anylead.formats.guard import guarded
 from anylead.records import Record
 
-def read_here(path, how="well", seconds=0):
+def read_here(path, how="well", seconds=0, number=None):
     print("libraries print")
     os.write(1, b"what they like")
     if how == "crash":
@@ -25,14 +27,25 @@ def read_here(path, how="well", seconds=0):
         os.abort()
     if how == "hang":
         while True:
-            time.sleep(1)
+            pass
+    if how == "wait":
+        time.sleep(60)
+    if how == "wait once" and not os.path.exists(f"{path}.tried"):
+        open(f"{path}.tried", "w").close()
+        time.sleep(60)
+    if how == "slow":
+        time.sleep(seconds)
+    if how == "disk":
+        with guarded(path, "trial"):
+            raise OSError(5, "Input/output error")
     if how == "eat":
         np.ones(2**28)
     if how == "format error":
         raise FormatError(f"{path}: not this one; try another")
     if how == "missing":
         raise MissingPackageError("no h5py")
-    return Record(np.arange(6, dtype=np.float32).reshape(2, 3), ("I", "II"), 500.0, age=63.0)
+    rows = np.full((2, 3), number or 0, np.float32) + np.arange(6).reshape(2, 3)
+    return Record(rows.astype(np.float32), ("I", "II"), 500.0, age=63.0)
 """
 
 
@@ -65,7 +78,7 @@ def test_a_record_comes_back_whole(path):
 
 @pytest.mark.parametrize(
     ("how", "found"),
-    [("crash", "crashed"), ("abort", "crashed"), ("hang", "took over 1 s"), ("eat", "MiB")],
+    [("crash", "crashed"), ("abort", "crashed"), ("hang", "took over"), ("eat", "MiB")],
 )
 def test_a_crash_a_hang_and_hunger_are_format_errors_and_the_next_file_is_read(how, found, path):
     started = time.perf_counter()
@@ -89,6 +102,64 @@ def test_one_child_reads_many_files(path):
     first = sandbox._children[os.getpid()].pid
     sandbox.read("trial", path, {})
     assert sandbox._children[os.getpid()].pid == first
+
+
+class Interruption(BaseException):
+    """What a signal handler may raise."""
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError, Interruption])
+def test_after_an_interruption_at_any_moment_every_file_gives_its_own_samples(kind, path):
+    def interrupt(*_):
+        raise kind
+
+    sandbox.read("trial", path, {"number": 1})
+    before = signal.signal(signal.SIGALRM, interrupt)
+    hits = 0
+    try:
+        for trial in range(5):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.001 * (trial + 1))
+                for _ in range(1000):
+                    sandbox.read("trial", path, {"number": 100})
+            except kind:
+                hits += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert sandbox.read("trial", path, {"number": trial}).signal[0, 0] == trial
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert hits == 5
+
+
+def test_an_answer_to_another_request_is_no_answer(path, monkeypatch):
+    sandbox.read("trial", path, {"number": 1})
+    child = sandbox._children[os.getpid()]
+    child.stdin.write(b'{"number": -1}\n')  # as if someone had asked and gone away
+    child.stdin.flush()
+    assert sandbox.read("trial", path, {"number": 7}).signal[0, 0] == 7
+
+
+def test_a_reader_that_only_waits_is_tried_once_more(path, monkeypatch):
+    monkeypatch.setattr(sandbox, "WAITING", 1.0)
+    record = sandbox.read("trial", path, {"how": "wait once", "number": 3})
+    assert record.signal[0, 0] == 3
+
+
+def test_a_reader_that_waits_twice_is_no_statement_about_the_file(path, monkeypatch):
+    monkeypatch.setattr(sandbox, "WAITING", 0.5)
+    with pytest.raises(SourceError, match="try again"):
+        sandbox.read("trial", path, {"how": "wait"})
+
+
+def test_a_machine_that_sleeps_costs_no_file(path):
+    assert (
+        sandbox.read("trial", path, {"how": "slow", "seconds": 2.0, "number": 4}).signal[0, 0] == 4
+    )
+
+
+def test_a_failing_disk_is_told_apart_from_a_bad_file(path):
+    with pytest.raises(SourceError, match="Input/output error"):
+        sandbox.read("trial", path, {"how": "disk"})
 
 
 def test_a_forked_process_starts_a_child_of_its_own(path):

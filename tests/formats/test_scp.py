@@ -1,11 +1,13 @@
 import struct
 
+import numpy as np
 import pytest
 
 from anylead.errors import FormatError
 from anylead.formats import scp
 from format_samples import SAMPLES
 from format_samples.binary import scp_bytes, scp_sections
+from format_samples.recording import LEADS, NUM_SAMPLES, recording
 
 
 @pytest.fixture
@@ -66,3 +68,29 @@ def test_a_file_larger_than_any_record_is_refused_unread(tmp_path):
         file.truncate(2**30)
     with pytest.raises(FormatError, match="at most"):
         scp.read(path)
+
+
+@pytest.mark.parametrize(("coding", "order"), [("plain", 0), ("huffman", 2)])
+@pytest.mark.parametrize("last", [NUM_SAMPLES - 1, NUM_SAMPLES])
+def test_leads_that_count_from_zero_are_read_whole(coding, order, last, tmp_path):
+    record = read(scp_sections(coding, order, 0, last), tmp_path)
+    assert record.leads == LEADS
+    np.testing.assert_allclose(record.signal, recording(), atol=1e-5)
+
+
+def test_damage_is_noticed_where_leads_count_from_zero(tmp_path):
+    data = bytearray(scp_bytes(scp_sections("huffman", 2, 0, NUM_SAMPLES - 1)))
+    path = tmp_path / "a.scp"
+    for at in range(0, len(data), 97):
+        damaged = bytearray(data)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError):
+            scp.read(path)
+
+
+def test_beats_in_a_count_from_zero_are_refused(tmp_path):
+    sections = scp_sections("huffman", 2, 0, NUM_SAMPLES - 1)
+    sections[3] = sections[3][:1] + bytes([sections[3][1] | 1]) + sections[3][2:]
+    with pytest.raises(FormatError, match="counted from 0"):
+        read(sections, tmp_path)

@@ -226,8 +226,9 @@ def test_of_a_lead_and_its_filtered_copy_the_lead_is_kept(tmp_path):
     record = formats.read(path)
     assert record.leads == ("I", "V5")
     path.write_text(text.replace("AVR", "lead_i"))
-    with pytest.raises(FormatError, match="lead I stands twice"):
-        formats.read(path)
+    record = formats.read(path)
+    assert record.leads == ("I", "V5")
+    assert record.notes == ("lead_i: lead I is taken from I",)
 
 
 def test_signals_without_voltage_are_marked(tmp_path):
@@ -242,7 +243,6 @@ def test_signals_without_voltage_are_marked(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("v5", "ABP", "unknown lead 'ABP'"),
         ("rec.dat", "../secret.dat", "only files in the folder of the header"),
         ("rec.dat", "/etc/passwd", "only files in the folder of the header"),
         ("rec.dat", "..\\\\x.dat", "only files in the folder of the header"),
@@ -323,7 +323,7 @@ def test_files_of_no_known_format_folders_and_missing_files_are_refused(tmp_path
         ("m/2 3 500 140\na 100\n", "2 segments announced, 1 listed"),
         ("m/2 3 500 140\na 100\ngone 40\n", "No such file"),
         ("m/2 3 250 140\na 100\nb 40\n", "250.0 Hz, segment a 500.0 Hz"),
-        ("m/2 3 500 99999999999\na 100\n~ 99999999999\n", "100 samples recorded in"),
+        ("m/2 3 500 99999999999\na 100\n~ 99999999999\n", "would unpack"),
     ],
 )
 def test_broken_segments_are_one_clear_line(tmp_path, master, told):
@@ -364,3 +364,69 @@ def test_a_start_in_no_year_is_not_known(tmp_path, year):
     path = write(tmp_path)
     path.write_text(path.read_text().replace("rec 3 500 100", f"rec 3 500 100 1:2:3 1/1/{year}"))
     assert wfdb.read(path).start_time is None
+
+
+@pytest.mark.parametrize(
+    ("comment", "age", "sex"),
+    [
+        ("# <age>: 65  <sex>: F  <diagnoses> Normal ECG  <medications> (none)", 65, "female"),
+        ("#<age>: 47\n#<sex>: M\n#<diagnoses>:", 47, "male"),
+        ("# Age: 65, Sex: F", 65, "female"),
+        ("# Age: 30  Gender: male  Height: 170", 30, "male"),
+        ("# Sex: F\n# Reason: told her age: 7", None, "female"),
+    ],
+)
+def test_facts_are_found_on_lines_of_their_own_and_on_one_line(tmp_path, comment, age, sex):
+    path = write(tmp_path)
+    path.write_text(f"{path.read_text()}{comment}\n")
+    record = formats.read(path)
+    assert (record.age, record.sex) == (age, sex)
+
+
+@pytest.mark.parametrize("moved", ["rec", "old/place/rec"])
+def test_a_header_may_name_the_folder_it_came_from(tmp_path, moved):
+    path = write(tmp_path)
+    want = formats.read(path)
+    text = path.read_text().replace("rec 3", f"{moved} 3").replace("rec.dat", "old/place/rec.dat")
+    path.write_text(text)
+    np.testing.assert_array_equal(formats.read(path).signal, want.signal)
+    (tmp_path / "rec.dat").rename(tmp_path / "other.dat")
+    with pytest.raises(FormatError, match=r"names 'old/place/rec\.dat'; only files in the folder"):
+        formats.read(path)
+
+
+def test_a_record_called_by_a_number_in_a_folder_has_no_segments(tmp_path):
+    path = write(tmp_path, name="100")
+    path.write_text(path.read_text().replace("100 3 500", "mitdb/100 3 500", 1))
+    assert formats.read(path).leads == ("I", "aVR", "V5")
+    assert formats.find_format(path) == "wfdb"
+
+
+def test_a_flat_signal_in_flac_is_read(tmp_path):
+    wfdb_package = pytest.importorskip("wfdb")
+    pytest.importorskip("soundfile")
+    flat = np.zeros((200_000, 1))
+    wfdb_package.wrsamp(
+        *("flat", 500, ["mV"], ["II"], flat), fmt=["516"], write_dir=str(tmp_path),
+        adc_gain=[1000.0], baseline=[0],
+    )  # fmt: skip
+    assert (tmp_path / "flat.dat").stat().st_size < 2000
+    record = formats.read(tmp_path / "flat.hea")
+    np.testing.assert_array_equal(record.signal, flat.T)
+
+
+def test_channels_of_a_monitor_are_left_out_with_a_note(tmp_path):
+    path = write(tmp_path)
+    text = path.read_text().replace(" v5\n", " ABP\n")
+    path.write_text(text)
+    record = formats.read(path)
+    assert record.leads == ("I", "aVR")
+    assert record.notes == ("ABP: no ECG lead",)
+    assert formats.read(path, {"abp": "V5"}).leads == ("I", "aVR", "V5")
+
+
+def test_a_checksum_of_zero_states_none(tmp_path):
+    path = write(tmp_path)
+    want = formats.read(path)
+    path.write_text(re.sub(r" 16 0 0 \d+ 0 ", " 16 0 0 0 0 ", path.read_text()))
+    np.testing.assert_array_equal(formats.read(path).signal, want.signal)

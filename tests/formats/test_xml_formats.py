@@ -124,3 +124,37 @@ def test_philips_payload_must_be_base64(tmp_path):
     sample.path.write_bytes(text.replace(end, b"*" + payload + end))
     with pytest.raises(FormatError, match="Base64"):
         philips_xml.read(sample.path)
+
+
+@pytest.mark.parametrize("subject", [b"", b'<id extension="trialSubject"/>', b'<id extension=""/>'])
+@pytest.mark.parametrize(
+    "stated", [b"<PatientID>A-17</PatientID>", b'<PatientID extension="A-17"/>']
+)
+def test_aecg_finds_the_patient_below_the_person_where_the_subject_names_none(
+    subject, stated, tmp_path
+):
+    path = edited(
+        *("hl7_aecg", "aecg", tmp_path),
+        (b'<id extension="P-17"/>', subject),
+        (b"<subjectDemographicPerson>", b"<subjectDemographicPerson>" + stated),
+    )
+    assert hl7_aecg.read(path).patient_id == "A-17"
+
+
+def test_aecg_of_no_one_has_no_patient(tmp_path):
+    path = edited("hl7_aecg", "aecg", tmp_path, (b"P-17", b"trialSubject"))
+    assert hl7_aecg.read(path).patient_id is None
+
+
+def test_philips_pulse_behind_the_ecg_is_no_ecg(tmp_path):
+    rows = np.random.default_rng(0).integers(-200, 200, (12, 2650))
+    pulse = np.repeat([0, 200, 0], [25, 50, 25])  # 0.1, 0.2 and 0.1 s at 250 Hz, steps of 5 uV
+    both = np.concatenate([rows, np.tile(pulse, (12, 1))], axis=1).astype("<i2")
+    path = SAMPLES["philips_xml"]["plain"](tmp_path).path
+    text = path.read_text()
+    start, end = text.index(">", text.index("<parsedwaveforms")) + 1, text.index("</parsedw")
+    text = text[:start] + base64.b64encode(both.tobytes()).decode() + text[end:]
+    path.write_text(text.replace('durationperchannel="400"', 'durationperchannel="11000"'))
+    record = philips_xml.read(path)
+    np.testing.assert_allclose(record.signal, rows * 0.005, atol=1e-5)
+    assert record.notes == ("calibration pulse: 0.40 s cut at the end",)

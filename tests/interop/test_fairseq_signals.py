@@ -2,13 +2,17 @@ import argparse
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
+import anylead
+from anylead import datasets
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals, write_fairseq_signals
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_writing import write_fairseq_signals
 from anylead.models import (
     MaskedPrediction,
     MaskedPredictionConfig,
@@ -71,6 +75,53 @@ def test_ours_to_theirs_to_ours_keeps_every_bit_and_the_architecture(tmp_path, k
         assert back.description["local"]["start_prob"] == pytest.approx(0.05)
         same = {"start_prob": 0.05}
         assert {**back.description["local"], **same} == {**description["local"], **same}
+
+
+def converted(tmp_path, kind, origin):
+    """What is written of a model trained here, or of a file of theirs with odd settings."""
+    if origin == "theirs":
+        task = {"data": "/home/somebody/ecg", "mean_path": None, "p": None, "sample_rate": 500}
+        model = {"data": None, "model_path": "/home/somebody/a.pt", "final_dropout": None}
+        ours = read_fairseq_signals(peer.write(tmp_path / "a.pt", kind, model=model, task=task))
+    else:
+        ours = read_fairseq_signals(peer.write(tmp_path / "a.pt", kind))
+        del ours.description["provenance"]
+    write_fairseq_signals(ours, tmp_path / "b.pt")
+    return torch.load(tmp_path / "b.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("origin", ["ours", "theirs"])
+def test_the_settings_are_what_their_typed_configs_accept(tmp_path, kind, origin):
+    content = converted(tmp_path, kind, origin)
+    cfg = content["cfg"]
+    assert type(cfg) is dict and content.get("args") is None
+    # None where the field of their dataclass is not Optional is refused; text is text.
+    may_be_none = {
+        "model": {"args", "model_path"},
+        "task": {"leads_to_load", "leads_bucket", "perturbation_mode", "sample_rate", "mean_path",
+                 "std_path", "label_file", "max_sample_size", "min_sample_size"},
+    }  # fmt: skip
+    for section, optional in may_be_none.items():
+        nones = {name for name, value in cfg[section].items() if value is None}
+        assert nones <= optional, section
+        assert isinstance(cfg[section]["data"], str)
+        assert "somebody" not in str(cfg[section])
+    # `from_pretrained` sets both to None in a closed structure.
+    assert {"criterion", "lr_scheduler"} <= cfg.keys()
+    assert cfg["model"]["apply_mask"] == any("mask_emb" in name for name in content["model"])
+    numbers = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "conv_pos")
+    assert all(type(cfg["model"][name]) is int for name in numbers)
+    assert type(cfg["model"]["conv_feature_layers"]) is str
+    if kind == "pretraining":
+        wanted = {"quantize_targets", "latent_vars", "latent_groups", "latent_dim", "final_dim"}
+        assert wanted <= cfg["model"].keys()
+    else:
+        assert type(cfg["model"]["num_labels"]) is int and cfg["model"]["no_pretrained_weights"]
+    assert {"normalize", "filter", "_name"} <= cfg["task"].keys()
+    last = content["optimizer_history"][-1]
+    assert "lr_scheduler_state" in last and "num_updates" in last
+    assert "train_iterator" in content["extra_state"]
 
 
 @pytest.mark.parametrize("name", ["tiny_pretrain", "tiny_classifier", "tiny_arcface"])
@@ -223,6 +274,18 @@ def test_published_names_want_their_preset(tmp_path):
     ours = read_fairseq_signals(path, Hints(preset="ecg-fm"))
     assert ours.description["preprocess"]["normalize"] == "lead"
     assert ours.description["unit"] == "NU"
+
+
+def test_windows_of_ecg_fm_leave_out_the_tail_as_its_authors_do(tmp_path):
+    record = next(datasets.records("synthetic", num_patients=1, seconds=12.0))
+    path = peer.write(tmp_path / "mimic_iv_ecg_physionet_pretrained.pt")
+    theirs = anylead.load(path, preset="ecg-fm")
+    ours = anylead.load(path, preset="ecg-fm", tail="overlap")
+    assert theirs.windows([record])[0].start.tolist() == [0, 2500]
+    assert ours.windows([record])[0].start.tolist() == [0, 1750, 3500]
+    seven = replace(record, signal=record.signal[:, :3500])
+    assert theirs.windows([seven])[0].start.tolist() == [0]
+    assert theirs.fingerprint() != ours.fingerprint()
 
 
 def test_a_classifier_of_17_outputs_gets_the_names_of_ecg_fm(tmp_path):

@@ -98,7 +98,7 @@ def test_a_card_that_was_edited_is_kept(tmp_path):
 def test_the_card_states_what_the_description_states():
     description = {
         **small_models.checkpoint().description,
-        "thresholds": [0.25, 0.5, 0.75],
+        "thresholds": {"12": dict(zip(("AF", "LBBB", "STE"), (0.25, 0.5, 0.75), strict=True))},
         "provenance": {"method": "wav2vec2_cmsc", "assumed": ["segments of 5 s"], "steps": 7},
     }
     card = model_card(json.loads(json.dumps(description)), "lab/ecg")

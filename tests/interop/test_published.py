@@ -36,12 +36,11 @@ def test_every_public_encoder_has_a_layout_here():
 
 
 @every
-def test_a_file_loads_by_name_by_preset_and_as_a_folder_of_ours(name, record, tmp_path, capsys):
+def test_a_file_loads_by_name_by_preset_and_as_a_folder_of_ours(name, record, tmp_path, caplog):
     path = written(LAYOUTS[name](), tmp_path / "weights.pth")
     model = anylead.load(name, weights=path, device="cpu")
-    assert capsys.readouterr().err == (
-        f"weights of {PUBLISHED[name].title}: {PUBLISHED[name].licence}\n"
-    )
+    said = f"weights of {PUBLISHED[name].title}: {PUBLISHED[name].licence}"
+    assert caplog.messages == [said]
     vector = model.embed(record)
     assert vector.shape == (model.dim,) and np.isfinite(vector).all()
     assert np.array_equal(anylead.load(path, preset=name, device="cpu").embed(record), vector)
@@ -50,10 +49,10 @@ def test_a_file_loads_by_name_by_preset_and_as_a_folder_of_ours(name, record, tm
     assert np.isfinite(few).all()
 
     convert.run(convert.Recipe(str(path), tmp_path / "ours", preset=name), QUIET)
-    capsys.readouterr()
+    caplog.clear()
     again = anylead.load(tmp_path / "ours", device="cpu")
     assert np.array_equal(again.embed(record), vector)
-    assert PUBLISHED[name].licence in capsys.readouterr().err
+    assert caplog.messages == [said]
     assert PUBLISHED[name].licence in (tmp_path / "ours" / "README.md").read_text()
 
 

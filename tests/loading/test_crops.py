@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anylead.loading.crops import adjacent_pairs, even_windows, random_crops
+from anylead.loading.crops import adjacent_pairs, even_windows, random_crops, whole_windows
 
 lengths = st.integers(2, 5000)
 uniforms = st.floats(0, 1, exclude_max=True)
@@ -40,3 +40,12 @@ def test_windows_cover_the_recording_without_padding(num_samples, segment):
         covered[start : start + length] = True
     assert covered.all()
     assert crops.start.shape[1] == max(1, -(-num_samples // segment))
+
+
+@given(num_samples=st.integers(1, 3000), segment=st.integers(1, 500))
+def test_whole_windows_touch_each_other_and_leave_less_than_a_window(num_samples, segment):
+    crops = whole_windows(num_samples, segment)
+    ends = crops.start[0] + crops.num_samples[0]
+    assert crops.start[0, 0] == 0 and (crops.start[0, 1:] == ends[:-1]).all()
+    assert ends[-1] <= num_samples
+    assert num_samples - ends[-1] < segment

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from anylead.errors import StoreError
 from anylead.leads import LEADS
 from anylead.loading import Labels, Prefetch, TrainingLoader, evaluation_batches
 from anylead.records import Record
@@ -135,3 +136,49 @@ def test_prefetch_keeps_the_order_and_hands_errors_over():
 def test_prefetch_can_be_left_early():
     with Prefetch(lambda step: [step], range(10**6)) as steps:
         assert next(steps) == [0]
+
+
+@pytest.mark.parametrize(("crop", "width"), [("every_pair", 2), ("every_segment", 1)])
+def test_an_epoch_of_every_piece_shows_each_of_them_once(any_store, crop, width):
+    store, segment = any_store, 150  # .3 s of .6 to 2.52 s
+    rows = np.arange(1, store.num_records)
+    made = TrainingLoader(store, rows, 5, 0.3, crop, seed=0)
+    expected = {
+        (int(row), start)
+        for row in rows
+        for start in range(0, int(store.num_samples[row]) - width * segment + 1, width * segment)
+    }
+    assert len(made.rows) == len(expected)
+    assert made.sampler.steps_per_epoch == len(expected) // 5
+    seen = set()
+    for step in range(made.sampler.steps_per_epoch):
+        batch = made.batch(step).to("cpu")
+        assert batch.num_samples is None and len(set(batch.seed.tolist())) == 5
+        for signal, row in zip(batch.signal, batch.record.tolist(), strict=True):
+            joined = torch.cat(list(signal), dim=1).numpy()
+            whole = store.read(np.array([row]), np.array([0]), int(store.num_samples[row]))[0]
+            whole = whole * store.scale[row][:, None]
+            (start,) = (
+                s for r, s in expected
+                if r == row and np.allclose(whole[:, s : s + width * segment], joined)
+            )  # fmt: skip
+            assert (row, start) not in seen
+            seen.add((row, start))
+    assert seen <= expected and len(seen) > len(expected) - 5
+
+
+def test_recordings_without_a_pair_are_left_out_and_counted(any_store):
+    made = TrainingLoader(any_store, np.arange(any_store.num_records), 2, 1.0, "every_pair", seed=0)
+    is_long = any_store.num_samples >= 2 * made.segment
+    assert set(made.rows.tolist()) == set(np.flatnonzero(is_long).tolist())
+    assert made.num_left_out == (~is_long).sum() > 0
+    with pytest.raises(StoreError, match="shorter than two segments"):
+        TrainingLoader(any_store, np.arange(any_store.num_records), 2, 9.0, "every_pair", seed=0)
+
+
+def test_a_recording_shorter_than_a_segment_is_a_piece_by_itself(any_store):
+    rows = np.arange(any_store.num_records)
+    made = TrainingLoader(any_store, rows, len(rows), 9.0, "every_segment", seed=0)
+    batch = made.batch(0)
+    order = np.argsort(batch.record.numpy())
+    np.testing.assert_array_equal(batch.num_samples[order, 0], any_store.num_samples)

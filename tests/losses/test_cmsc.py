@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anylead.losses.cmsc import clocs_pairs, cmsc_loss, view_pair_loss
+from anylead.losses.cmsc import cmsc_loss, view_pair_loss
 from anylead.losses.view_pairs import compare, log_sum_negatives, mean_contrast
 
 
@@ -142,13 +142,3 @@ def test_ignores_the_length_of_embeddings_and_the_order_of_the_batch():
         view_pair_loss(views[order] * 50, record[order], patient[order]),
         view_pair_loss(views, record, patient),
     )
-
-
-def test_clocs_pairs_are_those_of_its_three_methods():
-    segment, lead = torch.tensor([0, 0, 1, 1]), torch.tensor([3, 5, 3, 5])
-    cmsc = clocs_pairs(segment, lead, same_segment=False, same_lead=True)
-    cmlc = clocs_pairs(segment, lead, same_segment=True, same_lead=False)
-    cmsmlc = clocs_pairs(segment, lead, same_segment=False, same_lead=False)
-    assert cmsc.nonzero().tolist() == [[0, 2], [1, 3], [2, 0], [3, 1]]
-    assert cmlc.nonzero().tolist() == [[0, 1], [1, 0], [2, 3], [3, 2]]
-    assert cmsmlc.nonzero().tolist() == [[0, 3], [1, 2], [2, 1], [3, 0]]

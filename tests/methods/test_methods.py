@@ -1,12 +1,14 @@
 """Views and losses of each method against loops."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
 from anylead.errors import RecipeError
+from anylead.losses.view_pairs import compare
 from anylead.methods import METHODS, find_method
 from anylead.methods.cmlc import leads_of_a_segment
 from anylead.methods.cmsmlc import leads_of_adjacent_segments
@@ -16,49 +18,65 @@ from anylead.models import mean_over_frames
 from augment.ecg_batches import ecg_batch
 from contracts.test_methods import objective
 
-
-def kept_leads(batch):
-    return [[row.nonzero()[:, 0].tolist() for row in record] for record in batch.has_lead]
+LEADS_OF_CLOCS = [1, 7, 4, 3]  # II, V2, aVL, aVR among the canonical twelve
 
 
-def source_segment(batch, views, record, view):
-    """Which loaded segment a single-lead view shows."""
-    lead = views.batch.has_lead[record, view].nonzero()[0, 0]
-    shown = views.batch.signal[record, view, lead]
-    return [torch.equal(shown, segment[lead]) for segment in batch.signal[record]].index(True)
+def shown(batch, views):
+    """(record, view) -> (segment, lead) that the view shows, found by comparing samples."""
+    places = []
+    for record, view in product(range(len(batch.signal)), range(views.batch.signal.shape[1])):
+        (lead,) = views.batch.has_lead[record, view].nonzero()[:, 0].tolist()
+        samples = views.batch.signal[record, view]
+        assert not samples[torch.arange(12) != lead].any()
+        same = [torch.equal(samples[lead], segment[lead]) for segment in batch.signal[record]]
+        places.append((same.index(True), lead))
+    number = views.batch.signal.shape[1]
+    return [places[i : i + number] for i in range(0, len(places), number)]
 
 
-def test_cmlc_shows_two_leads_of_one_segment():
-    batch = ecg_batch(40, time=64)
-    views = leads_of_a_segment(batch)
-    seen = set()
-    for record, leads in enumerate(kept_leads(views.batch)):
-        assert [len(view) for view in leads] == [1, 1]
-        assert leads[0] != leads[1]
-        places = [source_segment(batch, views, record, view) for view in (0, 1)]
-        assert places[0] == places[1]
-        seen.add((places[0], leads[0][0]))
-    assert len(seen) > 15  # both segments, any lead
+def test_cmlc_shows_four_leads_of_one_segment():
+    batch = ecg_batch(20, time=64)
+    views = shown(batch, leads_of_a_segment(batch))
+    assert {tuple(lead for _, lead in record) for record in views} == {tuple(LEADS_OF_CLOCS)}
+    segments_shown = [{segment for segment, _ in record} for record in views]
+    assert all(len(each) == 1 for each in segments_shown)
+    assert len({min(each) for each in segments_shown}) == 2  # either segment
 
 
-def test_cmsmlc_shows_different_leads_of_both_segments():
-    batch = ecg_batch(40, time=64)
-    views = leads_of_adjacent_segments(batch)
-    for record, leads in enumerate(kept_leads(views.batch)):
-        assert [len(view) for view in leads] == [1, 1]
-        assert leads[0] != leads[1]
-        assert [source_segment(batch, views, record, view) for view in (0, 1)] == [0, 1]
+def test_cmsmlc_shows_four_leads_of_both_segments():
+    batch = ecg_batch(5, time=64)
+    for record in shown(batch, leads_of_adjacent_segments(batch)):
+        assert record == [(segment, lead) for segment in (0, 1) for lead in LEADS_OF_CLOCS]
+
+
+@pytest.mark.parametrize(
+    ("views_of", "num_pairs"), [(leads_of_a_segment, 6), (leads_of_adjacent_segments, 28)]
+)
+def test_clocs_has_all_pairs_and_negatives_that_share_the_pair_of_leads(views_of, num_pairs):
+    batch = ecg_batch(5, time=64)
+    views = views_of(batch)
+    embedding = torch.randn(*views.batch.signal.shape[:2], 8)
+    one_person = replace(batch, patient=torch.tensor([0, 0, 1, 2, 3]))
+    pairs = compare(
+        embedding, batch.record, one_person.patient, 0.1,
+        is_pair=views.is_pair, is_valid=views.is_valid, patient_positives=True,
+    )  # fmt: skip
+    own = sum(int(pairs.is_positive[i, :, i].sum()) for i in range(5)) // 2
+    assert own == 5 * num_pairs
+    assert int(pairs.is_positive.sum()) // 2 == (5 + 2) * num_pairs  # two recordings of one patient
+    # The loss takes negatives along one pair of views, and view v of all recordings is one lead.
+    leads = [[lead for _, lead in record] for record in shown(batch, views)]
+    assert all(record == leads[0] for record in leads)
 
 
 @pytest.mark.parametrize("views_of", [leads_of_a_segment, leads_of_adjacent_segments])
-def test_single_leads_are_drawn_from_those_present(views_of):
-    has_lead = torch.zeros(9, 2, 12, dtype=torch.bool)
-    for record in range(9):
-        has_lead[record, :, : record + 1] = True
-    has_lead[8, 1, 2:] = False  # two leads in common
-    views = views_of(ecg_batch(9, time=64, has_lead=has_lead))
-    assert not (views.batch.has_lead & ~has_lead[:, :1]).any()
-    assert views.is_valid.tolist() == [[False, False], *[[True, True]] * 8]
+def test_views_of_leads_that_are_missing_do_not_count(views_of):
+    has_lead = torch.ones(3, 2, 12, dtype=torch.bool)
+    has_lead[1, :, 7] = False  # V2
+    has_lead[2] = False
+    views = views_of(ecg_batch(3, time=64, has_lead=has_lead))
+    number = views.is_valid.shape[1]
+    assert views.is_valid.sum(1).tolist() == [number, number * 3 // 4, 0]
     assert not views.batch.signal[~views.batch.has_lead].any()
 
 
@@ -74,24 +92,24 @@ def test_simclr_shows_one_segment_twice_and_lead_masks_part_the_copies():
 
 
 def two_way_by_loops(pooled, temperature):
-    """Each view finds its partner among the partner's view of all recordings."""
-    total, number = 0.0, len(pooled)
-    for i in range(number):
-        for a, b in ((0, 1), (1, 0)):
+    """Each view finds each other view of its recording among that view of all recordings."""
+    losses, (number, num_views, _) = [], pooled.shape
+    for i, a, b in product(range(number), range(num_views), range(num_views)):
+        if a != b:
             row = [cosine_similarity(pooled[i, a], pooled[j, b], dim=0) for j in range(number)]
-            total -= (torch.stack(row) / temperature).log_softmax(dim=0)[i]
-    return total / (2 * number)
+            losses.append(-(torch.stack(row) / temperature).log_softmax(dim=0)[i])
+    return sum(losses) / len(losses)
 
 
 def nt_xent_by_loops(pooled, temperature):
-    """Each view finds its partner among all other views."""
-    flat = pooled.flatten(0, 1)
-    total = 0.0
-    for i in range(len(flat)):
-        others = [j for j in range(len(flat)) if j != i]
-        row = torch.stack([cosine_similarity(flat[i], flat[j], dim=0) for j in others])
-        total -= (row / temperature).log_softmax(dim=0)[others.index(i ^ 1)]
-    return total / len(flat)
+    """Each view finds each other view of its recording among all views of other recordings."""
+    losses, (number, num_views, _) = [], pooled.shape
+    for i, a, b in product(range(number), range(num_views), range(num_views)):
+        if a != b:
+            others = [pooled[j, c] for j in range(number) for c in range(num_views) if j != i]
+            row = [cosine_similarity(pooled[i, a], x, dim=0) for x in [pooled[i, b], *others]]
+            losses.append(-(torch.stack(row) / temperature).log_softmax(dim=0)[0])
+    return sum(losses) / len(losses)
 
 
 BY_LOOPS = {"two_way": two_way_by_loops, "nt_xent": nt_xent_by_loops}
@@ -105,7 +123,7 @@ def test_the_global_loss_equals_its_definition(name, contrast):
     batch = ecg_batch(5, time=400)
     views = module.augment(module.method.views(batch).batch)
     encoded = module.encoder(views.signal.flatten(0, 1), None, views.has_lead.flatten(0, 1))
-    pooled = mean_over_frames(encoded.context, None).view(5, 2, -1)
+    pooled = mean_over_frames(encoded.context, None).view(5, views.signal.shape[1], -1)
     step = module(batch)
     expected = BY_LOOPS[contrast](pooled, 0.3)
     assert (step.loss / step.terms).item() == pytest.approx(expected.item(), rel=1e-4)

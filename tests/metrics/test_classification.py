@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from anylead.metrics import weighted
 from anylead.metrics.classification import classification_scores
+from anylead.metrics.thresholds import best_f1_thresholds
 
 
 def trial(num_records=200, num_classes=5, seed=0):
@@ -55,10 +57,58 @@ def test_no_class_with_a_score_gives_nan_without_a_warning(recwarn):
     ("label", "probability", "said"),
     [
         (np.zeros((3, 2)), np.zeros((3, 3)), "shape"),
-        (np.full((3, 2), np.nan), np.zeros((3, 2)), "neither 0 nor 1"),
+        (np.full((3, 2), 2.0), np.zeros((3, 2)), "neither 0 nor 1"),
         (np.zeros((3, 2)), np.full((3, 2), np.nan), "not finite"),
     ],
 )
 def test_refuses_what_cannot_be_scored(label, probability, said):
     with pytest.raises(ValueError, match=said):
         classification_scores(label, probability)
+
+
+def with_unknown(label, seed=1):
+    """The labels, a fifth of them unknown."""
+    is_unknown = np.random.default_rng(seed).random(label.shape) < 0.2
+    return np.where(is_unknown, np.nan, label)
+
+
+def test_an_unknown_label_counts_for_its_class_neither_way():
+    label, probability = trial()
+    told = with_unknown(label)
+    scores = classification_scores(told, probability, 0.6)
+    for index in range(label.shape[1]):
+        rows = np.isfinite(told[:, index])
+        alone = classification_scores(
+            label[rows, index : index + 1], probability[rows, index : index + 1], 0.6
+        )
+        for name in ("auroc", "auprc", "f1", "num_positive"):
+            assert getattr(scores, name)[index] == getattr(alone, name)[0]
+
+
+def test_scores_by_weight_agree_about_unknown_labels():
+    label, probability = trial()
+    told = with_unknown(label)
+    scores = classification_scores(told, probability, 0.6)
+    once = np.ones((len(label), 1), np.float32)
+    assert weighted.macro_auroc(told, probability)(once) == pytest.approx(scores.macro_auroc)
+    assert weighted.macro_auprc(told, probability)(once) == pytest.approx(scores.macro_auprc)
+    assert weighted.macro_f1(told, probability >= 0.6)(once) == pytest.approx(scores.macro_f1)
+
+
+def test_thresholds_do_not_hear_of_unknown_labels():
+    label, probability = trial()
+    told = with_unknown(label)
+    chosen = best_f1_thresholds(told, probability)
+    for index in range(label.shape[1]):
+        rows = np.isfinite(told[:, index])
+        one = slice(index, index + 1)
+        assert chosen[index] == best_f1_thresholds(label[rows, one], probability[rows, one])[0]
+
+
+def test_a_class_that_nobody_looked_for_has_no_score():
+    label, probability = trial()
+    told = label.astype(float)
+    told[:, 0] = np.nan
+    scores = classification_scores(told, probability)
+    assert np.isnan(scores.auroc[0]) and scores.num_left_out == 1
+    assert best_f1_thresholds(told, probability)[0] == 0.5

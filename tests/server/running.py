@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import fitted_model
+from anylead.checkpoint import save_checkpoint
 from anylead.commands import enroll
 from anylead.datasets import synthetic
 
@@ -20,13 +21,20 @@ SOURCE = Path(__file__).parents[2] / "src"
 MAIN = "import sys; from anylead.commands.cli import main; sys.exit(main())"
 
 
+def environment() -> dict[str, str]:
+    """That of a process which finds this tree."""
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
+
+
 @contextmanager
-def server(*options: str, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def server(
+    *options: str, model: Path | None = None, **variables: str
+) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """Its address and process; stopped afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "serve", str(fitted_model.folder()), "--port", "0",
+        [sys.executable, "-c", MAIN, "serve", str(model or fitted_model.folder()), "--port", "0",
          "--device", "cpu", *options],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", **environment},
+        env={**environment(), **variables},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -43,6 +51,22 @@ def server(*options: str, **environment: str) -> Iterator[tuple[str, "subprocess
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+
+
+def trusted(folder: Path) -> Path:
+    """The same model with what one must know to trust it."""
+    made = fitted_model.checkpoint()
+    words = {
+        "name": "rhythm-tiny",
+        "thresholds": {
+            name: dict.fromkeys(fitted_model.LABELS, limit)
+            for name, limit in (("12", 0.5), ("2", 0.25))
+        },
+        "scores": {"12": {"auroc": [0.9, 0.85, 0.95]}, "2": {"auroc": [0.8, 0.75, 0.85]}},
+        "training": {"data": "synthetic", "records": 100, "patients": 100, "generated": True},
+    }
+    save_checkpoint(folder, made.tensors, {**made.description, **words})
+    return folder
 
 
 def gallery(folder: Path, num_persons: int = 8) -> Path:

@@ -8,7 +8,9 @@ from starlette.testclient import TestClient
 
 import fitted_model
 from anylead.formats import wfdb_write
+from anylead.inference.model import load
 from anylead.server import Limits, Service, create_app
+from anylead.server.api_page import EXAMPLES
 from server import running
 
 JSON = {"content-type": "application/json"}
@@ -121,8 +123,9 @@ def test_an_explanation_has_a_map_and_what_each_lead_does(client, record):
     assert set(answer["by_lead"]) == set(record.leads)
     values = np.array(answer["saliency"]["values"])
     assert values.shape == (12, 250)
-    assert values.min() >= 0
-    assert values.max() == 1
+    assert np.abs(values).max() == 1
+    assert values.min() < 0 < values.max()  # against the answer, and for it
+    assert answer["segments"] == [[0, 5]]
     assert client.post("/explain?label=none", json=as_json(record)).status_code == 422
 
 
@@ -135,13 +138,16 @@ def test_pages_are_drawn_in_every_format(client, record, kind, start):
     assert answer.content.startswith(start)
     if kind == "svg":
         assert "no medical device" in answer.text
-        assert record.record_id not in answer.text
+        assert f"{record.record_id}  ·  drawn 20" in " ".join(answer.text.split("\n")) or (
+            f"{record.record_id} · drawn 20" in answer.text
+        )
+        assert "training data not stated; anylead " in answer.text
 
 
 def test_a_page_says_what_is_shaded(client, record):
     query = "report=true&method=attention&label=STE&use_leads=I,V1"
     answer = client.post(f"/plot?{query}", json=as_json(record))
-    assert "Shaded: what STE rests on, by attention." in answer.text
+    assert "speaks for STE" in answer.text and "by attention." in answer.text
     assert "saw 2 leads: I, V1." in answer.text
     assert "saliency-V1" in answer.text
 
@@ -171,6 +177,72 @@ def test_the_description_tells_bodies_and_errors(client):
         assert set(post["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
         assert {"413", "415", "422"} <= set(post["responses"])
     assert "RecordingIn" in described["components"]["schemas"]
+
+
+def test_the_page_of_the_api_has_a_command_for_every_route_and_no_script(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "<script" not in page.text and "https://" not in page.text
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        assert f"{next(iter(methods)).upper()} {path}</code>" in page.text
+        assert EXAMPLES[path]
+    assert "curl -F file=@ecg.xml http://127.0.0.1/predict" in page.text
+    with client_of(token="secret") as guarded:
+        assert "-H &#x27;Authorization: Bearer TOKEN&#x27;" in guarded.get("/docs").text
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory):
+    model = load(running.trusted(tmp_path_factory.mktemp("trusted")), device="cpu")
+    with TestClient(create_app(Service(model)), base_url="http://127.0.0.1") as made:
+        yield made
+
+
+def test_an_answer_comes_with_what_one_must_know_to_trust_it(trusted, record):
+    found = trusted.post("/predict", json=as_json(record)).json()
+    (one,) = found["recordings"]
+    assert one["thresholds"] == dict.fromkeys(fitted_model.LABELS, 0.5)
+    assert one["decisions"] == {name: p >= 0.5 for name, p in one["probabilities"].items()}
+    assert (one["scored_with"], one["is_measured"]) == ("12", True)
+    assert found["model"]["name"] == "rhythm-tiny"
+    assert "generated ECGs only" in found["model"]["trained"]
+    assert "no medical device" in found["notice"]
+    (few,) = trusted.post("/predict?use_leads=I,II", json=as_json(record)).json()["recordings"]
+    assert set(few["thresholds"].values()) == {0.25}
+    assert few["scores"] == {"auroc": [0.8, 0.75, 0.85]}
+    (other,) = trusted.post("/predict?use_leads=V1", json=as_json(record)).json()["recordings"]
+    assert not other["is_measured"] and "nearest set" in other["measured"]
+    served = trusted.get("/model").json()
+    assert served["titles"]["LBBB"] == "left bundle branch block"
+    assert set(served["scores"]) == {"12", "2"}
+
+
+def test_noise_is_answered_only_by_force(trusted, record):
+    noise = np.random.default_rng(0).standard_normal(record.signal.shape).tolist()
+    (one,) = trusted.post("/predict", json=as_json(record, signal=noise)).json()["recordings"]
+    assert one["probabilities"] == {} and "no heart beat" in one["refusal"]
+    forced = trusted.post("/predict?force=true", json=as_json(record, signal=noise)).json()
+    assert set(forced["recordings"][0]["probabilities"]) == set(fitted_model.LABELS)
+    assert "no heart beat" in forced["recordings"][0]["refusal"]
+
+
+def test_a_part_of_a_long_recording_comes_with_an_overview_of_the_whole(client, record):
+    long = np.tile(record.signal, 40)  # 200 s
+    whole = type(record)(long, record.leads, record.sample_rate, "long")
+    files = [("file", ("long.npz", npz(whole)))]
+    found = client.post("/read?start=10&seconds=20", files=files).json()
+    np.testing.assert_allclose(found["signal"], long[:, 1000:3000], atol=1e-5)
+    assert (found["start"], found["overview"]["seconds"]) == (10, 200)
+    assert len(found["overview"]["low"]) == len(found["overview"]["high"]) == 1200
+    row = long[record.leads.index("II")]
+    assert max(found["overview"]["high"]) == pytest.approx(row.max() - np.median(row), abs=1e-3)
+    numbers = as_json(record, signal=long.tolist())
+    assert (
+        client.post("/read?start=10&seconds=20", json=numbers).json()["signal"] == found["signal"]
+    )
+    short = client.post("/read?seconds=60", files=[("file", ("a.npz", npz(record)))]).json()
+    assert short["overview"] is None
+    assert client.post("/read?start=200&seconds=20", files=files).status_code == 422
 
 
 def test_every_example_is_a_recording(client):

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from anylead.commands import serve
-from anylead.commands.cli import VERBS, parse, spell_out
+from anylead.commands.cli import VERBS, parse
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def recipe_of(words):
     assert words[0] == "serve"
     assert "serve" in VERBS
-    return parse("serve", serve.Recipe, spell_out(VERBS["serve"], words[1:]))
+    return parse("serve", serve.Recipe, words[1:])
 
 
 def test_the_image_serves_with_extras_that_exist():

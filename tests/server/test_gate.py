@@ -90,7 +90,8 @@ def ask(app, limits, chunks=(b"",), pause=0.0):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/x", "headers": []}
+    headers = [(b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": "/x", "headers": headers}
     gate = Gate(app, limits, Metrics(), None, None)
     asyncio.run(gate(scope, receive, send))
     return sent[0]["status"], sent[-1]["body"].decode()
@@ -169,3 +170,41 @@ def test_after_a_failure_inside_the_model_the_next_request_is_answered(record, m
         assert client.post("/predict", json=as_json(record)).status_code == 500
         monkeypatch.setattr(service._logits, "run", whole)
         assert client.post("/predict", json=as_json(record)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://127.0.0.1"}, 200),
+        ({"origin": "https://127.0.0.1"}, 200),
+        ({"origin": "http://127.0.0.1:8080"}, 403),
+        ({"origin": "http://elsewhere.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_pages_of_other_sites_cannot_post(whole_client, record, headers, status):
+    answer = whole_client.post("/predict", json=as_json(record), headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.fixture(scope="module")
+def whole_client():
+    with client_of() as client:
+        yield client
+
+
+def test_messages_are_one_short_line(whole_client, record):
+    answer = whole_client.post("/predict", json=as_json(record, unit="k\ng" * 2000))
+    message = answer.json()["error"]
+    assert answer.status_code == 422
+    assert len(message) <= 400 and "\n" not in message
+
+
+def test_a_connection_ends_where_a_body_was_not_read(whole_client, record):
+    refused = whole_client.post("/predict", content=b"x" * 1000, headers={"content-type": "x/y"})
+    assert (refused.status_code, refused.headers["connection"]) == (415, "close")
+    answered = whole_client.post("/predict", json=as_json(record))
+    assert "connection" not in answered.headers

@@ -6,8 +6,11 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import fitted_model
+from anylead.checkpoint import save_checkpoint
 from server import running
 
 SHOTS = Path(os.environ.get("ANYLEAD_SCREENSHOTS", Path(__file__).parents[2] / "build/screenshots"))
@@ -21,7 +24,9 @@ def find(*names):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gallery")
-    with running.server("--gallery", str(running.gallery(folder))) as (address, _):
+    model = running.trusted(folder / "model")
+    gallery = str(running.gallery(folder))
+    with running.server("--gallery", gallery, model=model) as (address, _):
         yield address, folder
 
 
@@ -144,11 +149,12 @@ def test_leads_taken_away_change_the_probabilities(page):
     until(page, "return document.querySelectorAll('#labels .before').length > 0")
     assert probabilities(page) != before
     assert ink(page) < 0.6 * all_ink
-    assert text(page, "answer-hint").startswith("from I, II;")
+    assert text(page, "answer-hint").startswith("Probability of each label, from I, II.")
+    assert text(page, "set-meaning") == "2 leads: I, II"
     click(page, "lead-V2")
     until(
         page,
-        "return document.getElementById('answer-hint').textContent.startsWith('from I, II, V2')",
+        "return document.getElementById('answer-hint').textContent.includes('from I, II, V2.')",
     )
     assert page.find_element("id", "set-3").get_attribute("aria-pressed") == "true"
     click(page, "set-12")
@@ -160,7 +166,9 @@ def test_what_an_answer_rests_on_is_shaded(page):
     open_example(page, "right-bundle-branch-block")
     click(page, "shade")
     until(page, "return document.getElementById('status').textContent.startsWith('shaded')")
-    assert text(page, "fall-V1")[:1] in ("+", "−")
+    assert "without V1: " in page.find_element("id", "fall-V1").get_attribute("title")
+    assert "its probability would be" in text(page, "lead-hint")
+    assert page.find_element("id", "legend").is_displayed()
     shoot(page, "saliency")
     choose(page, "method", "attention")
     until(page, "document.querySelector('#labels [value=STE]').click(); return true")
@@ -203,14 +211,25 @@ def test_files_are_read_identified_and_downloaded(page, site):
     shoot(page, "identified")
     click(page, "save-json")
     click(page, "save-pdf")
-    saved, drawn = (page.downloads / name for name in ("anylead.json", "anylead.pdf"))
+    saved, drawn = (page.downloads / name for name in ("mine-anylead.json", "mine-anylead.pdf"))
     end = time.monotonic() + 30
     while not (saved.exists() and drawn.exists()) and time.monotonic() < end:
         time.sleep(0.1)
     result = json.loads(saved.read_text())
     assert result["identity"]["person"] == "p3"
-    assert set(result["probabilities"]) == {"SR", "SBRAD", "STACH", "AFIB", "LBBB", "RBBB", "STE"}
+    assert set(result["answer"]["probabilities"]) == {
+        "SR",
+        "SBRAD",
+        "STACH",
+        "AFIB",
+        "LBBB",
+        "RBBB",
+        "STE",
+    }
     assert "no medical device" in result["notice"]
+    assert result["recording"]["name"] == "mine"
+    assert result["model"]["name"] == "rhythm-tiny" and result["model"]["version"]
+    assert result["date"].startswith("20")
     assert drawn.read_bytes().startswith(b"%PDF")
 
 
@@ -264,6 +283,128 @@ def test_the_page_fits_a_phone_and_the_dark(page):
         shoot(page, f"phone{'-dark' if dark else ''}")
 
 
+def test_an_answer_tells_its_threshold_its_score_and_its_training(page):
+    open_example(page, "left-bundle-branch-block")
+    rows = page.execute_script(
+        "return [...document.querySelectorAll('#labels .label')].map(e => [e.classList.contains("
+        "'yes'), e.querySelector('.value').textContent, e.querySelector('.name').textContent])"
+    )
+    for is_yes, value, name in rows:
+        number = float(value.strip("<>% "))
+        assert is_yes == (number >= 50) or number == 50
+        assert " " in name  # full name, then the abbreviation
+    assert "Left bundle branch block LBBB" in {name for _, _, name in rows}
+    assert "yes begins at 50 %, chosen with 12 leads" in text(page, "meaning")
+    trust = text(page, "trust")
+    assert "Validated with exactly these leads: AUROC 0.900 [0.850, 0.950]" in trust
+    assert "rhythm-tiny" in trust and "generated ECGs only" in trust
+    click(page, "set-3")
+    until(page, "return document.getElementById('trust').textContent.includes('nearest set')")
+
+
+def test_rows_keep_apart_and_names_stand_clear(page, site):
+    record = running.recording(2, 0)
+    tall = type(record)(2 * record.signal, record.leads, record.sample_rate)
+    page.find_element("id", "files").send_keys(str(running.write(tall, site[1] / "tall.npz")))
+    until(page, "return document.getElementById('ecg-title').textContent === 'tall'")
+    found = page.execute_script("return document.getElementById('paper').dataset.baselines")
+    baselines = [float(part) for part in found.split()]
+    centred = tall.signal - np.median(tall.signal, axis=1, keepdims=True)
+    quarters = np.array_split(10 * centred, 4, axis=1)  # mm; (12, quarter)
+    for row in range(2):
+        for column, quarter in enumerate(quarters):
+            above, below = quarter[3 * column + row], quarter[3 * column + row + 1]
+            gap = baselines[row + 1] - baselines[row]
+            assert gap > below.max() - above.min(), (row, column)
+    shoot(page, "tall")
+
+
+def test_several_files_stand_in_a_list_with_their_answers(page, site):
+    paths = [running.write(running.recording(i, 0), site[1] / f"many{i}.npz") for i in range(3)]
+    page.find_element("id", "files").send_keys("\n".join(map(str, paths)))
+    until(page, "return document.querySelectorAll('#list small:not(:empty)').length === 3")
+    assert text(page, "ecg-title") == "many0"
+    page.find_elements("css selector", "#list button")[2].click()
+    until(page, "return document.getElementById('ecg-title').textContent === 'many2'")
+    shoot(page, "several")
+
+
+def test_a_long_recording_opens_with_an_overview_and_a_window(page, site):
+    record = running.recording(1, 0)
+    long = type(record)(np.tile(record.signal, 60), record.leads, record.sample_rate)  # 300 s
+    page.find_element("id", "files").send_keys(str(running.write(long, site[1] / "holter.npz")))
+    until(page, "return document.querySelectorAll('#labels .value').length === 7")
+    until(page, "return document.getElementById('overview').ariaValueNow === '0'")
+    assert "00:00 to 01:00 of 05:00" in text(page, "paper-hint")
+    click(page, "overview")  # the middle
+    until(
+        page, "return document.getElementById('paper-hint').textContent.includes('02:00 to 03:00')"
+    )
+    assert page.find_element("id", "overview").get_attribute("aria-valuenow") == "120"
+    shoot(page, "long")
+
+
+def test_what_looks_like_noise_is_not_answered_unless_asked(page, site):
+    record = running.recording(1, 0)
+    rng = np.random.default_rng(0)
+    noise = type(record)(rng.standard_normal(record.signal.shape).astype(np.float32),
+                         record.leads, record.sample_rate)  # fmt: skip
+    page.find_element("id", "files").send_keys(str(running.write(noise, site[1] / "noise.npz")))
+    until(page, "return document.getElementById('warnings').textContent.startsWith('No answer')")
+    assert page.find_elements("css selector", "#labels .value") == []
+    shoot(page, "noise")
+    click(page, "force")
+    until(page, "return document.querySelectorAll('#labels .value').length === 7")
+    assert text(page, "warnings").startswith("Doubtful")
+
+
+def test_a_strip_that_scrolls_says_so(page):
+    open_example(page, "sinus-rhythm")
+    assert not page.find_element("id", "shown").is_displayed()
+    look(page, 390, 844)
+    until(page, "return !document.getElementById('shown').hidden")
+    assert text(page, "shown").startswith("0.0 to ") and "swipe" in text(page, "shown")
+    page.execute_script("document.getElementById('scroller').scrollLeft = 9999")
+    until(page, "return document.getElementById('shown').textContent.includes('to 10.0 s of 10.0')")
+    assert not page.execute_script(
+        "return document.getElementById('strip').classList.contains('more')"
+    )
+
+
+def test_numbers_without_facts_open_the_fields_and_go_on_from_there(browser, site):
+    look(browser, 1400, 1000)
+    browser.get(site[0])
+    until(browser, "return document.getElementById('drop').dataset.ready")
+    file = site[1] / "bare.npy"
+    np.save(file, running.recording(1, 0).signal[:2])
+    browser.find_element("id", "files").send_keys(str(file))
+    until(browser, "return !document.getElementById('error').hidden")
+    assert "Fill in the sampling rate" in text(browser, "error-words")
+    assert browser.switch_to.active_element.get_attribute("id") == "fact-sample_rate"
+    shoot(browser, "facts")
+    for name, value in (("sample_rate", "100"), ("leads", "I,II"), ("unit", "mV")):
+        browser.find_element("id", f"fact-{name}").send_keys(value)
+    click(browser, "again")
+    until(browser, "return document.getElementById('ecg-title').textContent === 'bare'")
+    browser.get_log("browser")  # the refusal stands there too
+
+
+def test_the_page_of_an_encoder_says_what_it_can_do(browser, tmp_path):
+    made = fitted_model.checkpoint()
+    tensors = {name: t for name, t in made.tensors.items() if name.startswith("encoder.")}
+    save_checkpoint(tmp_path / "encoder", tensors, {**made.description, "kind": "pretraining"})
+    with running.server(model=tmp_path / "encoder") as (address, _):
+        browser.get(address)
+        until(browser, "return document.getElementById('drop').dataset.ready")
+        choose(browser, "examples", "sinus-rhythm")
+        until(browser, "return document.getElementById('save-vector').offsetParent !== null")
+        assert "a vector of 48 numbers" in text(browser, "other-words")
+        assert not browser.find_element("css selector", ".answer").is_displayed()
+        browser.get(f"{address}/docs")
+        assert "curl" in browser.find_element("tag name", "body").text
+        shoot(browser, "api")
+
+
 def test_a_file_that_cannot_be_read_is_told_why(browser, site):
     look(browser, 1400, 1000)
     browser.get(site[0])
@@ -272,7 +413,8 @@ def test_a_file_that_cannot_be_read_is_told_why(browser, site):
     file.write_text("Dear colleague,")
     browser.find_element("id", "files").send_keys(str(file))
     until(browser, "return !document.getElementById('error').hidden")
-    assert text(browser, "error").startswith("letter.txt: no known ECG format")
+    assert text(browser, "error-words") == "This is no ECG file that can be read here."
+    assert text(browser, "error-detail").startswith("letter.txt: no known ECG format")
     browser.get_log("browser")  # the refusal stands there too
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from anylead.datasets import synthetic
 from anylead.leads import LEADS
-from anylead.signals import Quality
+from anylead.signals import Quality, is_acceptable
 from anylead.signals.limb_ratios import restore_limb_ratios
 from anylead.signals.quality import assess, limbs_fit
 
@@ -203,3 +203,52 @@ def test_a_flag_of_the_rate_is_of_all_leads_there_are():
 def test_a_recording_too_short_to_tell_has_no_flag_of_the_rate():
     assert not has_rate_flag(np.random.default_rng(0).standard_normal((12, 1500)))
     assert not has_rate_flag(np.random.default_rng(0).standard_normal((12, 3)))
+
+
+def verdict(signal):
+    has_lead = np.ptp(signal, axis=1) > 0
+    quality = assess(signal.astype(np.float32), has_lead, RATE, "mV")
+    quality[~has_lead] |= np.uint16(Quality.FLAT)
+    return is_acceptable(quality)
+
+
+DAMAGES = {
+    "a flat lead": lambda x, t, noise: 0 * x,
+    "a lead flat for 2 s": lambda x, t, noise: np.where((t > 3) & (t < 5), 0.2, x),
+    "wander": lambda x, t, noise: x + 1.5 * np.sin(2 * np.pi * 0.2 * t),
+    "noise": lambda x, t, noise: x + 0.25 * noise,
+    "mains": lambda x, t, noise: x + 0.8 * np.sin(2 * np.pi * 50 * t),
+    "a step": lambda x, t, noise: x + 4 * (t > 6),
+    "a rail": lambda x, t, noise: np.where(t > 4, 6.0, x),
+    "no heart": lambda x, t, noise: 0.02 * noise,
+    "an open electrode": lambda x, t, noise: x + 12 * (t > 6) * np.sin(t),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("lead", [1, 7])
+def test_a_lead_that_no_one_can_read_makes_a_recording_unacceptable(clean, damage, lead):
+    time = np.arange(clean.shape[1]) / RATE
+    noise = np.random.default_rng(1).standard_normal(clean.shape[1])
+    signal = clean.astype(np.float64)
+    assert verdict(signal)
+    signal[lead] = DAMAGES[damage](signal[lead], time, noise)
+    assert not verdict(signal)
+
+
+def test_generated_recordings_are_acceptable_and_so_is_a_little_of_everything(clean):
+    found = [verdict(r.signal) for r in synthetic.records(num_patients=60, records_per_patient=1)]
+    assert sum(found) >= 59
+    time = np.arange(clean.shape[1]) / RATE
+    noise = np.random.default_rng(1).standard_normal(clean.shape)
+    assert verdict(clean + 0.02 * noise + 0.05 * np.sin(2 * np.pi * 50 * time))
+    assert verdict(clean + 0.8 * np.sin(2 * np.pi * 0.2 * time))
+
+
+def test_most_clinical_recordings_are_acceptable(shared_data):
+    from anylead import formats
+
+    paths = sorted((shared_data / "ptbxl_raw500").rglob("*.hea"))
+    found = [verdict(formats.read(path).signal) for path in paths]
+    assert len(found) > 50
+    assert np.mean(found) > 0.93

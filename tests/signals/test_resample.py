@@ -57,3 +57,12 @@ def test_the_same_rate_returns_the_signal_itself():
 def test_a_rate_that_makes_no_small_fraction_is_refused():
     with pytest.raises(FormatError, match=r"4999\.37"):
         resample(np.zeros((1, 10), np.float32), 4999.37, 500.0)
+
+
+@pytest.mark.parametrize("rate", [124.9999, 513.157, 499.983, 513.656, 299.99])
+def test_rates_as_clocks_have_them_are_read(rate):
+    time = np.arange(round(10 * rate)) / rate
+    sine = np.sin(2 * np.pi * 5 * time).astype(np.float32)
+    resampled = resample(sine[None], rate, 125.0)[0].astype(np.float64)
+    assert abs(len(resampled) - 1250) <= 1
+    assert abs(amplitude(resampled[100:-100], 125, 5) - 1) < 1e-2

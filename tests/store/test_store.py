@@ -1,6 +1,7 @@
 import json
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from anylead.signals import PreprocessConfig, preprocess
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
 from anylead.store.files import write_text
-from anylead.store.schema import INDEX
+from anylead.store.location import file_sha256
+from anylead.store.manifest import parse_manifest
+from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
 
 
 def make_records():
@@ -43,10 +46,12 @@ def make_records():
         )
 
 
-def build_store(folder, records, per_shard=5, label_names=None):
+def build_store(folder, records, per_shard=5, label_names=None, **settings):
     records = list(records)
     ids = [f"r{n:02d}" for n in range(len(records))]
-    plan = Plan("test", PreprocessConfig(), {}, len(records), build.items_sha256(ids), per_shard)
+    plan = Plan(
+        "test", PreprocessConfig(), settings, len(records), build.items_sha256(ids), per_shard
+    )
     with build.building(folder, plan):
         for number in build.unfinished_shards(folder, plan):
             chosen = [records[i] for i in plan.items_of(number)]
@@ -67,7 +72,8 @@ def records():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, records):
     names = {"rhythm": ("AFIB", "SR")}
-    return build_store(tmp_path_factory.mktemp("store") / "s", records, label_names=names)
+    folder = tmp_path_factory.mktemp("store") / "s"
+    return build_store(folder, records, label_names=names, allow_shared_patients=True)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +127,7 @@ def test_labels_are_multi_hot_and_say_who_is_labelled(store, records):
     assert store.manifest.label_names == {"rhythm": ("AFIB", "SR"), "form": ("ABQRS", "PVC")}
     for task, names in store.manifest.label_names.items():
         hot, is_labelled = store.labels(task)
-        assert is_labelled.tolist() == [task in r.labels for r in records]
+        assert is_labelled.tolist() == [[task in r.labels] * len(names) for r in records]
         expected = [[name in r.labels.get(task, ()) for name in names] for r in records]
         np.testing.assert_array_equal(hot, expected)
     with pytest.raises(StoreError, match=r"'form2'; known are rhythm, form"):
@@ -287,6 +293,120 @@ def test_damage_is_told_with_the_file_that_has_it(folder, tmp_path):
         Store.open(edited)
 
 
+def flip(path, place):
+    """Turn one bit of a file over."""
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1 << place % 8
+    path.write_bytes(data)
+
+
+def read_all(folder):
+    store = Store.open(folder)
+    rows = np.arange(store.num_records)
+    return store.read(rows, np.zeros_like(rows), 400)
+
+
+@pytest.mark.parametrize("name", ["index.arrow", "manifest.json"])
+def test_a_flipped_bit_is_told_when_the_store_is_opened(name, folder, tmp_path):
+    size = (folder / name).stat().st_size
+    whole = (folder / name).read_bytes()
+    store = copy(folder, tmp_path / "s")
+    for place in range(40):
+        (store / name).write_bytes(whole)
+        flip(store / name, size * place // 40 + place)
+        if json_or_none(store / name) == json_or_none(folder / name) != None:  # noqa: E711
+            continue  # a blank or such: it says the same
+        with pytest.raises(StoreError):
+            Store.open(store)
+
+
+def json_or_none(path):
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return None
+
+
+def as_version_1(folder):
+    """The store as the first version wrote it, without the columns it did not have."""
+    index = pa.ipc.open_file(folder / "index.arrow").read_all()
+    with pa.ipc.new_file(str(folder / "index.arrow"), INDEX_OF_VERSION_1) as writer:
+        writer.write_table(index.select(INDEX_OF_VERSION_1.names).cast(INDEX_OF_VERSION_1))
+    values = json.loads((folder / "manifest.json").read_text())
+    digest = file_sha256(folder / "index.arrow")
+    parsed = parse_manifest(json.dumps(values), "here")
+    values["content_hash"] = replace(parsed, index_sha256=digest).content_hash
+    del values["manifest_sha256"]
+    values |= {"version": 1, "index_sha256": digest}
+    (folder / "manifest.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_a_store_of_the_first_version_is_read(folder, tmp_path, store):
+    old = Store.open(as_version_1(copy(folder, tmp_path / "old")))
+    np.testing.assert_array_equal(read_all(folder), read_all(tmp_path / "old"))
+    for task in store.manifest.label_names:
+        for new_way, old_way in zip(store.labels(task), old.labels(task), strict=True):
+            np.testing.assert_array_equal(new_way, old_way)
+
+
+@pytest.mark.parametrize("make", [lambda folder: folder, as_version_1])
+def test_a_flipped_bit_in_the_samples_is_told_by_whoever_reads_them(make, folder, tmp_path):
+    store = make(copy(folder, tmp_path / "s"))
+    shard = store / "shard-000001.arrow"
+    batch = pa.ipc.open_file(pa.memory_map(str(shard))).get_batch(0)
+    signal = batch.column("signal").values.to_numpy().tobytes()
+    begin = shard.read_bytes().index(signal)
+    read_all(store)
+    flip(shard, begin + len(signal) // 2)
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
+        read_all(store)
+    with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
+        Store.open(store).verify()
+
+
+def test_verify_names_every_damaged_file(folder, tmp_path):
+    store = copy(folder, tmp_path / "s")
+    for number in (1, 3):
+        flip(store / f"shard-00000{number}.arrow", 12345)
+    with pytest.raises(StoreError, match=r"2 files .*shard-000001\.arrow, shard-000003\.arrow"):
+        Store.open(store).verify()
+
+
+def test_classes_that_nobody_looked_for_are_neither_positive_nor_negative(tmp_path):
+    told = [(("AF",), ()), ((), ("AF",)), (("MI",), ("AF",)), (None, None), ((), ())]
+    records = [
+        replace(
+            record,
+            labels={} if labels is None else {"flags": labels},
+            unknown={} if labels is None else {"flags": unknown},
+        )
+        for record, (labels, unknown) in zip(make_records(), told, strict=False)
+    ]
+    store = Store.open(build_store(tmp_path / "s", records))
+    assert store.manifest.label_names == {"flags": ("AF", "MI")}
+    hot, is_known = store.labels("flags")
+    assert hot.tolist() == [[1, 0], [0, 0], [0, 1], [0, 0], [0, 0]]
+    assert is_known.tolist() == [[True] * 2, [False, True], [False, True], [False] * 2, [True] * 2]
+
+
+def with_split(patients, splits):
+    """Recordings of these patients in these splits."""
+    pairs = zip(make_records(), patients, splits, strict=False)
+    return [replace(record, patient_id=p, split=s) for record, p, s in pairs]
+
+
+def test_a_split_of_its_own_that_shares_patients_is_refused(tmp_path):
+    fine = with_split(["a", "a", "b", None, None], ["train", "train", "test", "train", "test"])
+    rows = Store.open(build_store(tmp_path / "fine", fine)).split_rows()
+    assert {name: len(each) for name, each in rows.items()} == {"train": 3, "valid": 0, "test": 2}
+    shared = with_split(["a", "b", "a", "b"], ["train", "train", "test", "train"])
+    store = Store.open(build_store(tmp_path / "shared", shared))
+    with pytest.raises(StoreError, match=r"1 patient on more than one side \(a\)"):
+        store.split_rows()
+    assert sum(len(each) for each in store.split_rows(scheme="hash").values()) == 4
+
+
 def test_opens_a_million_recordings_in_seconds(tmp_path):
     """Metadata only: the signals of the file do not matter for opening."""
     num = 1_000_000
@@ -314,12 +434,15 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, 12)
         elif pa.types.is_string(kind):
             columns[name] = pa.nulls(num, kind)
+        elif pa.types.is_map(kind):
+            columns[name] = pa.array([[]], kind).take(pa.array(np.zeros(num, np.int64)))
         else:
             columns[name] = pa.array(np.ones(num, np.int8)).cast(kind)
     with pa.ipc.new_file(str(tmp_path / "index.arrow"), INDEX) as writer:
         writer.write_table(pa.table([columns[name] for name in INDEX.names], schema=INDEX))
+    digest = file_sha256(tmp_path / "index.arrow")
     manifest = Manifest(
-        "big", PreprocessConfig(), {"rhythm": ("AFIB", "SR")}, num, 0, True, (), "0"
+        "big", PreprocessConfig(), {"rhythm": ("AFIB", "SR")}, num, 0, True, (), digest
     )
     write_text(tmp_path / "manifest.json", manifest.to_json())
     begin = time.process_time()
@@ -340,3 +463,24 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
     assert store.labels("rhythm")[0].sum(axis=0).tolist() == [num // 2, num // 2]
     assert sum(len(rows) for rows in store.split_rows("rhythm").values()) == num
     assert time.process_time() - begin < 5
+
+
+def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(store):
+    joined, is_known = store.labels("form+rhythm")
+    assert store.label_names("form+rhythm") == (
+        "form/ABQRS",
+        "form/PVC",
+        "rhythm/AFIB",
+        "rhythm/SR",
+    )
+    for columns, task in ((slice(0, 2), "form"), (slice(2, 4), "rhythm")):
+        single, is_single_known = store.labels(task)
+        np.testing.assert_array_equal(joined[:, columns], single)
+        np.testing.assert_array_equal(is_known[:, columns], is_single_known)
+        assert (~is_single_known).any()
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate(list(store.split_rows("form+rhythm", "hash").values()))),
+        np.flatnonzero(is_known.any(axis=1)),
+    )
+    with pytest.raises(StoreError, match="no label task 'nothing'"):
+        store.labels("form+nothing")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from anylead.commands import benchmark
@@ -234,7 +233,7 @@ def test_fine_tuning_starts_from_the_shared_checkpoint(finished):
 
 def test_a_split_by_segment_leaks_and_says_so(tmp_path):
     store = open_store()
-    split_by_segment(store, tmp_path / "leaking", 5.0, Console(quiet=True))
+    split_by_segment(store, tmp_path / "leaking", 5.0)
     leaking = Store.open(tmp_path / "leaking")
     assert leaking.num_records == 2 * store.num_records
     splits = leaking.split_rows(scheme="official")

@@ -21,7 +21,7 @@ Mode = Literal["independent", "lead_sets", "limb_chest"]
 
 _PURPOSE = 0x524C4D
 _PURPOSE_LAST = 0x524C4E
-_SETS = torch.from_numpy(np.stack([lead_mask(name) for name in LEAD_SETS]))  # (set, 12)
+_PURPOSE_ANY = 0x524C4F
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,17 @@ class RandomLeadMask:
     Attributes:
         prob: "independent": the chance of each lead to be masked (the paper's value is 0.5). Other
             modes: the chance of a segment to be masked at all.
-        mode: "independent": each lead on its own. "lead_sets": one of the named sets 12, 6, 4, 3,
-            2, 1 is kept, all six equally likely. "limb_chest": k limb and m chest leads are kept.
+        mode: "independent": each lead on its own. "lead_sets": one of `sets` is kept, all equally
+            likely. "limb_chest": k limb and m chest leads are kept.
+        sets: of "lead_sets": named sets, lists such as "II" or "V1,V2", or "random", which is any
+            number of leads, drawn at random; one that stands twice is twice as likely.
         num_limb: k of "limb_chest", 0 to 6; -1 draws it anew for each segment.
         num_chest: m of "limb_chest", likewise.
     """
 
     prob: float = 0.5
     mode: Mode = "independent"
+    sets: tuple[str, ...] = tuple(LEAD_SETS)
     num_limb: int = -1
     num_chest: int = -1
 
@@ -46,6 +49,11 @@ class RandomLeadMask:
         check_prob(self.prob)
         if self.mode not in ("independent", "lead_sets", "limb_chest"):
             raise RecipeError(f"mode = {self.mode!r}: want independent, lead_sets or limb_chest")
+        # A recipe in YAML has lists, and may say 2 for "2".
+        object.__setattr__(self, "sets", tuple(str(name) for name in self.sets))
+        if not self.sets:
+            raise RecipeError("sets = []: want at least one")
+        self._named()  # raises
         for name, value in (("num_limb", self.num_limb), ("num_chest", self.num_chest)):
             if not -1 <= value <= NUM_LEADS // 2:
                 raise RecipeError(f"{name} = {value}: want 0 to 6, or -1 for a random number")
@@ -65,9 +73,23 @@ class RandomLeadMask:
         return replace(batch, signal=signal, has_lead=has_lead)
 
     def _named_set(self, batch: Batch) -> Tensor:
-        """(batch, segment, lead) bool: the leads of one named set per segment."""
-        index = (segment_uniform(batch, 1, _PURPOSE)[..., 0] * len(_SETS)).long()
-        return _SETS.to(index.device)[index]
+        """(batch, segment, lead) bool: the leads of one of the sets per segment."""
+        index = (segment_uniform(batch, 1, _PURPOSE)[..., 0] * len(self.sets)).long()
+        named = self._named().to(index.device)[index]
+        if "random" not in self.sets:
+            return named
+        draws = segment_uniform(batch, NUM_LEADS + 1, _PURPOSE_ANY)
+        number = (draws[..., :1] * NUM_LEADS).long()  # one less than the leads that stay
+        drawn = draws[..., 1:].argsort(-1).argsort(-1) <= number
+        return torch.where(named.any(-1, keepdim=True), named, drawn)
+
+    def _named(self) -> Tensor:
+        """(set, 12) bool: the leads of each set; none of "random"."""
+        masks = [
+            np.zeros(NUM_LEADS, dtype=bool) if name == "random" else lead_mask(name)
+            for name in self.sets
+        ]
+        return torch.from_numpy(np.stack(masks))
 
     def _limb_and_chest(self, batch: Batch) -> Tensor:
         """(batch, segment, lead) bool: k of the limb and m of the chest leads that are present."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from rich.console import Console
 
+from anylead.commands import screen
 from anylead.errors import AnyleadError, RecipeError
 from anylead.evaluation import Settings
 from anylead.store import Store
@@ -15,6 +15,23 @@ from anylead.tables.compare import Result, compare
 from anylead.tables.jobs import choose_devices, run_all
 from anylead.tables.plan import Grid, Plan, Row, Training, check_recipes, make_plan
 from anylead.tables.segments import NOTE, split_by_segment
+
+FIRST = (
+    "out",
+    "store",
+    "rows",
+    "lead_sets",
+    "training",
+    "tasks",
+    "fractions",
+    "seeds",
+    "devices",
+    "tables_only",
+)
+EXAMPLES = (
+    "anylead benchmark recipes/small_table1.yaml --store store/ --out runs/table1",
+    "anylead benchmark runs/table1/recipe.yaml --tables_only",
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +100,7 @@ def run(recipe: Recipe) -> list[Result]:
     Raises:
         RecipeError: a mistake in the recipe, or no finished cell at all.
     """
-    console = Console()
+    console = screen.console()
     out, folder = Path(recipe.out), Path(recipe.cells or recipe.out)
     folder.mkdir(parents=True, exist_ok=True)
     settings = make_settings(recipe.evaluate)
@@ -92,7 +109,7 @@ def run(recipe: Recipe) -> list[Result]:
     store = Store.open(recipe.store)
     if recipe.split_by == "segments":
         leaking = folder / "store-by-segment"
-        split_by_segment(store, leaking, recipe.segment_seconds, console)
+        split_by_segment(store, leaking, recipe.segment_seconds)
         store = Store.open(leaking)
     plan = make_plan(make_grid(recipe, str(store.location)))
     check_recipes(plan)
@@ -100,21 +117,21 @@ def run(recipe: Recipe) -> list[Result]:
     if not recipe.tables_only:
         devices = choose_devices(recipe.devices)
         failed = run_all(
-            plan, folder, settings, devices, recipe.keep_runs, lambda line: say(console, line)
+            plan,
+            folder,
+            settings,
+            devices,
+            recipe.keep_runs,
+            lambda line: screen.say(console, line),
         )
     results = compare(plan, folder, settings.num_resamples, settings.seed, recipe.scores)
     if not results:
         reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
         raise RecipeError(f"{folder}: no cell is finished: {reasons}")
     output.write(out, _about(recipe, store, plan, failed), results)
-    console.print((out / output.MARKDOWN).read_text(), markup=False, soft_wrap=True)
-    say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
+    screen.say(console, (out / output.MARKDOWN).read_text())
+    screen.say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
     return results
-
-
-def say(console: Console, line: str) -> None:
-    """One line as it is."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def make_grid(recipe: Recipe, store: str) -> Grid:

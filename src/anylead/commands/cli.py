@@ -4,13 +4,17 @@ Options are the fields of each verb's `Recipe`, and a verb is imported only when
 `anylead --help` is instant.
 """
 
+import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 from anylead import __version__
-from anylead.errors import AnyleadError
+from anylead.errors import AnyleadError, did_you_mean
+
+PRINT_RECIPE = ("--print_config", "--print-config")
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,11 @@ class Verb:
     """A command.
 
     Attributes:
-        module: in `anylead.commands`, with a `Recipe` and a `run`.
+        module: in `anylead.commands`, with a `Recipe` and a `run`; `FIRST` names the options that
+            `--help` shows first, `EXAMPLES` are command lines.
         help: one line.
-        positional: fields of the recipe that may be given without `--name`, in order.
+        positional: fields of the recipe that may be given without `--name`, in order; one that
+            ends with "..." takes several values, joined by commas.
     """
 
     module: str
@@ -33,16 +39,18 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(
         "prepare", "recordings of a corpus or a folder -> a store", ("dataset", "root")
     ),
+    "verify": Verb("verify", "whether a store is whole, byte by byte", ("store",)),
     "inspect": Verb("inspect", "what is in a folder of ECGs", ("root",)),
     "pretrain": Verb("pretrain", "learn an encoder without labels"),
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
-    "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs",)),
+    "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs...",)),
+    "pack": Verb("pack", "a run -> a model that knows its scores with any leads", ("model",)),
     "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)
     ),
-    "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files",)),
-    "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files",)),
+    "enroll": Verb("enroll", "add recordings of known persons to a gallery", ("files...",)),
+    "identify": Verb("identify", "who is this? the nearest persons of a gallery", ("files...",)),
     "benchmark": Verb("benchmark", "one recipe -> a table of methods, lead sets and tasks"),
     "convert-ecg": Verb(
         "convert_ecg", "an ECG file -> WFDB, CSV, EDF or DICOM", ("input", "output")
@@ -53,34 +61,58 @@ VERBS: dict[str, Verb] = {
     "serve": Verb("serve", "HTTP API and web page of a model", ("model",)),
     "demo": Verb("demo", "the whole job on generated ECGs"),
     "doctor": Verb("doctor", "what is installed, what is missing and what brings it"),
-    "completion": Verb("completion", "Tab completion for bash or zsh", ("shell",)),
+    "completion": Verb("completion", "Tab completion for bash, zsh or fish", ("shell",)),
 }
-
-# Short spellings of fields, the same for every verb.
-SHORT = {"-o": "--out"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; exit status 0, or 2 with one line on stderr for a user's mistake."""
-    arguments = sys.argv[1:] if argv is None else argv
+    """Run one command.
+
+    Returns:
+        0; 2 with one line on stderr for a user's mistake; 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help", *arguments[2:]]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
-        return 0
+        return _told(usage)
     if arguments[0] in ("-V", "--version"):
-        print(f"anylead {__version__}")
-        return 0
+        return _told(lambda: f"anylead {__version__}")
     name, rest = arguments[0], arguments[1:]
     if name not in VERBS:
-        print(f"anylead: no command {name!r}; known are {', '.join(VERBS)}", file=sys.stderr)
+        name = name.replace("_", "-")
+    if name not in VERBS:
+        hint = did_you_mean(name, VERBS) or f"; known are {', '.join(VERBS)}"
+        print(f"anylead: no command {name!r}{hint}", file=sys.stderr)
         return 2
     try:
         run_verb(name, rest)
     except AnyleadError as error:
-        print(f"anylead {name}: {error}", file=sys.stderr)
-        return error.exit_status
+        return _complain(name, str(error), error.exit_status)
     except KeyboardInterrupt:
-        print(f"anylead {name}: stopped", file=sys.stderr)
-        return 130
+        return _complain(name, "stopped by Ctrl-C", 130)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        return _complain(name, f"{error.filename}: {error.strerror}", 2)
+    return 0
+
+
+def _complain(name: str, text: str, status: int) -> int:
+    print(f"anylead {name}: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def _told(text: Callable[[], str]) -> int:
+    print(text())
+    return 0
+
+
+def _broken_pipe() -> int:
+    """Who reads what we print has gone, as `head` does: no fault of anyone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -95,67 +127,56 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "anylead VERB --help lists the options of a verb; --print_config writes its recipe.",
+            "anylead VERB --help shows what a person needs, with examples; --help all the rest.",
         ]
     )
 
 
-def run_verb(name: str, arguments: list[str]) -> None:
-    """Parse the options of a verb and run it."""
-    verb = VERBS[name]
-    module = import_module(f"anylead.commands.{verb.module}")
-    module.run(parse(name, module.Recipe, arguments))
+def run_verb(name: str, arguments: Sequence[str]) -> None:
+    """Parse the options of a verb and run it, or print its help.
+
+    Raises:
+        AnyleadError: a mistake on the command line, or whatever the verb finds.
+    """
+    wanted = asks_for_help(arguments)
+    if wanted is None and sys.stderr.isatty():
+        print(f"anylead {name}: starting\r", end="", file=sys.stderr, flush=True)  # torch is slow
+    module = import_module(f"anylead.commands.{VERBS[name].module}")
+    if wanted is not None:
+        from anylead.commands.help import command_help
+
+        print(command_help(name, module, VERBS[name].positional, wanted == "all"))
+        return
+    rest = [word for word in arguments if word not in PRINT_RECIPE]
+    recipe = parse(name, module.Recipe, rest)
+    if len(rest) < len(arguments):
+        from anylead.commands.recipe_files import to_yaml
+
+        print(to_yaml(recipe), end="")
+        return
+    from anylead.commands.screen import shown
+
+    with shown():
+        module.run(recipe)
 
 
-def parse(name: str, recipe_type: type[Any], arguments: list[str]) -> Any:
+def asks_for_help(arguments: Sequence[str]) -> str | None:
+    """What of the help the words ask for, "" or "all"; None where they do not."""
+    for number, word in enumerate(arguments):
+        if word in ("-h", "--help", "--help=all", "--help-all", "--help_all"):
+            more = arguments[number + 1 : number + 2]
+            return "all" if word.endswith("all") or more == ["all"] else ""
+    return None
+
+
+def parse(name: str, recipe_type: type[Any], arguments: Sequence[str]) -> Any:
     """The recipe from YAML files, positional values and options, later ones winning.
 
     Raises:
         AnyleadError: an unknown option or a value of the wrong type.
     """
-    parser = build_parser(name, recipe_type)
-    options = parser.parse_args(spell_out(VERBS[name], arguments))
-    options.pop("config", None)
-    return recipe_type(**vars(parser.instantiate(options)))
+    from anylead.commands.arguments import read_arguments
+    from anylead.commands.recipes import build
 
-
-def build_parser(name: str, recipe_type: type[Any]) -> Any:
-    """The jsonargparse parser of a verb: an option for every field of its recipe."""
-    from jsonargparse import ArgumentParser, set_parsing_settings
-
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-
-    class Parser(ArgumentParser):
-        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-            raise AnyleadError(f"{_one_line(message)}; see `anylead {name} --help`")
-
-    parser = Parser(
-        prog=f"anylead {name}", description=(recipe_type.__doc__ or name).splitlines()[0]
-    )
-    parser.add_argument("--config", action="config", help="a recipe; several may follow each other")
-    parser.add_class_arguments(recipe_type, as_group=False)
-    return parser
-
-
-def spell_out(verb: Verb, arguments: list[str]) -> list[str]:
-    """Positional values and short options as full options."""
-    spelled: list[str] = []
-    wanted = list(verb.positional)
-    previous = ""
-    for argument in arguments:
-        is_value = previous.startswith("--") and "=" not in previous
-        if argument in SHORT:
-            argument = SHORT[argument]
-        elif not argument.startswith("-") and not is_value:
-            if argument.endswith((".yaml", ".yml")):
-                spelled.append("--config")
-            elif wanted:
-                spelled.append(f"--{wanted.pop(0)}")
-        spelled.append(argument)
-        previous = argument
-    return spelled
-
-
-def _one_line(message: str) -> str:
-    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
-    return " ".join(lines)
+    given = read_arguments(recipe_type, VERBS[name].positional, arguments)
+    return build(recipe_type, given.values, given.told, where="--")

@@ -1,15 +1,23 @@
-"""`anylead completion bash|zsh`: a script that completes verbs and options.
+"""`anylead completion SHELL`: a script that completes commands, options and their values.
 
 Options are read from the recipes, which takes some seconds once; the script itself needs no Python.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
-from anylead.commands.cli import SHORT, VERBS
+from anylead.commands.arguments import SHORT
+from anylead.commands.choices import values_of
+from anylead.commands.cli import VERBS
+from anylead.commands.options import Option, options
+
+EXAMPLES = (
+    "anylead completion bash > ~/.local/share/bash-completion/completions/anylead",
+    "anylead completion zsh >> ~/.zshrc",
+    "anylead completion fish > ~/.config/fish/completions/anylead.fish",
+)
+_COMMON = ("--config", "--help", "--print_config")
 
 
 @dataclass(frozen=True)
@@ -17,38 +25,10 @@ class Recipe:
     """Which shell.
 
     Attributes:
-        shell: "bash" or "zsh".
+        shell: "bash", "zsh" or "fish".
     """
 
-    shell: Literal["bash", "zsh"] = "bash"
-
-
-@dataclass(frozen=True)
-class Option:
-    """A field of a recipe as it is written on the command line.
-
-    Attributes:
-        name: with dots, "train.epochs".
-        type: as annotated.
-        default: `MISSING` where it must be given.
-        help: what the docstring says.
-    """
-
-    name: str
-    type: Any
-    default: Any
-    help: str
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The values it may have, where they can be listed."""
-        values = []
-        for part in (self.type, *get_args(self.type)):
-            if get_origin(part) is Literal:
-                values += [str(value) for value in get_args(part)]
-            elif part is bool:
-                values += ["true", "false"]
-        return tuple(values)
+    shell: Literal["bash", "zsh", "fish"] = "bash"
 
 
 def run(recipe: Recipe) -> None:
@@ -60,68 +40,36 @@ def run(recipe: Recipe) -> None:
     print(script(recipe.shell, words))
 
 
-def options(recipe_type: type[Any]) -> list[Option]:
-    """The options of a recipe, those of its parts included, in order."""
-    return list(_options(recipe_type, MISSING, ""))
-
-
-def _options(recipe_type: type[Any], whole: Any, prefix: str) -> Iterator[Option]:
-    """Options of a recipe or a part; `whole` is the part's default where it has one."""
-    types = get_type_hints(recipe_type)
-    said = attributes(recipe_type.__doc__ or "")
-    for item in fields(recipe_type):
-        kind = types[item.name]
-        default = _default(item) if whole is MISSING else getattr(whole, item.name)
-        if is_dataclass(kind) and isinstance(kind, type):
-            yield from _options(kind, default, f"{prefix}{item.name}.")
-        else:
-            yield Option(prefix + item.name, kind, default, said.get(item.name, ""))
-
-
-def _default(item: Field[Any]) -> Any:
-    return item.default_factory() if item.default_factory is not MISSING else item.default
-
-
-def attributes(docstring: str) -> dict[str, str]:
-    """Name -> text of the section "Attributes:" of a docstring."""
-    _, _, section = docstring.partition("Attributes:\n")
-    found: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        begin = re.match(r" {8}(\w+): (.*)", line)
-        if begin:
-            name = begin[1]
-            found[name] = begin[2]
-        elif line.startswith(" " * 12) and name:
-            found[name] += f" {line.strip()}"
-        elif line.strip():
-            break
-    return found
-
-
 def script(shell: str, words: dict[str, list[Option]]) -> str:
     """The completion script of a shell.
 
     Args:
-        shell: "bash" or "zsh".
+        shell: "bash", "zsh" or "fish".
         words: verb -> its options.
     """
+    if shell == "fish":
+        return _fish(words)
     # zsh runs bash's completion functions once it is told to.
     head = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
-    names = " ".join(sorted({*SHORT, "--config", "--help", "--print_config"}))
+    return head + _bash(words)
+
+
+def _bash(words: dict[str, list[Option]]) -> str:
+    names = " ".join(sorted({*SHORT, *_COMMON}))
     verbs = "\n".join(
-        f"        {verb}) options='{names} {' '.join(f'--{each.name}' for each in of_verb)}';;"
+        f"        {verb}) options='{names} {' '.join(f'--{each.name}' for each in of_verb)}'"
+        f" first='{' '.join(_first_values(verb, of_verb))}';;"
         for verb, of_verb in words.items()
     )
     values = "\n".join(
-        f"        {verb}:--{each.name}) choices='{' '.join(each.choices)}';;"
+        f"        {verb}:--{each.name}) choices='{' '.join(values_of(verb, each))}';;"
         for verb, of_verb in words.items()
         for each in of_verb
-        if each.choices
+        if values_of(verb, each)
     )
-    return f"""{head}_anylead() {{
-    local word="${{COMP_WORDS[COMP_CWORD]}}" verb="${{COMP_WORDS[1]}}" options='' choices=''
-    local before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    return f"""_anylead() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}" verb="${{COMP_WORDS[1]}}"
+    local options='' choices='' first='' before="${{COMP_WORDS[COMP_CWORD-1]}}"
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W '{" ".join(words)} --help --version' -- "$word"))
         return
@@ -132,6 +80,9 @@ def script(shell: str, words: dict[str, list[Option]]) -> str:
     case "$verb:$before" in
 {values}
     esac
+    if [ "$COMP_CWORD" -eq 2 ] && [ -n "$first" ] && [ "${{word#-}}" = "$word" ]; then
+        choices="$first"
+    fi
     if [ -n "$choices" ]; then
         COMPREPLY=($(compgen -W "$choices" -- "$word"))
     elif [ "${{word#-}}" != "$word" ]; then
@@ -141,3 +92,40 @@ def script(shell: str, words: dict[str, list[Option]]) -> str:
     fi
 }}
 complete -o filenames -F _anylead anylead"""
+
+
+def _first_values(verb: str, of_verb: list[Option]) -> tuple[str, ...]:
+    """Values of what may stand first without a name."""
+    place = VERBS[verb].positional[:1]
+    return next((values_of(verb, each) for each in of_verb if (each.name,) == place), ())
+
+
+def _fish(words: dict[str, list[Option]]) -> str:
+    lines = ["complete -c anylead -n __fish_use_subcommand -l version -d 'print the version'"]
+    for verb, of_verb in words.items():
+        lines.append(
+            f"complete -c anylead -f -n __fish_use_subcommand -a {verb}"
+            f" -d {_quoted(VERBS[verb].help)}"
+        )
+        here = f"complete -c anylead -n '__fish_seen_subcommand_from {verb}'"
+        if first := _first_values(verb, of_verb):
+            lines.append(f"{here} -a '{' '.join(first)}'")
+        lines += [f"{here} -l {name.removeprefix('--')}" for name in _COMMON]
+        for each in of_verb:
+            values = values_of(verb, each)
+            takes = f" -x -a '{' '.join(values)}'" if values else " -r"
+            if each.is_flag:
+                takes = ""
+            lines.append(f"{here} -l {each.name}{takes} -d {_quoted(_short(each.help))}")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    """The first part of a help text."""
+    head = text.split("; ")[0].split(": ")[0]
+    return head if len(head) <= 60 else f"{head[:57]}..."
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -7,11 +7,25 @@ from typing import Literal
 from rich.console import Console
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from anylead.commands import screen
 from anylead.errors import CheckpointError
 from anylead.interop import hub
-from anylead.interop.fairseq_signals import Hints, read_fairseq_signals, write_fairseq_signals
+from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
+from anylead.interop.fairseq_writing import write_fairseq_signals
 from anylead.interop.published import PUBLISHED, licence_line, read_published
 from anylead.signals import PreprocessConfig
+
+FIRST = (
+    "out",
+    "to",
+    "preset",
+    "pretrained",
+    "label_names",
+)
+EXAMPLES = (
+    "anylead convert ecg_fm.pt -o ecg_fm/ --preset ecg-fm",
+    "anylead convert runs/pre -o pre.pt --to fairseq-signals",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,8 @@ class Recipe:
             not those of its tensors.
         label_names: names of the outputs in order, or one text file with a name per line.
         preprocess: the preprocessing that the model expects, where the file does not say.
+        tail: what becomes of the end of a recording that is no multiple of the segment: "overlap"
+            or "drop"; null takes that of the preset (ECG-FM drops it).
     """
 
     checkpoint: str
@@ -46,6 +62,7 @@ class Recipe:
     norm_first: bool | None = None
     label_names: list[str] | None = None
     preprocess: PreprocessConfig | None = None
+    tail: Literal["overlap", "drop"] | None = None
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Path:
@@ -54,31 +71,32 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     Raises:
         CheckpointError: a checkpoint that cannot be read or written in the other format.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     remote = hub.is_remote(recipe.checkpoint)
     source = hub.pull(recipe.checkpoint) if remote else Path(recipe.checkpoint)
     if recipe.to == "fairseq-signals":
         if recipe.out.suffix != ".pt":
             raise CheckpointError(f"{recipe.out}: name a .pt file to write")
         write_fairseq_signals(load_checkpoint(source), recipe.out)
-        console.print(f"{recipe.out}: written for fairseq-signals", highlight=False, soft_wrap=True)
+        screen.say(console, f"{recipe.out}: written for fairseq-signals")
         return recipe.out
     checkpoint = _read(source, recipe)
+    if recipe.tail is not None:
+        checkpoint.description["tail"] = recipe.tail
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
     hub.write_card(recipe.out)
     count = sum(tensor.numel() for tensor in checkpoint.tensors.values())
     kind = checkpoint.description["kind"]
-    console.print(
-        f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights",
-        highlight=False,
+    screen.say(
+        console, f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights"
     )
     line = licence_line(checkpoint.description)
     if line is not None:
-        console.print(line, highlight=False, soft_wrap=True)
+        screen.say(console, line)
     for text in checkpoint.description["provenance"].get("differs", []):
-        console.print(f"differs from the authors' way: {text}", highlight=False, soft_wrap=True)
+        screen.say(console, f"differs from the authors' way: {text}")
     for text in checkpoint.description["provenance"]["assumed"]:
-        console.print(f"assumed, the file does not say: {text}", highlight=False, soft_wrap=True)
+        screen.say(console, f"assumed, the file does not say: {text}")
     return recipe.out
 
 

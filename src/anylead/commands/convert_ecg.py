@@ -22,6 +22,11 @@ WRITERS: dict[str, Callable[[Record, Path], None]] = {
     ".dcm": dicom_write.write,
 }
 
+EXAMPLES = (
+    "anylead convert-ecg patient.xml patient.dcm",
+    "anylead convert-ecg patient.dcm patient.csv --leads I,II",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -31,11 +36,13 @@ class Recipe:
         input: an ECG in any readable format.
         output: where to; the ending (.hea, .csv, .tsv, .edf, .dcm) chooses the format.
         leads: keep these of the leads that are there; a named set or a list; null is all.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     input: Path
     output: Path
     leads: str | None = None
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Path:
@@ -54,7 +61,7 @@ def run(recipe: Recipe) -> Path:
         raise FormatError(f"{target}: no format to write; name it {', '.join(WRITERS)}")
     if target.exists() and source.exists() and target.samefile(source):
         raise FormatError(f"{target}: is the input; choose another name")
-    record = formats.read(source)
+    record = formats.read(source, formats.parse_rename(recipe.rename))
     if recipe.leads is not None:
         record = restrict(record, recipe.leads)
     try:

@@ -19,6 +19,11 @@ from anylead.training.settings import TrainConfig
 
 _MASK = {"name": "random_lead_mask", "prob": 0.5}
 
+EXAMPLES = (
+    "anylead demo",
+    "anylead demo --num_patients 100 --out small-demo",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -5,26 +5,34 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from rich.console import Console
-from rich.table import Table
 
 from anylead import __version__
+from anylead.commands import screen
 from anylead.errors import MissingPackageError
+from anylead.extras import install_command
 
 # Extras that only join other extras, or are for people who work on anylead.
 _NOT_FOR_USERS = ("all", "dev")
 # Where Linux tells that an NVIDIA driver runs.
 _DRIVER = Path("/proc/driver/nvidia/version")
 
+EXAMPLES = ("anylead doctor",)
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """Nothing to choose."""
+    """What is told.
+
+    Attributes:
+        json: print the findings as JSON.
+    """
+
+    json: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Extra:
-    """Packages that one `pip install "anylead[name]"` brings; "" are the required ones."""
+    """Packages that one extra brings, "anylead[name]"; "" are the required ones."""
 
     name: str
     packages: Sequence[Package]
@@ -59,8 +67,7 @@ class Extra:
     @property
     def remedy(self) -> str:
         """The command that brings what lacks."""
-        name = f'"anylead[{self.name}]"' if self.name else "anylead"
-        return f"pip install --upgrade {name}"
+        return install_command(self.name)
 
 
 def run(recipe: Recipe) -> list[Extra]:
@@ -69,27 +76,35 @@ def run(recipe: Recipe) -> list[Extra]:
     Raises:
         MissingPackageError: a required package is missing or too old.
     """
-    console = Console()
     extras = find_extras(_requirements(), _installed)
-    console.print(f"anylead {__version__}, Python {platform.python_version()}, {sys.executable}")
-    for line in machine():
-        console.print(line, highlight=False)
-    table = Table("extra", "package", "wanted", "found")
-    for extra in extras:
-        for package in extra.packages:
-            found = package.found or "missing"
-            table.add_row(extra.name or "(required)", package.name, package.wanted, found)
-    console.print(table)
-    for extra in extras:
-        if extra.lacking:
-            names = ", ".join(package.name for package in extra.lacking)
-            line = f"{extra.name or 'required'}: {names} to be added or updated: {extra.remedy}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    lines = [f"anylead {__version__}, Python {platform.python_version()}, {sys.executable}"]
+    lines += machine()
+    if recipe.json:
+        screen.print_json({"machine": lines, "extras": [asdict(extra) for extra in extras]})
+    else:
+        _show(lines, extras)
     broken = [package for extra in extras if not extra.name for package in extra.lacking]
     if broken:
         names = ", ".join(f"{each.name}{each.wanted} (found {each.found})" for each in broken)
-        raise MissingPackageError(f"required: {names}; run: pip install --upgrade anylead")
+        raise MissingPackageError(f"required: {names}; run: {install_command()}")
     return extras
+
+
+def _show(lines: Sequence[str], extras: Sequence[Extra]) -> None:
+    console = screen.console()
+    for line in lines:
+        screen.say(console, line)
+    rows = [
+        (extra.name or "(required)", package.name, package.wanted, package.found or "missing")
+        for extra in extras
+        for package in extra.packages
+    ]
+    screen.show_table(console, ("extra", "package", "wanted", "found"), rows, num_keys=2)
+    for extra in extras:
+        if extra.lacking:
+            names = ", ".join(package.name for package in extra.lacking)
+            what = extra.name or "required"
+            screen.say(console, f"{what}: {names} to be added or updated: {extra.remedy}")
 
 
 def find_extras(requirements: Iterable[str], installed: Callable[[str], str | None]) -> list[Extra]:
@@ -153,7 +168,7 @@ def _requirements() -> list[str]:
         return metadata.requires("anylead") or []
     except metadata.PackageNotFoundError:
         raise MissingPackageError(
-            "anylead runs from its sources without being installed; run: pip install -e ."
+            "anylead runs from its sources without being installed; run in their folder: make demo"
         ) from None
 
 

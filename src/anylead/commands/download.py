@@ -19,9 +19,8 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from anylead.commands import screen
 from anylead.datasets.fetching import (
     RemoteFile,
     Transfer,
@@ -37,6 +36,12 @@ from anylead.store.files import whole_file, write_error
 
 _LOCK = ".anylead-download.lock"
 
+EXAMPLES = (
+    "anylead download",
+    "anylead download ptbxl -o ptbxl/",
+    "anylead download mimic_iv_ecg -o mimic/ --mirror /nfs/copies/mimic",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -49,6 +54,7 @@ class Recipe:
             address.
         only: patterns of the files wanted, such as "records500/*"; all, if empty.
         num_transfers: files at the same time.
+        json: print the list of corpora as JSON.
     """
 
     name: str = ""
@@ -56,6 +62,7 @@ class Recipe:
     mirror: str | None = None
     only: tuple[str, ...] = ()
     num_transfers: int = 8
+    json: bool = False
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Path | None:
@@ -68,17 +75,16 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         MissingPackageError: pooch is not installed.
     """
     if not recipe.name:
-        (console or Console()).print(overview())
+        show_overview(console or screen.console(), recipe.json)
         return None
     source = source_of(recipe)
     require_pooch()
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     out = recipe.out or Path(recipe.name)
-    console.print(
+    screen.say(
+        console,
         f"{source.title} {source.version}: {source.licence}, {source.size}, {source.access}.\n"
         f"Cite: {source.citation}",
-        highlight=False,
-        soft_wrap=True,
     )
     try:
         with _alone(out):
@@ -95,22 +101,25 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         raise DatasetError(by_hand(recipe, source, out, str(error))) from None
     except OSError as error:
         raise write_error(out, error) from error
-    console.print(
+    screen.say(
+        console,
         f"{out}: {len(files):,} files, {fetched:,} of them new; next:"
         f" anylead prepare {recipe.name} {out} -o store",
-        highlight=False,
-        soft_wrap=True,
     )
     return out
 
 
-def overview() -> Table:
-    """The corpora that can be downloaded."""
-    table = Table("name", "corpus", "licence", "size", "page")
-    for name, source in SOURCES.items():
-        title = f"{source.title} {source.version}"
-        table.add_row(name, title, source.licence, source.size, source.page)
-    return table
+def show_overview(console: Console, as_json: bool) -> None:
+    """Print the corpora that can be downloaded."""
+    header = ("name", "corpus", "licence", "size", "page")
+    rows = [
+        (name, f"{source.title} {source.version}", source.licence, source.size, source.page)
+        for name, source in SOURCES.items()
+    ]
+    if as_json:
+        screen.print_json([dict(zip(header, row, strict=True)) for row in rows])
+    else:
+        screen.show_table(console, header, rows)
 
 
 def source_of(recipe: Recipe) -> Source:
@@ -252,22 +261,14 @@ def _alone(out: Path) -> Iterator[None]:
 def _progress(
     console: Console, total: int
 ) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[amount]}"),
-        TimeRemainingColumn(),
-    )
     lock, begin, num_bytes = threading.Lock(), time.monotonic(), 0
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("downloading", total=total, amount="")
+    with screen.progress(console, "downloading", total) as bar:
 
         def received(count: int) -> None:
             nonlocal num_bytes
             with lock:
                 num_bytes += count
             speed = num_bytes / max(time.monotonic() - begin, 1e-9)
-            bar.update(task, amount=f"{num_bytes / 1e6:,.1f} MB, {speed / 1e6:.1f} MB/s")
+            bar.to(bar.done, f"{num_bytes / 1e6:,.1f} MB, {speed / 1e6:.1f} MB/s")
 
-        yield received, lambda: bar.advance(task)
+        yield received, bar.by

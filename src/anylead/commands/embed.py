@@ -6,7 +6,7 @@ stopped goes on, and any number of processes, GPUs or machines can share it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from anylead import datasets
+from anylead.commands import screen
 from anylead.engines.workers import Engine, run_pieces, usable_cores
 from anylead.errors import RecipeError
 from anylead.inference.embedding import (
@@ -32,6 +32,21 @@ from anylead.inference.embedding import (
 from anylead.inference.model import load
 from anylead.interop import hub
 from anylead.store.manifest import MANIFEST
+
+FIRST = (
+    "out",
+    "dataset",
+    "leads",
+    "layer",
+    "pool",
+    "num_workers",
+    "precision",
+)
+EXAMPLES = (
+    "anylead embed store/ runs/diagnosis -o vectors.parquet",
+    "anylead embed DIR runs/diagnosis --leads I,II",
+    "anylead embed ptbxl/ runs/diagnosis --dataset ptbxl",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Recipe:
         pool: "mean" or "max" over the frames.
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
+        rename: the lead behind a channel's name, such as "ECG=I"; where `source` is a folder.
         num_workers: processes; 0 takes one per GPU, or one per two cores.
         records_per_part: recordings between two points where a stopped run can go on.
         engine: "processes" on this machine, or "ray" on a cluster.
@@ -65,6 +81,7 @@ class Recipe:
     layer: int | None = None
     pool: str = "mean"
     leads: str | None = None
+    rename: str = ""
     num_workers: int = 0
     records_per_part: int = 256
     engine: Engine = "processes"
@@ -77,7 +94,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     Raises:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     job = make_job(recipe)
     if not finished(job):
         begin_or_go_on(job)
@@ -99,6 +116,8 @@ def make_job(recipe: Recipe) -> Job:
     if recipe.pool not in ("mean", "max"):
         raise RecipeError(f"pool {recipe.pool!r}: want 'mean' or 'max'")
     source = source_of(recipe.source, recipe.dataset)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
     location = hub.pull(recipe.model) if hub.is_remote(recipe.model) else Path(recipe.model)
     model = load(location, preset=recipe.preset, device="cpu", precision=recipe.precision)
     listed = open_source(source, recipe.source, recipe.options)
@@ -161,24 +180,17 @@ def _workers(recipe: Recipe) -> tuple[int, float]:
 
 @contextmanager
 def _progress(console: Console, plan: Plan, num_todo: int) -> Iterator[Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     left = min(num_todo * plan.records_per_part, plan.num_records)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("embedding", total=plan.num_records, completed=plan.num_records - left)
-        yield lambda count: bar.advance(task, count)
+    done = plan.num_records - left
+    with screen.progress(console, "embedding", plan.num_records, done) as bar:
+        yield bar.by
 
 
 def _tell(job: Job, console: Console) -> None:
     rejected = job.rejected_file
     lost = sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
-    console.print(
+    screen.say(
+        console,
         f"{job.out}: {job.plan.num_records - lost:,} vectors of length {job.plan.dim}"
         + (f", {lost:,} recordings left out (see {rejected})" if lost else ""),
-        highlight=False,
-        soft_wrap=True,
     )

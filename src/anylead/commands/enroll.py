@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from anylead.errors import FormatError, RecipeError
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.inference.gallery import (
     Entry,
     Gallery,
@@ -19,6 +19,11 @@ from anylead.inference.gallery import (
 from anylead.inference.inputs import restrict
 from anylead.inference.model import load
 from anylead.signals import with_frank
+
+EXAMPLES = (
+    "anylead enroll patients/ --model runs/persons --gallery gallery/",
+    "anylead enroll visit.dcm --person 4711",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Recipe:
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         device: "cpu", "cuda"; null takes a GPU where there is one.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     files: str
@@ -43,6 +49,7 @@ class Recipe:
     person: str | None = None
     leads: str | None = None
     device: str | None = None
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Gallery:
@@ -61,7 +68,8 @@ def run(recipe: Recipe) -> Gallery:
         name = load_gallery(folder).model
     model = load(name, device=recipe.device)
     model_hash = weights_hash(model)
-    records = [(path, read(path)) for path in ecg_files(recipe.files.split(","))]
+    rename = parse_rename(recipe.rename)
+    records = [(path, read(path, rename)) for path in ecg_files(recipe.files.split(","))]
     if recipe.leads is not None:
         config, wanted = model.preprocess_config, recipe.leads
         records = [(path, restrict(with_frank(r, config), wanted)) for path, r in records]

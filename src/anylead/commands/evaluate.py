@@ -6,15 +6,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
+from anylead.commands import screen
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
-from anylead.evaluation.scores import OpenedRun, find_runs, print_scores
+from anylead.evaluation.scores import OpenedRun, find_runs
 from anylead.leads import LEAD_SETS
 
 SCORES, REPORT = "scores.json", "report.html"
+
+FIRST = (
+    "out",
+    "store",
+    "split",
+    "lead_sets",
+    "num_resamples",
+    "device",
+    "json",
+)
+EXAMPLES = (
+    "anylead evaluate runs/diagnosis",
+    "anylead evaluate runs/one runs/two --lead_sets '12 2 I,V2'",
+    "anylead evaluate runs/diagnosis --json > scores.json",
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,12 @@ class Recipe:
         batch_size: windows at once.
         device: "auto", "cpu", "cuda".
         num_draws: identification: how often random segments are drawn.
-        sessions: identification: what is compared, two "recordings" of a patient, or the "halves"
-            of one recording, which is much easier.
+        sessions: identification: what is compared, two "recordings" of a patient at random, the
+            "first_recordings" in the order of the corpus (the paper's code), or the "halves" of
+            one recording, which is much easier.
+        level: what is scored: "recordings", the mean over their windows, or all whole "segments"
+            from their start, each by itself (the paper, for diagnosis).
+        json: print the scores as JSON.
     """
 
     runs: str = "runs/finetune"
@@ -47,7 +65,9 @@ class Recipe:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
+    json: bool = False
 
 
 def run(recipe: Recipe) -> list[LeadSetScores]:
@@ -68,13 +88,34 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     runs, scores = [], []
     for folder, checkpoint in zip(folders, checkpoints, strict=True):
         opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        scores += [opened.score(lead_set) for lead_set in recipe.lead_sets.split()]
-        runs.append(opened)
+        for of_task in opened.by_task():
+            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
+            runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
-    print_scores(scores, Console())
-    print(f"scores: {out / SCORES}\nreport: {out / REPORT}")
+    if recipe.json:
+        screen.print_json([asdict(score) for score in scores])
+    else:
+        print_scores(scores)
+        print(f"scores: {out / SCORES}\nreport: {out / REPORT}")
     return scores
+
+
+def print_scores(scores: Sequence[LeadSetScores]) -> None:
+    """One row per run and lead set, each interval below its score."""
+    header = ("run", "leads", *(name.replace("_", " ") for name in scores[0].macro))
+    rows = [
+        (
+            row.run,
+            row.lead_set,
+            *(f"{i.value:.3f}\n{i.low:.3f}-{i.high:.3f}" for i in row.macro.values()),
+        )
+        for row in scores
+    ]
+    console = screen.console()
+    screen.show_table(console, header, rows, num_keys=2)
+    for name, reason in scores[0].not_scored.items():
+        screen.say(console, f"no score of {name}: {reason} in this split")
 
 
 def _kind(folder: Path, checkpoint: Checkpoint) -> str:

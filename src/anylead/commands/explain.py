@@ -2,15 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead.commands import screen
 from anylead.explanations import Explanation, deletion, explain, saliency_on
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.inference.model import load
 from anylead.pictures import deletion_curve, ecg_page, save
 from anylead.pictures.output import picture_kind
+
+EXAMPLES = (
+    "anylead explain patient.dcm --model runs/diagnosis -o page.svg",
+    "anylead explain patient.dcm --model runs/diagnosis --label AFIB",
+)
 
 
 @dataclass(frozen=True)
@@ -29,20 +36,24 @@ class Recipe:
         seconds: length of the page; null is 10 s, or what there is.
         start: of the page, seconds into the recording.
         deletion: also draw the deletion curve into this file.
+        json: print what each lead does as JSON.
         device: "cpu", "cuda"; null takes a GPU where there is one.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     file: Path
     model: str
     out: Path = Path("explanation.svg")
     label: str | None = None
-    method: str = "gradients"
+    method: Literal["gradients", "occlusion", "attention"] = "gradients"
     leads: str | None = None
     layout: str | None = None
     seconds: float | None = None
     start: float = 0.0
     deletion: Path | None = None
+    json: bool = False
     device: str | None = None
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Path:
@@ -56,13 +67,14 @@ def run(recipe: Recipe) -> Path:
     for path in (recipe.out, recipe.deletion):
         if path is not None:
             picture_kind(path)  # before any work
-    record = read(recipe.file)
+    record = read(recipe.file, parse_rename(recipe.rename))
     model = load(recipe.model, device=recipe.device)
     explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
     figure = ecg_page(
         record,
         layout=recipe.layout,
         saliency=saliency_on(explanation, record),
+        seen=tuple(explanation.by_lead),
         header=headline(explanation),
         seconds=recipe.seconds,
         start=recipe.start,
@@ -74,18 +86,37 @@ def run(recipe: Recipe) -> Path:
             "at random": deletion(model, record, explanation, seed=0),
         }
         save(deletion_curve(curves, f"probability of {explanation.label}"), recipe.deletion)
+    if recipe.json:
+        screen.print_json(_plain(explanation))
+        return recipe.out
     print(f"{recipe.out}: {headline(explanation)}")
     score = "logit" if explanation.label is not None else "cosine"
     print(f"fall of the {score} without a lead:")
-    for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -item[1]):
-        print(f"  {name:<4} {fall:+.3f}")
+    for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -(item[1] or 0.0)):
+        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}")
     return recipe.out
+
+
+def _plain(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "label": explanation.label,
+        "probability": explanation.probability,
+        "method": explanation.method,
+        "fall_without_lead": explanation.by_lead,
+    }
 
 
 def headline(explanation: Explanation) -> str:
     """One line: what is explained, and how."""
     method = {"gradients": "integrated gradients", "attention": "attention roll-out"}
     how = method.get(explanation.method, explanation.method)
-    if explanation.label is None:
-        return f"the recording's own vector  ·  {how}"
-    return f"{explanation.label} {explanation.probability:.0%}  ·  {how}"
+    begins, ends = explanation.segments[0][0], explanation.segments[-1][1]
+    seen = f"{begins:.1f} to {ends:.1f} s"
+    if (number := len(explanation.segments)) > 1:
+        seen += f", mean of {number} segments of {explanation.segments[0][1] - begins:g} s"
+    what = (
+        "the recording's own vector"
+        if explanation.label is None
+        else f"{explanation.label} {explanation.probability:.0%}"
+    )
+    return f"{what}  ·  {how}  ·  {seen}"

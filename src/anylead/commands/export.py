@@ -19,7 +19,9 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from anylead.errors import CheckpointError, MissingPackageError, RecipeError
+from anylead.commands import screen
+from anylead.errors import CheckpointError, RecipeError
+from anylead.extras import missing
 from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
@@ -33,6 +35,11 @@ _TRIALS = ((1, 1.0), (3, 1.0), (2, 0.6), (1, 2.0))
 _SHORTEST = 64
 
 Outputs = list[NDArray[np.float32]]
+
+EXAMPLES = (
+    "anylead export runs/diagnosis -o model.onnx",
+    "anylead export runs/diagnosis --format torch",
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Exported:
         CheckpointError: no such model, or the export does not give the same numbers.
         MissingPackageError: ONNX is not installed.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     if recipe.format == "torch" and recipe.precision != "fp32":
         raise RecipeError(f"precision {recipe.precision}: only --format onnx has it")
     model = load(recipe.model, preset=recipe.preset, device="cpu")
@@ -90,11 +97,10 @@ def run(recipe: Recipe, console: Console | None = None) -> Exported:
     out = recipe.out or default
     make = {"onnx": _to_onnx, "torch": _to_torch}[recipe.format]
     difference, relative = make(model, out, recipe.precision)
-    console.print(
+    screen.say(
+        console,
         f"{out}: {recipe.precision}, differs from the original by at most {difference:.1e}"
         f" ({relative:.1e} of the spread of an output)",
-        highlight=False,
-        soft_wrap=True,
     )
     return Exported(out, difference, relative)
 
@@ -161,7 +167,7 @@ def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
     try:
         import onnxruntime
     except ImportError:
-        raise MissingPackageError('export wants ONNX; pip install "anylead[onnx]"') from None
+        raise missing("onnxruntime", "onnx") from None
     plain = Plain(model)
     arguments = _trial(model, 2, 1.0)
     program = torch.onnx.export(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import save_checkpoint
+from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -20,16 +20,48 @@ from anylead.commands.parts import (
     split_rows,
     starting_encoder,
 )
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
+from anylead.leads import LEAD_SETS, parse_leads
 from anylead.loading import TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
-from anylead.tasks import TASKS, IdentityConfig, LabelConfig, Run, TaskParts, TaskSetup
+from anylead.tasks import (
+    TASKS,
+    AverageConfig,
+    IdentityConfig,
+    LabelConfig,
+    Run,
+    TaskParts,
+    TaskSetup,
+    Verdict,
+)
+from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
+
+FIRST = (
+    "data.store",
+    "out",
+    "task",
+    "leads",
+    "labels.task",
+    "labels.fraction",
+    "model.checkpoint",
+    "model.train",
+    "train.epochs",
+    "train.batch_size",
+    "optimizer.learning_rate",
+    "train.device",
+    "train.resume",
+)
+EXAMPLES = (
+    "anylead finetune recipes/finetune_diagnosis.yaml --checkpoint runs/pre",
+    "anylead finetune --data.store store/ --fraction 0.1 --model.train full",
+    "anylead finetune runs/finetune/recipe.yaml --resume",
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,8 @@ class Recipe:
         out: folder of the run.
         task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
+        lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
+            takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
         keep: "best" keeps the epoch with the best validation score, "last" the last step.
         validate_every: at least so many steps lie between two looks at the validation split; for
             few labels, where an epoch is a step or two.
@@ -66,6 +100,7 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
+        average: of the weights over the steps, and what it teaches; for classification.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -74,6 +109,7 @@ class Recipe:
     out: str = "runs/finetune"
     task: str = "classification"
     leads: str = "12"
+    lead_sets: str | None = None
     keep: Literal["best", "last"] = "best"
     validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
@@ -81,6 +117,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    average: AverageConfig = field(default_factory=AverageConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
@@ -97,7 +134,7 @@ def run(recipe: Recipe) -> Path:
             rows,
             recipe.train.batch_size,
             recipe.data.segment_seconds,
-            "random",
+            "random" if recipe.data.samples == "random" else "every_segment",
             recipe.train.seed,
             setup.labels,
         )
@@ -115,7 +152,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
     if recipe.task not in TASKS:
-        raise RecipeError(f"task {recipe.task!r}; known are {', '.join(TASKS)}")
+        raise RecipeError(f"task {recipe.task!r}{known_are(recipe.task, TASKS)}")
     task = TASKS[recipe.task]
     label_task = task.label_task(store, recipe.labels.task)
     rows = fraction_of_patients(
@@ -137,6 +174,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             labels=recipe.labels,
             identity=recipe.identity,
             seed=recipe.train.seed,
+            average=recipe.average,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
@@ -186,6 +224,9 @@ class _Choice:
     ):
         self.recipe, self.store, self.setup = recipe, store, setup
         self.folder, self.machine = folder, machine
+        self.choosing = tuple((recipe.lead_sets or recipe.leads).split())
+        self.label_names = setup.describe().get("label_names", [])
+        self.others = self._sets_within() if self.label_names else ()
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split, if it is time for it."""
@@ -193,29 +234,46 @@ class _Choice:
         return self.validate(progress) if since >= self.recipe.validate_every else {}
 
     def validate(self, progress: Progress) -> dict[str, float]:
-        """The score of the validation split with the leads of the training."""
+        """The mean score of the validation split over the lead sets that choose."""
         progress.facts["validated_step"] = progress.step
         if not self.machine.world.is_main:
             return {}
-        machine = self.machine
-        verdict = self.setup.validate(
-            Run(
-                machine.device,
-                machine.precision,
-                self.recipe.train.batch_size,
-                KeepLeads(self.recipe.leads),
-            )
-        )
+        verdicts = {name: self._verdict(name) for name in self.choosing}
+        scores = {name: verdict.score for name, verdict in verdicts.items()}
+        score = float(np.mean(list(scores.values())))
+        best_of_set = progress.facts.setdefault("best_of_set", {})
+        for name, value in scores.items():
+            if not value < best_of_set.get(name, {}).get("score", -np.inf):
+                best_of_set[name] = {"step": progress.step, "score": value}
         # The last epoch wins where no epoch has a score (a class that never occurs).
-        is_best = not verdict.score < progress.facts.get("best_score", -np.inf)
+        is_best = not score < progress.facts.get("best_score", -np.inf)
         if is_best or self.recipe.keep == "last":
-            progress.facts |= {"best_score": verdict.score, "best_step": progress.step}
+            progress.facts |= {"best_score": score, "best_step": progress.step}
+            verdicts |= {name: self._verdict(name) for name in self.others}
             save_checkpoint(
                 self.folder,
-                self.setup.module.state_dict(),
-                self._describe(progress, verdict.facts),
+                self.setup.weights(),
+                self._describe(progress, join_verdicts(verdicts, self.label_names)),
             )
-        return {self.setup.score_name: verdict.score}
+        return {self.setup.score_name: score}
+
+    def _sets_within(self) -> tuple[str, ...]:
+        """Named sets of the leads of the training, of which a recording has any."""
+        leads, has_lead = set(parse_leads(self.recipe.leads)), self.store.has_lead
+        return tuple(
+            name
+            for name, members in LEAD_SETS.items()
+            if name not in self.choosing
+            and set(members) <= leads
+            and KeepLeads(name).is_kept(has_lead).any()
+        )
+
+    def _verdict(self, lead_set: str) -> Verdict:
+        machine = self.machine
+        restrict = KeepLeads(lead_set)
+        return self.setup.validate(
+            Run(machine.device, machine.precision, self.recipe.train.batch_size, restrict)
+        )
 
     def _describe(self, progress: Progress, facts: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -229,6 +287,21 @@ class _Choice:
                 "verb": "finetune",
                 "recipe": asdict(self.recipe),
                 "steps": progress.step,
+                "pretraining": _pretraining(self.recipe.model.checkpoint),
                 self.setup.score_name: progress.facts["best_score"],
+                "best_of_set": progress.facts["best_of_set"],
             },
         }
+
+
+def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
+    """How the encoder that was started from was made."""
+    if checkpoint is None:
+        return None
+    described = load_checkpoint(Path(checkpoint)).description
+    provenance = described.get("provenance", {})
+    return {
+        "method": provenance.get("recipe", {}).get("method"),
+        "steps": provenance.get("steps"),
+        "data": described.get("data"),
+    }

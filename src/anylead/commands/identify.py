@@ -5,15 +5,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from anylead.checkpoint import write_atomically
+from anylead.commands import screen
 from anylead.errors import RecipeError
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.inference.gallery import (
     Candidate,
     check_model,
@@ -26,6 +25,11 @@ from anylead.inference.gallery import (
 from anylead.inference.model import load
 
 UNKNOWN = "unknown"
+
+EXAMPLES = (
+    "anylead identify unknown.dcm --gallery gallery/",
+    "anylead identify one.edf two.edf --top 3 --json",
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,11 @@ class Recipe:
         false_accept: share of the gallery's pairs of two persons that may reach the threshold.
         index: "exact" compares with everyone; "faiss" is the same for very large galleries.
         out: a CSV of the answers.
+        json: print the answers as JSON.
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         device: "cpu", "cuda"; null takes a GPU where there is one.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     files: str
@@ -54,8 +60,10 @@ class Recipe:
     false_accept: float = 0.01
     index: str = "exact"
     out: str | None = None
+    json: bool = False
     leads: str | None = None
     device: str | None = None
+    rename: str = ""
 
 
 class Answer(NamedTuple):
@@ -89,7 +97,8 @@ def run(recipe: Recipe) -> list[Answer]:
     if threshold is None:
         threshold = threshold_for(gallery, recipe.false_accept)
     files = ecg_files(recipe.files.split(","))
-    records = [read(path) for path in files]
+    rename = parse_rename(recipe.rename)
+    records = [read(path, rename) for path in files]
     vectors = np.asarray(model.embed(records, use_leads=recipe.leads), dtype=np.float32)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     answers = [
@@ -98,22 +107,28 @@ def run(recipe: Recipe) -> list[Answer]:
             files, search(gallery, vectors, recipe.top, recipe.index), strict=True
         )
     ]
-    show(answers, threshold, Console())
+    if recipe.json:
+        screen.print_json([_plain(answer) for answer in answers])
+    else:
+        show(answers, threshold)
     if recipe.out:
         write_atomically(Path(recipe.out), as_csv(answers).encode())
     return answers
 
 
-def show(answers: Sequence[Answer], threshold: float, console: Console) -> None:
+def show(answers: Sequence[Answer], threshold: float) -> None:
     """One row for each file."""
-    table = Table(title=f"threshold {threshold:.3f}")
-    table.add_column("file", overflow="fold")
-    for name in ("person", "cosine", "next"):
-        table.add_column(name)
+    rows = []
     for answer in answers:
-        others = ", ".join(f"{c.person} {c.cosine:.3f}" for c in answer.candidates[1:])
-        table.add_row(answer.file, answer.person, f"{answer.candidates[0].cosine:.3f}", others)
-    console.print(table)
+        others = "\n".join(f"{c.person} {c.cosine:.3f}" for c in answer.candidates[1:])
+        rows.append((answer.person, f"{answer.candidates[0].cosine:.3f}", others, answer.file))
+    print(f"threshold {threshold:.3f}")
+    screen.show_table(screen.console(), ("person", "cosine", "next", "file"), rows)
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    candidates = [each._asdict() for each in answer.candidates]
+    return {**answer._asdict(), "candidates": candidates}
 
 
 def as_csv(answers: Sequence[Answer]) -> str:

@@ -1,16 +1,16 @@
 """`anylead inspect`: what is in a folder of ECG files, before anything is written."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from anylead import datasets, formats
+from anylead.commands import screen
+from anylead.datasets import Item
 from anylead.datasets.folder import Details
 from anylead.errors import AnyleadError
 from anylead.leads import LEADS
@@ -18,6 +18,11 @@ from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
 
 _ROWS = 12  # of a table on screen
+
+EXAMPLES = (
+    "anylead inspect DIR",
+    "anylead inspect DIR --labels labels.csv --json",
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Recipe:
         patient_column: of the table; None guesses.
         label_columns: of the table; None guesses.
         max_files: look into this many, evenly spread; 0 looks into all.
+        json: print the findings as JSON.
     """
 
     root: Path
@@ -39,6 +45,7 @@ class Recipe:
     patient_column: str | None = None
     label_columns: list[str] | None = None
     max_files: int = 0
+    json: bool = False
 
 
 @dataclass
@@ -59,6 +66,7 @@ class Summary:
         patients: by patient; recordings without one are not counted.
         problems: recording and reason.
         note: about the table.
+        table: what the table says, in several lines.
     """
 
     num_files: int = 0
@@ -74,6 +82,7 @@ class Summary:
     patients: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str]] = field(default_factory=list)
     note: str = ""
+    table: str = ""
 
 
 def run(recipe: Recipe, console: Console | None = None) -> Summary:
@@ -82,7 +91,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
     Raises:
         DatasetError: no such folder, no ECG in it, or a table that does not fit.
     """
-    console = console or Console()
+    console = console or screen.console()
     corpus = datasets.corpus(
         "folder",
         recipe.root,
@@ -91,24 +100,37 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
         patient_column=recipe.patient_column,
         label_columns=recipe.label_columns,
     )
-    summary = Summary(num_files=len(corpus.items), note=corpus.note)
+    lines = [corpus.summary, corpus.shared_patients and f"warning: {corpus.shared_patients}"]
+    table = "\n".join(line for line in lines if line)
+    summary = Summary(num_files=len(corpus.items), note=corpus.note, table=table)
     step = max(1, -(-len(corpus.items) // recipe.max_files)) if recipe.max_files > 0 else 1
     same: dict[bytes, list[str]] = {}
     chosen = corpus.items[::step]
-    for item in track(chosen, "reading", console=console, transient=True):
-        record_id, details = item
-        try:
-            record = corpus.read(item)
-            flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
-        except AnyleadError as error:
-            summary.problems.append((record_id, " ".join(str(error).split())))
-            continue
-        _count(summary, details, record, (Quality(int(flag)) for flag in flags))
-        signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
-        same.setdefault(signal, []).append(record_id)
+    with screen.progress(screen.console(stderr=True), "reading", len(chosen)) as bar:
+        for item in chosen:
+            _look(summary, corpus.read, item, same)
+            bar.by()
     summary.duplicates = [group for group in same.values() if len(group) > 1]
-    _print(console, summary)
+    if recipe.json:
+        screen.print_json(vars(summary))
+    else:
+        _print(console, summary)
     return summary
+
+
+def _look(
+    summary: Summary, read: Callable[[Item], Record], item: Item, same: dict[bytes, list[str]]
+) -> None:
+    record_id, details = item
+    try:
+        record = read(item)
+        flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+    except AnyleadError as error:
+        summary.problems.append((record_id, " ".join(str(error).split())))
+        return
+    _count(summary, details, record, (Quality(int(flag)) for flag in flags))
+    signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
+    same.setdefault(signal, []).append(record_id)
 
 
 def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Quality]) -> None:
@@ -130,13 +152,13 @@ def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Q
 
 def _print(console: Console, summary: Summary) -> None:
     looked_at = summary.num_read + len(summary.problems)
-    console.print(
+    screen.say(
+        console,
         f"{summary.num_files:,} files, {looked_at:,} looked into, {summary.num_read:,} readable,"
         f" {len(summary.problems):,} with problems",
-        highlight=False,
     )
-    if summary.note:
-        console.print(summary.note, highlight=False)
+    for text in filter(None, (summary.note, summary.table)):
+        screen.say(console, text)
     counted: dict[str, Counter[str]] = {
         "format": summary.formats,
         "leads": summary.leads,
@@ -146,22 +168,22 @@ def _print(console: Console, summary: Summary) -> None:
         **{f"labels: {task}": names for task, names in summary.labels.items()},
         "quality flag": summary.quality,
     }
-    table = Table("what", "value", "recordings")
+    rows = []
     for what, counts in counted.items():
         for row, (value, number) in enumerate(counts.most_common(_ROWS)):
-            table.add_row(what if row == 0 else "", value, f"{number:,}")
+            rows.append((what if row == 0 else "", f"{number:,}", value))
         if len(counts) > _ROWS:
-            table.add_row("", f"({len(counts) - _ROWS} more)", "")
-    console.print(table)
+            rows.append(("", "", f"({len(counts) - _ROWS} more)"))
+    screen.show_table(console, ("what", "recordings", "value"), rows, num_keys=2)
     several = sum(number > 1 for number in summary.patients.values())
     known = f"{len(summary.patients):,} patients, {several:,} with several recordings"
-    console.print(known if summary.patients else "no patients named", highlight=False)
+    screen.say(console, known if summary.patients else "no patients named")
     if summary.duplicates:
         number = sum(len(group) for group in summary.duplicates)
-        console.print(f"{number:,} recordings have the same signal as another:", highlight=False)
+        screen.say(console, f"{number:,} recordings have the same signal as another:")
     for group in summary.duplicates[:_ROWS]:
-        console.print(f"  {', '.join(group)}", highlight=False, soft_wrap=True)
+        screen.say(console, f"  {', '.join(group)}")
     for record_id, reason in summary.problems[:_ROWS]:
-        console.print(f"  problem with {record_id}: {reason}", highlight=False, soft_wrap=True)
+        screen.say(console, f"  problem with {record_id}: {reason}")
     if len(summary.problems) > _ROWS:
-        console.print(f"  ({len(summary.problems) - _ROWS} more problems)", highlight=False)
+        screen.say(console, f"  ({len(summary.problems) - _ROWS} more problems)")

@@ -1,12 +1,13 @@
 """Pieces of a recipe that several verbs share: which data, which encoder, which augmentations."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -16,10 +17,12 @@ from torch import nn
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
+from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
+from anylead.store.persons import excluded
 from anylead.training.run_folder import RECIPE, RunFolder, deciding_fields
 from anylead.training.settings import Machine, Settings
 
@@ -29,16 +32,24 @@ class DataConfig:
     """Which recordings.
 
     Attributes:
-        store: folder made by `anylead prepare`; several, separated by commas, are not joined:
-            prepare them into one.
+        store: folder made by `anylead prepare`; several, separated by commas, are joined, each
+            with its own split, or one by hash where it has none.
         scheme: "auto" = the corpus's official split where it has one, else 8:1:1 by patient;
-            "folds:8:9" = fold 8 validates, 9 tests, the others train.
+            "folds:8:9" = fold 8 validates, 9 tests, the others train; "all" = all train.
         segment_seconds: length of what the model sees at once.
+        samples: "random": of each recording one segment, or adjacent pair, at a random place, once
+            an epoch; "every": all its segments, or adjacent pairs, from its start (the paper).
+        exclude: persons who are neither learned from nor chosen by, whatever store they are in:
+            a store, a text file with an id of a patient or recording on each line, {store: STORE,
+            splits: [valid, test], scheme: hash}, {store: STORE, only: pairs} (those with two
+            recordings or more), or a list of these.
     """
 
     store: str = "store"
     scheme: str = "auto"
     segment_seconds: float = 5.0
+    samples: Literal["random", "every"] = "random"
+    exclude: list[str | dict[str, Any]] | str = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,10 @@ def described(choice: EncoderChoice) -> dict[str, Any]:
     """
     kind, size = choice.kind or "transformer", choice.size or "base"
     if kind not in SIZES:
-        raise RecipeError(f"encoder.kind {kind!r}; known are {', '.join(SIZES)}")
+        raise RecipeError(f"encoder.kind {kind!r}{known_are(kind, SIZES)}")
     sizes = SIZES[kind]
     if size not in sizes:
-        raise RecipeError(f"encoder size {size!r}; known are {', '.join(sizes)}")
+        raise RecipeError(f"encoder size {size!r}{known_are(size, sizes)}")
     return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
 
 
@@ -129,7 +140,7 @@ def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, An
         for name in dict.fromkeys([*own, *chosen])
         if own.get(name) != chosen.get(name)
         and not name.endswith("dropout")
-        and name != "feature_grad_scale"  # how it was trained, not what it is
+        and name not in ("feature_grad_scale", "layer_drop")  # how it was trained
     ]
     if differs:
         raise RecipeError(
@@ -149,7 +160,7 @@ def build_augmentation(items: Sequence[Mapping[str, Any]]) -> Augmentation:
         fields = dict(item)
         name = fields.pop("name", None)
         if name not in AUGMENTATIONS:
-            raise RecipeError(f"augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise RecipeError(f"augmentation {name!r}{known_are(name, AUGMENTATIONS)}")
         try:
             made.append(AUGMENTATIONS[name](**fields))
         except TypeError as error:
@@ -162,11 +173,26 @@ def split_rows(
 ) -> NDArray[np.int64]:
     """Rows of a split that have at least one of the leads, and labels of the task if one is named.
 
+    Those that are to be left out are not in "train" and "valid".
+
     Raises:
         LeadError: no such leads.
+        StoreError: what is to be left out is not there.
     """
     rows = store.split_rows(task, config.scheme)[split]
+    if config.exclude and split != "test":
+        rows = rows[~excluded(store, config.exclude)[rows]]
     return rows[KeepLeads(leads).is_kept(store.has_lead[rows]).any(axis=1)]
+
+
+def tell_left_out(loader: TrainingLoader, machine: Machine) -> None:
+    """Say how many recordings are too short for the samples that are wanted."""
+    if loader.num_left_out and machine.world.is_main:
+        print(
+            f"{loader.num_left_out} recordings shorter than two segments are left out"
+            " (data.samples every)",
+            file=sys.stderr,
+        )
 
 
 @contextmanager
@@ -222,6 +248,7 @@ def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:
             "records": manifest.num_records,
             "hash": manifest.content_hash,
             "scheme": config.scheme,
+            "excluded": int(excluded(store, config.exclude).sum()),
         },
     }
 

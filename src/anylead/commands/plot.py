@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from anylead.formats import read
+from anylead.formats import parse_rename, read
 from anylead.pictures import ecg_page, record_header, save
 from anylead.pictures.output import picture_kind
+
+EXAMPLES = (
+    "anylead plot patient.dcm -o page.svg",
+    "anylead plot patient.edf -o page.png --layout 6x2 --show_header",
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Recipe:
         start: seconds into the recording.
         show_header: print what the file says of the patient and the recording above the grid.
         dpi: of a PNG.
+        rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
     """
 
     file: Path
@@ -31,6 +37,7 @@ class Recipe:
     start: float = 0.0
     show_header: bool = False
     dpi: float = 200.0
+    rename: str = ""
 
 
 def run(recipe: Recipe) -> Path:
@@ -42,7 +49,7 @@ def run(recipe: Recipe) -> Path:
         RecipeError: the picture's format, the layout or the times do not fit.
     """
     picture_kind(recipe.out)  # before any work
-    record = read(recipe.file)
+    record = read(recipe.file, parse_rename(recipe.rename))
     figure = ecg_page(
         record,
         layout=recipe.layout,

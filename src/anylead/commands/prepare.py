@@ -6,45 +6,49 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from threadpoolctl import threadpool_limits
 
 from anylead import datasets
-from anylead.datasets import Item
-from anylead.engines.workers import Engine, run_pieces
-from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
-from anylead.inference.inputs import restrict
-from anylead.leads import LEADS, parse_leads
+from anylead.commands import screen
+from anylead.commands.prepare_shard import Job, prepare_item
+from anylead.engines.workers import SPAWN, Engine, Workers, run_pieces
+from anylead.errors import DatasetError, RecipeError, known_are
+from anylead.leads import parse_leads
 from anylead.records import Record
 from anylead.signals import (
     Prepared,
     PreprocessConfig,
     Quality,
-    preprocess,
-    with_frank,
-    without_leads,
 )
-from anylead.store import Manifest, build
+from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
 from anylead.store.manifest import REJECTED_FILE
+from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
+_MOST_WARNINGS = 20
+
+FIRST = (
+    "out",
+    "options",
+    "leads",
+    "preprocess.sample_rate",
+    "num_workers",
+    "no_identifiers",
+    "drop_leads_with",
+)
+EXAMPLES = (
+    "anylead prepare ptbxl ptbxl/ -o store/",
+    'anylead prepare folder DIR -o store/ --options \'{"labels": "labels.csv"}\'',
+    "anylead prepare synthetic -o store/ --options.num_patients 200",
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,12 @@ class Recipe:
         records_per_shard: 0 chooses by the size of the dataset.
         no_identifiers: replace ids of patients and recordings by salted hashes.
         drop_leads_with: names of `anylead.signals.Quality`; a lead that has one counts as missing.
+        rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5"; of the dataset `folder`.
         engine: "processes" on this machine, or "ray" on a cluster that shares the folders.
+        allow_shared_patients: take a split of the dataset's own that has patients on several
+            sides; scores then flatter.
+        skip_unreadable: leave out recordings that could not be read for a fault of disk, network
+            or machine; else the run ends unfinished, and goes on with them when started again.
     """
 
     dataset: str
@@ -75,21 +84,10 @@ class Recipe:
     no_identifiers: bool = False
     drop_leads_with: tuple[str, ...] = ()
     leads: str | None = None
+    rename: str = ""
     engine: Engine = "processes"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker process needs for one shard."""
-
-    folder: Path
-    number: int
-    items: Sequence[Item]
-    read: Callable[[Item], Record]
-    preprocess: PreprocessConfig
-    dropped_flags: Quality
-    salt: str | None
-    leads: tuple[str, ...] | None = None
+    allow_shared_patients: bool = False
+    skip_unreadable: bool = False
 
 
 def run(
@@ -108,17 +106,28 @@ def run(
     Raises:
         AnyleadError: the dataset or the store cannot be used, or nothing could be stored.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     flags = _flags(recipe.drop_leads_with)
     leads = None if recipe.leads is None else parse_leads(recipe.leads)
     if recipe.engine == "ray":  # workers start in folders of their own
         root = None if recipe.root is None else recipe.root.absolute()
         recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
     if corpus is None:
         corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
-    plan = _plan(recipe, corpus.items)
+    if corpus.shared_patients and not recipe.allow_shared_patients:
+        raise DatasetError(
+            f"{corpus.shared_patients}; mend it, leave its split column out, or"
+            " --allow_shared_patients true"
+        )
+    plan = _plan(recipe, corpus)
     manifest = build.finished_manifest(recipe.out, plan)
-    if manifest is None:
+    if manifest is not None:
+        _tell_changes(console, recipe.out, plan, manifest)
+    else:
+        if corpus.summary:
+            screen.say(console, corpus.summary)
         with build.building(recipe.out, plan):
             salt = _salt(recipe)
             jobs = (
@@ -131,6 +140,7 @@ def run(
                     flags,
                     salt,
                     leads,
+                    recipe.skip_unreadable,
                 )
                 for number in build.unfinished_shards(recipe.out, plan)
             )
@@ -142,10 +152,13 @@ def run(
             manifest = build.finish(recipe.out, plan, corpus.label_names, corpus.note)
     build.clean_up(recipe.out)
     _tell(console, recipe.out, manifest)
+    for warning in store_warnings(Store.open(recipe.out))[:_MOST_WARNINGS]:
+        screen.say(console, f"warning: {warning}")
     return manifest
 
 
-def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
+def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
+    items = corpus.items
     per_shard = recipe.records_per_shard
     if per_shard <= 0:
         per_shard = min(_LARGEST_SHARD, max(32, -(-len(items) // 64)))
@@ -159,10 +172,29 @@ def _plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
             "drop_leads_with": sorted(recipe.drop_leads_with),
             # Only where asked for, so that stores begun before go on.
             **({} if recipe.leads is None else {"leads": list(parse_leads(recipe.leads))}),
+            **({"allow_shared_patients": True} if recipe.allow_shared_patients else {}),
+            **({} if corpus.sources is None else {build.SOURCES: dict(corpus.sources)}),
         },
         num_items=len(items),
         items_sha256=build.items_sha256(record_id for record_id, _ in items),
         records_per_shard=per_shard,
+    )
+
+
+def _tell_changes(console: Console, out: Path, plan: Plan, manifest: Manifest) -> None:
+    """Say when the files are not those that a finished store was made from."""
+    then, now = manifest.settings.get(build.SOURCES), plan.settings.get(build.SOURCES)
+    if then is None or now is None or then == now:
+        return
+    what = (
+        f"{then['bytes']:,} bytes then, {now['bytes']:,} now"
+        if then["bytes"] != now["bytes"]
+        else "some were written since"
+    )
+    screen.say(
+        console,
+        f"warning: {out}: its files have changed since it was made ({what}); to take that in,"
+        " delete it and prepare it again",
     )
 
 
@@ -178,7 +210,7 @@ def _flags(names: Sequence[str]) -> Quality:
     for name in names:
         if name not in Quality.__members__:
             raise RecipeError(
-                f"drop_leads_with: no flag {name!r}; known are {', '.join(Quality.__members__)}"
+                f"drop_leads_with: no flag {name!r}{known_are(name, Quality.__members__)}"
             )
         flags |= Quality[name]
     return flags
@@ -198,20 +230,12 @@ def _num_workers(recipe: Recipe, plan: Plan) -> int:
 
 @contextmanager
 def _progress(console: Console, total: int, done: int) -> Iterator[Callable[[int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
     begin = time.monotonic()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("preparing", total=total, completed=done, speed="")
+    with screen.progress(console, "preparing", total, done) as bar:
 
         def advance(finished: int) -> None:
             speed = finished / max(time.monotonic() - begin, 1e-9)
-            bar.update(task, completed=done + finished, speed=f"{speed:,.0f} records/s")
+            bar.to(done + finished, f"{speed:,.0f} records/s")
 
         yield advance
 
@@ -234,14 +258,11 @@ def _run_jobs(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], No
         for job in jobs:
             _do_job(job, counter, lambda: advance(counter.value))
         return
-    # Fresh processes: forked ones would inherit the lock, and threads of libraries.
-    context = get_context("spawn")
-    shared = context.Value("q", 0)
-    pool = ProcessPoolExecutor(num_workers, context, _begin_worker, (shared, os.getpid()))
-    try:
-        waiting: set[Future[None]] = set()
+    shared = SPAWN.Value("q", 0)
+    waiting: set[Future[None]] = set()
+    with Workers(num_workers, _begin_worker, (shared, os.getpid())) as workers:
         for job in jobs:
-            waiting.add(pool.submit(_work, job))
+            waiting.add(workers.submit(_work, job))
             # Few jobs wait at a time: the list of recordings of a corpus may be long.
             while len(waiting) >= 2 * num_workers:
                 waiting = _collect(waiting)
@@ -249,13 +270,6 @@ def _run_jobs(jobs: Iterator[Job], num_workers: int, advance: Callable[[int], No
         while waiting:
             waiting = _collect(waiting)
             advance(shared.value)
-    except BrokenProcessPool:
-        raise StoreError(
-            "a worker process was killed, most likely for want of memory; run the same command"
-            " again with a smaller --num_workers: it goes on where it stopped"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _collect(waiting: set[Future[None]]) -> set[Future[None]]:
@@ -302,7 +316,7 @@ def _work(job: Job) -> None:
 def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
     def results() -> Iterator[tuple[Record, Prepared] | Rejected]:
         for item in job.items:
-            yield _prepare_item(item, job)
+            yield prepare_item(item, job)
             counter.value += 1
             tell()
 
@@ -311,64 +325,12 @@ def _do_job(job: Job, counter: _Counter, tell: Callable[[], None]) -> None:
         build.write_shard(job.folder, job.number, results())
 
 
-def _prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
-    record_id = item[0]
-    try:
-        record = replace(job.read(item), record_id=record_id)
-        record, prepared = _prepared(record, job)
-        if not prepared.has_lead.any():
-            return _reject(item, f"{record_id}: every lead is missing or constant", job)
-        if job.dropped_flags:
-            flagged = (prepared.quality & np.uint16(job.dropped_flags)) != 0
-            prepared = without_leads(prepared, flagged)
-            if not prepared.has_lead.any():
-                names = Quality(int(np.bitwise_or.reduce(prepared.quality)) & job.dropped_flags)
-                return _reject(item, f"{record_id}: every lead is {names.name}", job)
-    except MissingPackageError:
-        raise
-    except AnyleadError as error:
-        return _reject(item, str(error), job)
-    except OSError as error:
-        return _reject(item, f"{record_id}: cannot be read ({error.strerror or error})", job)
-    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
-        # One odd file must not end a run over a million: it is listed with what happened.
-        return _reject(item, f"{record_id}: unexpected {type(error).__name__}: {error}", job)
-    if job.salt is not None:
-        patient = None if record.patient_id is None else _hashed(record.patient_id, job.salt)
-        record = replace(record, record_id=_hashed(record_id, job.salt), patient_id=patient)
-    return record, prepared
-
-
-def _prepared(record: Record, job: Job) -> tuple[Record, Prepared]:
-    """A recording ready for a model, with the wanted ones of its leads."""
-    if job.leads is None:
-        return record, preprocess(record, job.preprocess)
-    full = with_frank(record, job.preprocess)
-    prepared = preprocess(restrict(full, job.leads), job.preprocess)
-    estimated = [name in full.leads and name not in record.leads for name in LEADS]
-    prepared.quality[estimated & prepared.has_lead] |= np.uint16(Quality.DERIVED)
-    return record, prepared
-
-
-def _reject(item: Item, reason: str, job: Job) -> Rejected:
-    reason = " ".join(reason.split())
-    if job.salt is None:
-        return Rejected(item[0], reason)
-    # Names of files may hold names of people: what comes before the colon goes.
-    return Rejected(_hashed(item[0], job.salt), reason.rpartition(item[0])[2].lstrip(".: "))
-
-
-def _hashed(identifier: str, salt: str) -> str:
-    return hashlib.sha256(f"{salt} {identifier}".encode()).hexdigest()[:20]
-
-
 def _tell(console: Console, out: Path, manifest: Manifest) -> None:
-    console.print(
+    screen.say(
+        console,
         f"{out}: {manifest.num_records:,} recordings of {manifest.name} stored,"
         f" {manifest.num_rejected:,} left out"
         + (f" (see {out / REJECTED_FILE})" if manifest.num_rejected else ""),
-        highlight=False,
-        soft_wrap=True,
     )
     if manifest.note:
-        console.print(manifest.note, highlight=False, soft_wrap=True)
+        screen.say(console, manifest.note)

@@ -15,11 +15,17 @@ from anylead.commands.parts import (
     inherited,
     split_rows,
     starting_encoder,
+    tell_left_out,
 )
 from anylead.errors import RecipeError
-from anylead.loading import TrainingLoader
+from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
-from anylead.models import MaskedPredictionConfig, describe_encoder
+from anylead.models import (
+    LatentPredictionConfig,
+    MaskedPredictionConfig,
+    SignalPredictionConfig,
+    describe_encoder,
+)
 from anylead.store import Store
 from anylead.training.fit import fit, micro_batches
 from anylead.training.loop import mean_loss
@@ -27,6 +33,27 @@ from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
+
+FIRST = (
+    "data.store",
+    "out",
+    "method",
+    "leads",
+    "augment",
+    "checkpoint",
+    "encoder.size",
+    "train.epochs",
+    "train.batch_size",
+    "optimizer.learning_rate",
+    "train.device",
+    "train.resume",
+    "train.overwrite",
+)
+EXAMPLES = (
+    "anylead pretrain recipes/pretrain_w2v_cmsc_rlm.yaml --out runs/pre",
+    "anylead pretrain --data.store store/ --method simclr --epochs 50",
+    "anylead pretrain runs/pre/recipe.yaml --resume",
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +82,8 @@ class Recipe:
         data: which recordings.
         encoder: which encoder, where no checkpoint gives one.
         local: settings of the local contrast.
+        latent: settings of the latent objective (data2vec).
+        signal: settings of the objective that draws the signal.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -75,6 +104,8 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
     local: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    latent: LatentPredictionConfig = field(default_factory=LatentPredictionConfig)
+    signal: SignalPredictionConfig = field(default_factory=SignalPredictionConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -91,9 +122,10 @@ def run(recipe: Recipe) -> Path:
             split_rows(store, recipe.data, "train", recipe.leads),
             recipe.train.batch_size,
             recipe.data.segment_seconds,
-            "pair",
+            crop_of(recipe),
             recipe.train.seed,
         )
+        tell_left_out(loader, machine)
         best = (
             _Best(recipe, store, objective, folder.path, machine) if recipe.keep == "best" else None
         )
@@ -107,6 +139,13 @@ def run(recipe: Recipe) -> Path:
         elif "best_step" not in progress.facts:  # fewer steps than one epoch has
             best.after_epoch(progress)
     return folder.path
+
+
+def crop_of(recipe: Recipe) -> Crop:
+    """What of a recording is one sample."""
+    if recipe.data.samples == "random":
+        return "pair"
+    return "every_pair" if find_method(recipe.method).needs_pairs else "every_segment"
 
 
 def build(recipe: Recipe, store: Store | None = None) -> Pretraining:
@@ -134,6 +173,7 @@ def build(recipe: Recipe, store: Store | None = None) -> Pretraining:
         recipe.local,
         recipe.temperature,
         build_augmentation([keep, *(for_local or [])]),
+        recipe.signal if method.local == "signal" else recipe.latent,
     )
 
 
@@ -174,7 +214,7 @@ class _Best:
             rows,
             size - size % parts,
             recipe.data.segment_seconds,
-            "pair",
+            crop_of(recipe),
             recipe.train.seed,
         )
 

@@ -6,14 +6,29 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from anylead.errors import MissingPackageError, RecipeError
+from anylead.errors import RecipeError
+from anylead.extras import missing
 from anylead.inference.model import load
 from anylead.server.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 TOKEN_VARIABLE = "ANYLEAD_TOKEN"
+
+FIRST = (
+    "host",
+    "port",
+    "gallery",
+    "token_file",
+    "leads",
+    "device",
+)
+EXAMPLES = (
+    "anylead serve runs/diagnosis",
+    "anylead serve runs/diagnosis --host 0.0.0.0 --token_file token.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -61,10 +76,9 @@ def run(recipe: Recipe) -> None:
         import uvicorn
 
         from anylead.server import Service, create_app
+        from anylead.server.connections import Connection, most_connections
     except ImportError as error:
-        raise MissingPackageError(
-            f'{error.name} is not installed; pip install "anylead[serve]"'
-        ) from None
+        raise missing(error.name, "serve") from None
     token = find_token(recipe.token_file)
     with listen(recipe.host, recipe.port) as listening:
         model = load(recipe.model, device=recipe.device)
@@ -73,10 +87,15 @@ def run(recipe: Recipe) -> None:
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)
         service.warm_up()
         app = create_app(service, token, hosts_of(recipe))
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+        # Libraries that draw or read may write down what they draw or read.
+        logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("anylead.server").setLevel(logging.INFO)
         settings = uvicorn.Config(
             app,
-            log_level="warning",
+            http=partial(Connection, limits=recipe.limits, most=most_connections(recipe.limits)),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="on",
+            log_level="error",
             access_log=False,  # it would write queries down
             server_header=False,
             timeout_graceful_shutdown=round(recipe.limits.request_seconds),

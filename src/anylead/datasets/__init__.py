@@ -20,6 +20,7 @@ from anylead.datasets import (
     folder,
     ludb,
     mimic_iv_ecg,
+    physionet2017,
     physionet2021,
     ptb,
     ptbxl,
@@ -27,7 +28,7 @@ from anylead.datasets import (
     synthetic,
 )
 from anylead.datasets.corpus import Corpus, Item
-from anylead.errors import DatasetError
+from anylead.errors import DatasetError, known_are
 from anylead.records import Record
 
 __all__ = ["DATASETS", "Corpus", "Dataset", "Item", "corpus", "records"]
@@ -45,6 +46,7 @@ class Dataset(Protocol):
 DATASETS: dict[str, Dataset] = {
     "ptbxl": ptbxl,
     "physionet2021": physionet2021,
+    "physionet2017": physionet2017,
     "mimic_iv_ecg": mimic_iv_ecg,
     "code15": code15,
     "chapman": chapman,
@@ -69,7 +71,7 @@ def corpus(name: str, root: str | Path | None = None, **options: Any) -> Corpus:
         DatasetError: no such dataset, folder or option.
     """
     if name not in DATASETS:
-        raise DatasetError(f"no dataset {name!r}; known are {', '.join(DATASETS)}")
+        raise DatasetError(f"no dataset {name!r}{known_are(name, DATASETS)}")
     known = list(inspect.signature(DATASETS[name].corpus).parameters)[1:]
     for option in options:
         if option not in known:

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from anylead.datasets.cells import flag, number
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, table
-from anylead.errors import DatasetError, FormatError, MissingPackageError
+from anylead.datasets.layout import corpus_folder, required_file, table
+from anylead.errors import DatasetError, FormatError
+from anylead.extras import missing
 from anylead.leads import LEADS
 from anylead.records import Record
 
@@ -30,8 +32,9 @@ class Row:
 
     path: Path
     place: int
-    patient_id: str
+    patient_id: str | None
     labels: tuple[str, ...]
+    unknown: tuple[str, ...]
     age: float | None
     is_male: bool | None
 
@@ -57,7 +60,7 @@ def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
     num_absent = 0
     columns = ("exam_id", "age", "is_male", "patient_id", "trace_file", *CLASSES)
     for row in table(path, columns):
-        part, exam = row["trace_file"], int(row["exam_id"])
+        part, exam = row["trace_file"], _exam(path, row["exam_id"])
         if part not in names:
             num_absent += 1
             continue
@@ -66,10 +69,11 @@ def corpus(root: Path | None, millivolts: float = 1.0) -> Corpus:
         details = Row(
             path=root / part,
             place=place_of[part, exam],
-            patient_id=row["patient_id"],
-            labels=tuple(name for name in CLASSES if row[name] in ("True", "1", "1.0")),
+            patient_id=row["patient_id"] or None,
+            labels=tuple(name for name in CLASSES if _flag(path, row, name)),
+            unknown=tuple(name for name in CLASSES if not row[name]),
             age=number(row["age"]),
-            is_male={"True": True, "1": True, "False": False, "0": False}.get(row["is_male"]),
+            is_male=_flag(path, row, "is_male"),
         )
         items.append((str(exam), details))
     note = f"CODE-15 % states no unit; {millivolts:g} mV for each of its units was taken."
@@ -96,10 +100,28 @@ def read(item: Item, millivolts: float = 1.0) -> Record:
         sample_rate=_RATE,
         record_id=record_id,
         patient_id=row.patient_id,
-        labels={"code15": row.labels},
+        labels={} if len(row.unknown) == len(CLASSES) else {"code15": row.labels},
+        unknown={"code15": row.unknown} if 0 < len(row.unknown) < len(CLASSES) else {},
         age=row.age,
         sex=None if row.is_male is None else "male" if row.is_male else "female",
     )
+
+
+def _exam(path: Path, text: str) -> int:
+    exam = number(text)
+    if exam is None or exam != int(exam):
+        raise DatasetError(f"{path}: exam_id {text!r}; want a whole number")
+    return int(exam)
+
+
+def _flag(path: Path, row: dict[str, str], name: str) -> bool | None:
+    """What a column of True and False says; None where the cell is empty."""
+    told = flag(row[name])
+    if told is None and row[name]:
+        raise DatasetError(
+            f"{path}: exam {row['exam_id']}: {name} is {row[name]!r}; want True or False"
+        )
+    return told
 
 
 def _exam_ids(path: Path) -> list[int]:
@@ -118,5 +140,5 @@ def _open(path: Path) -> Any:
     try:
         import h5py
     except ImportError:
-        raise MissingPackageError(f'{path}: needs h5py; pip install "anylead[formats]"') from None
+        raise missing("h5py", "formats") from None
     return h5py.File(path, "r")

@@ -22,6 +22,9 @@ class Corpus:
             cannot be used.
         label_names: the classes of label tasks whose classes are known beforehand, in order.
         note: what a user of the corpus should know, such as that it names no patients.
+        summary: what is known of labels and patients before a recording is read, in several lines.
+        shared_patients: what is wrong with a split that has patients on several sides, or "".
+        sources: what tells that files changed: how many, bytes, the latest time; None if unknown.
     """
 
     name: str
@@ -29,6 +32,9 @@ class Corpus:
     read: Callable[[Item], Record]
     label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
+    summary: str = ""
+    shared_patients: str = ""
+    sources: Mapping[str, int] | None = None
 
     def records(self) -> Iterator[Record]:
         """Every recording, one after another."""

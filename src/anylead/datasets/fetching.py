@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from anylead.datasets.sources import SUMS
-from anylead.errors import DatasetError, MissingPackageError
+from anylead.errors import DatasetError
+from anylead.extras import missing
 
 _PART = ".part"
 _SECONDS = (5.0, 60.0)  # to connect, and between two pieces
@@ -135,7 +136,7 @@ def require_pooch() -> Any:
     try:
         import pooch
     except ImportError:
-        raise MissingPackageError('download needs pooch; pip install "anylead[download]"') from None
+        raise missing("pooch", "download") from None
     pooch.get_logger().setLevel(logging.ERROR)
     return pooch
 

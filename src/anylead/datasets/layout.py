@@ -1,10 +1,18 @@
 """What adapters of corpora share: finding files and reading tables, with errors that help."""
 
+import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from anylead.errors import DatasetError
+from anylead.datasets.cells import cell
+from anylead.errors import DatasetError, FormatError
+from anylead.formats.guard import check_regular
+
+_PIECE = 2**20
+_HEAD = 200
+_SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def corpus_folder(root: Path | None, corpus: str) -> Path:
@@ -51,47 +59,87 @@ def required_file(root: Path, name: str, corpus: str) -> Path:
 
 
 def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """Rows of a CSV file.
+    """Rows of a table of text, each cell read by `cells.cell`; rows without any cell are left out.
+
+    Commas, semicolons or tabs divide the cells (the first line tells which); UTF-8, UTF-16 and,
+    where it is neither, the Windows code page 1252 are read.
 
     Args:
         path: of the file.
         columns: that it must have.
 
     Raises:
-        DatasetError: it cannot be read, a column is missing, a row has another length.
+        DatasetError: it cannot be read, a column is missing or stands twice, a row has another
+            length.
     """
+    _check_plain(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in columns if name not in (rows.fieldnames or ())]
-            if missing:
-                raise DatasetError(
-                    f"{path}: no column {', '.join(missing)}; it has"
-                    f" {', '.join(rows.fieldnames or ()) or 'none'}"
-                )
+        encoding = _encoding(path)
+        with path.open(newline="", encoding=encoding) as file:
+            line = file.readline()
+            if line.lower().startswith("sep="):  # a spreadsheet's way to tell the separator
+                separator = line[4:5]
+            else:
+                separator = _separator(line)
+                file.seek(0)
+            rows = csv.reader(file, delimiter=separator)
+            header = [name.strip() for name in next(rows, [])]
+            _check_header(path, header, columns)
             for row in rows:
-                if None in row or None in row.values():
+                cells = [cell(text) for text in row]
+                if not any(cells):
+                    continue
+                if len(cells) != len(header):
                     raise DatasetError(f"{path}: line {rows.line_num} has another number of cells")
-                yield row
-    except (OSError, csv.Error) as error:
+                yield dict(zip(header, cells, strict=True))
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read ({error})") from None
 
 
-def split_labels(text: str, separators: str = ";|,") -> tuple[str, ...]:
-    """Different labels out of one cell of a table."""
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    names = (name.strip() for name in text.split(separators[0]))
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def number(text: str) -> float | None:
-    """A number, or None for an empty cell or a word such as "NaN" or "Unknown"."""
+def _check_plain(path: Path) -> None:
     try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if value == value else None
+        check_regular(path)
+    except FormatError as error:
+        text = str(error) if path.exists() else f"{path}: cannot be read (no such file)"
+        raise DatasetError(text.replace("name a file", "name a table")) from None
+
+
+def _encoding(path: Path) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        piece = file.read(_PIECE)
+        if piece.startswith(_SPREADSHEET):
+            raise DatasetError(f"{path}: a workbook of a spreadsheet; save it as CSV")
+        if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        # Text of the first lines, without a mark: every other byte is zero.
+        if b"\0" in piece[:_HEAD]:
+            return "utf-16-le" if piece[1:2] == b"\0" else "utf-16-be"
+        try:
+            while piece:
+                decoder.decode(piece)
+                piece = file.read(_PIECE)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _separator(header: str) -> str:
+    """What divides the cells of the first line, outside of quotes."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max((",", ";", "\t"), key=bare.count)
+
+
+def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise DatasetError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(header) or 'none'}"
+        )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise DatasetError(f"{path}: the column {twice[0]!r} stands twice; rename one")
 
 
 def _some_names(root: Path, most: int = 3) -> str:

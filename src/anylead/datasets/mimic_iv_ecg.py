@@ -48,7 +48,7 @@ class Row:
     """What the tables say about a record."""
 
     path: Path
-    patient_id: str
+    patient_id: str | None
     start_time: str
     report: str | None
 
@@ -66,7 +66,9 @@ def corpus(root: Path | None) -> Corpus:
     for row in table(path, ("subject_id", "study_id", "ecg_time", "path")):
         file = root / f"{row['path']}.hea"
         report = reports.get(row["study_id"])
-        items.append((row["study_id"], Row(file, row["subject_id"], row["ecg_time"], report)))
+        items.append(
+            (row["study_id"], Row(file, row["subject_id"] or None, row["ecg_time"], report))
+        )
     labels = {"machine": tuple(PHRASES)} if reports else {}
     return Corpus("mimic_iv_ecg", items, read, labels)
 

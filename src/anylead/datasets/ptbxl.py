@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anylead.datasets.cells import number, split_labels
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
+from anylead.datasets.layout import corpus_folder, required_file, table
 from anylead.datasets.scp import CLASSES, scp_labels
 from anylead.errors import DatasetError, FormatError
 from anylead.formats import wfdb
@@ -35,7 +36,7 @@ class Row:
     """What the tables say about a record."""
 
     path: Path
-    patient_id: str
+    patient_id: str | None
     fold: int
     labels: dict[str, tuple[str, ...]]
     age: float | None = None
@@ -121,7 +122,7 @@ def _full_rows(root: Path, file_column: str) -> list[Item]:
         age = number(row.get("age", ""))
         details = Row(
             path=root / f"{row[file_column]}.hea",
-            patient_id=row["patient_id"].removesuffix(".0"),  # a float in the file
+            patient_id=row["patient_id"].removesuffix(".0") or None,  # a float in the file
             fold=fold,
             labels=labels,
             age=90.0 if age == 300 else age,  # 300 stands for "above 89"
@@ -153,7 +154,7 @@ def _reduced_rows(path: Path) -> list[Item]:
             )
         details = Row(
             path=path.parent / f"{row['record']}.hea",
-            patient_id=row["patient_id"],
+            patient_id=row["patient_id"] or None,
             fold=int(row["strat_fold"]),
             labels=labels,
         )

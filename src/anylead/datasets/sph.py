@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from anylead.datasets.cells import number, split_labels
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.layout import corpus_folder, number, required_file, split_labels, table
-from anylead.errors import FormatError, MissingPackageError
+from anylead.datasets.layout import corpus_folder, required_file, table
+from anylead.errors import DatasetError, FormatError
+from anylead.extras import missing
 from anylead.formats.wfdb import parse_sex
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -23,7 +25,7 @@ class Row:
     """What metadata.csv says about a record."""
 
     path: Path
-    patient_id: str
+    patient_id: str | None
     labels: tuple[str, ...]
     age: float | None
     sex: str
@@ -43,13 +45,15 @@ def corpus(root: Path | None) -> Corpus:
         statements = (each.partition("+")[0] for each in split_labels(row["AHA_Code"], ";"))
         details = Row(
             path=root / "records" / f"{row['ECG_ID']}.h5",
-            patient_id=row["Patient_ID"],
+            patient_id=row["Patient_ID"] or None,
             labels=tuple(dict.fromkeys(statements)),
             age=number(row["Age"]),
             sex=row["Sex"],
             start_time=row.get("Date", ""),
         )
         items.append((row["ECG_ID"], details))
+    if items and not any(details.labels for _, details in items):
+        raise DatasetError(f"{path}: column AHA_Code is empty in every row; get the table again")
     return Corpus("sph", items, read)
 
 
@@ -59,9 +63,7 @@ def read(item: Item) -> Record:
     try:
         import h5py
     except ImportError:
-        raise MissingPackageError(
-            f'{row.path}: needs h5py; pip install "anylead[formats]"'
-        ) from None
+        raise missing("h5py", "formats") from None
     try:
         with h5py.File(row.path, "r") as file:
             signal = np.asarray(file["ecg"], dtype=np.float32)
@@ -73,7 +75,7 @@ def read(item: Item) -> Record:
         sample_rate=500.0,
         record_id=record_id,
         patient_id=row.patient_id,
-        labels={"aha": row.labels},
+        labels={"aha": row.labels} if row.labels else {},
         age=row.age,
         sex=parse_sex(row.sex),
         start_time=row.start_time or None,

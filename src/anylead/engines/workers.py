@@ -5,18 +5,27 @@ worker that is lost costs its piece only.
 """
 
 import os
+import pickle
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
+from types import ModuleType, TracebackType
 from typing import Any, Literal, TypeVar
 
-from anylead.errors import AnyleadError, MissingPackageError
+from anylead.errors import AnyleadError
+from anylead.extras import missing
 
 Engine = Literal["processes", "ray"]
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+# Forked processes would inherit locks, threads of libraries and a used GPU.
+SPAWN = get_context("spawn")
 
 _rank: int | None = None
 
@@ -60,33 +69,86 @@ def usable_cores() -> int:
 def _in_processes(
     work: Callable[[Piece], Result], pieces: Iterable[Piece], num_workers: int
 ) -> Iterator[Result]:
-    context = get_context("spawn")  # forked processes would inherit locks and a used GPU
-    ranks = context.Queue()
+    ranks = SPAWN.Queue()
     for rank in range(num_workers):
         ranks.put(rank)
-    pool = ProcessPoolExecutor(num_workers, context, _begin, (ranks,))
     source = iter(pieces)
-    try:
-        waiting: set[Future[Result]] = {
-            pool.submit(work, piece) for piece in islice(source, 2 * num_workers)
-        }
+    with Workers(num_workers, _begin, (ranks,)) as workers:
+        waiting = {workers.submit(work, piece) for piece in islice(source, 2 * num_workers)}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                waiting |= {pool.submit(work, piece) for piece in islice(source, 1)}
+                waiting |= {workers.submit(work, piece) for piece in islice(source, 1)}
                 yield future.result()
-    except BrokenProcessPool:
-        raise AnyleadError(
-            "a worker process was killed, most likely for want of memory; run the same command"
-            " again with a smaller --num_workers: it goes on where it stopped"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(ranks: Any) -> None:
     global _rank
     _rank = ranks.get()
+
+
+class Workers:
+    """Fresh worker processes, for the time of a `with` block.
+
+    They start without the user's script, so that it needs no `if __name__ == "__main__"` and a
+    prompt or a notebook will do; they do not hear Ctrl-C, which is the business of the process that
+    started them, and they end at once when the block ends by an exception.
+
+    Args:
+        number: of processes.
+        begin: called in each before its first work.
+        arguments: of `begin`.
+    """
+
+    def __init__(
+        self, number: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+    ):
+        self._pool = ProcessPoolExecutor(number, SPAWN, begin, arguments)
+        self._others = active_children()
+
+    def submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Begin a piece of work as soon as a worker is free."""
+        with _quiet_start(is_ours=not _is_of_the_script((work, arguments))):
+            return self._pool.submit(work, *arguments)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            for child in active_children():
+                if child not in self._others:
+                    child.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise AnyleadError(
+                "a worker process ended, most likely for want of memory; run the same command again"
+                " with a smaller --num_workers: it goes on where it stopped"
+            ) from None
+
+
+def _is_of_the_script(value: Any) -> bool:
+    """Whether a value can only be had by running the user's script again."""
+    return b"__main__" in pickle.dumps(value)
+
+
+@contextmanager
+def _quiet_start(is_ours: bool) -> Iterator[None]:
+    """Processes started within the block do not hear Ctrl-C; ours do not run the user's script."""
+    script = sys.modules["__main__"]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if is_ours:
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_ray(
@@ -120,7 +182,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise MissingPackageError('--engine ray needs Ray; pip install "anylead[ray]"') from None
+        raise missing("ray", "ray") from None
     return ray
 
 

@@ -1,8 +1,8 @@
 """Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
 
 import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,43 +24,79 @@ from anylead.evaluation.scores import (
     triples,
 )
 from anylead.leads import LEADS
-from anylead.loading import evaluation_batches
+from anylead.loading import Labels, evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
+from anylead.metrics.thresholds import thresholds_for
 from anylead.models import build_encoder, load_weights
 from anylead.pictures import evaluation_report
 from anylead.records import Record
 from anylead.store import Store
-from anylead.tasks import Classification, Predictions, predict
+from anylead.tasks import Classification, Predictions, columns_by_task, predict
 from anylead.training.distributed import choose_device
+
+# The score of the challenge -> which decisions it is of.
+_CINC = {
+    "cinc": "is_predicted_half",
+    "cinc_f1": "is_predicted",
+    "cinc_best": "is_predicted_best",
+}
 
 
 @dataclass
 class ClassificationRun:
-    """A fine-tuned run, its data, and what it predicted per lead set."""
+    """A fine-tuned run, its data, and what it predicted per lead set.
+
+    `columns` are those of `task` among the outputs; with label tasks that were learned together
+    there is a run for each, and all of them share `predictions`.
+    """
 
     folder: Path
+    task: str
+    columns: slice
     split: str
     store: Store
     rows: NDArray[np.int64]
-    label: NDArray[np.uint8]
+    labels: Labels
     names: list[str]
-    thresholds: NDArray[np.float64]
+    thresholds: Mapping[str, Any]
     segment_seconds: float
     module: Classification
     settings: Settings
     predictions: dict[str, Predictions] = field(default_factory=dict)
 
+    def by_task(self) -> list["ClassificationRun"]:
+        """A run for each label task that was learned."""
+        columns = columns_by_task(self.task, self.names)
+        return [replace(self, task=task, columns=part) for task, part in columns.items()]
+
     def evidence(self, lead_set: str) -> Evidence:
-        """Labels, probabilities and decisions."""
+        """Labels, probabilities and decisions by thresholds that validation chose for the leads.
+
+        Of recordings that are labelled for the task.
+        """
         predictions = self.predict(lead_set)
+        label = self.labels.of(predictions.row)[:, self.columns]
+        is_told = np.isfinite(label).any(axis=1)
+        probability = predictions.probability[is_told]
         arrays: dict[str, NDArray[Any]] = {
-            "label": self.label[predictions.row],
-            "probability": predictions.probability,
-            "is_predicted": predictions.probability >= self.thresholds,
+            "label": label[is_told],
+            "probability": probability[:, self.columns],
         }
-        return Evidence(self.store.patient[predictions.row], arrays, self.names)
+        decided = {"is_predicted": "thresholds"}
+        if cinc_score.is_challenge(self.names):
+            arrays["is_predicted_half"] = probability >= 0.5
+            decided["is_predicted_best"] = "cinc_thresholds"
+        for name, fact in decided.items():
+            is_predicted = probability >= self.thresholds_of(fact, lead_set)
+            arrays[name] = is_predicted[:, self.columns]
+        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
+        return Evidence(self.store.patient[predictions.row[is_told]], arrays, names)
+
+    def thresholds_of(self, fact: str, lead_set: str) -> NDArray[np.float64]:
+        """(class,) thresholds of the checkpoint for a lead set; .5 where it has none."""
+        return thresholds_for(self.thresholds.get(fact), self.names, lead_set)
 
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
@@ -71,16 +107,23 @@ class ClassificationRun:
         ).is_scored
         by_class = {
             name: self._intervals(one_class(evidence, i))
-            for i, name in enumerate(self.names)
+            for i, name in enumerate(evidence.label_names)
             if is_scored[i]
         }
+        label = evidence.arrays["label"]
+        not_scored = {
+            name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
+            for i, name in enumerate(self.names)
+            if not is_scored[i]
+        }
         return LeadSetScores(
-            self.folder.name,
+            self.name,
             lead_set,
             self._intervals(evidence),
             by_class,
             num_scored,
-            len(self.rows) - num_scored,
+            self._num_labelled() - num_scored,
+            not_scored,
         )
 
     def predict(self, lead_set: str) -> Predictions:
@@ -95,13 +138,32 @@ class ClassificationRun:
             has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
             if not has_any.any():
                 raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
+            is_by_segment = self.settings.level == "segments"
             batches = evaluation_batches(
-                self.store, self.rows[has_any], self.segment_seconds, self.settings.batch_size
+                self.store,
+                self.rows[has_any],
+                self.segment_seconds,
+                self.settings.batch_size,
+                tail="drop" if is_by_segment else "overlap",
             )
             self.predictions[lead_set] = predict(
-                self.module.to(device), batches, device, restrict=restrict
+                self.module.to(device),
+                batches,
+                device,
+                restrict=restrict,
+                joins_windows=not is_by_segment,
             )
         return self.predictions[lead_set]
+
+    @property
+    def name(self) -> str:
+        """Of the run, and of the task where several were learned."""
+        is_all = self.columns == slice(0, len(self.names))
+        return self.folder.name if is_all else f"{self.folder.name}, {self.task}"
+
+    def _num_labelled(self) -> int:
+        label = self.labels.of(self.rows)[:, self.columns]
+        return int(np.isfinite(label).any(axis=1).sum())
 
     def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
         settings = self.settings
@@ -122,20 +184,26 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
     described = checkpoint.description
     store, scheme = open_store(checkpoint, settings)
     names = list(described["label_names"])
-    label, _ = store.labels(described["task"])
-    if list(store.manifest.label_names[described["task"]]) != names:
+    if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
+    label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,
+        task=described["task"],
+        columns=slice(0, len(names)),
         split=split,
         store=store,
         rows=rows,
-        label=label,
+        labels=Labels(label, tuple(names), is_known),
         names=names,
-        thresholds=np.array(described.get("thresholds") or [0.5] * len(names)),
+        thresholds={
+            fact: described[fact]
+            for fact in ("thresholds", "cinc_thresholds")
+            if described.get(fact)
+        },
         segment_seconds=described["segment_seconds"],
         module=module,
         settings=settings,
@@ -143,7 +211,11 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
-    """Macro scores as functions of weights."""
+    """Macro scores as functions of weights.
+
+    The score of the challenge is told at .5, as the official code and the paper have it (`cinc`),
+    at the thresholds with the best F1 (`cinc_f1`) and at those chosen for it (`cinc_best`).
+    """
     label, probability, is_predicted = (
         evidence.arrays[name] for name in ("label", "probability", "is_predicted")
     )
@@ -152,8 +224,10 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
         "auprc": weighted.macro_auprc(label, probability),
         "f1": weighted.macro_f1(label, is_predicted),
     }
-    if is_challenge(evidence.label_names):
-        scores["cinc"] = weighted.cinc(label, is_predicted, evidence.label_names)
+    is_whole = not np.isnan(label.astype(np.float64)).any()
+    if is_whole and "is_predicted_half" in evidence.arrays and evidence.label_names:
+        for name, key in _CINC.items():
+            scores[name] = weighted.cinc(label, evidence.arrays[key], evidence.label_names)
     return scores
 
 
@@ -163,20 +237,11 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     return Evidence(evidence.patient, arrays, [])
 
 
-def is_challenge(names: Iterable[str]) -> bool:
-    """Whether these are classes of the CinC 2021 score."""
-    chosen = list(names)
-    try:
-        cinc_score.weights(chosen)
-    except ValueError:
-        return False
-    return bool(chosen)
-
-
 def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
     """Scores, curves, one ECG and the logs in one HTML file."""
     main = runs[0]
-    first = next(iter(main.predictions.values()))
+    first = main.evidence(next(iter(main.predictions)))
+    example = next(iter(main.predictions.values())).row[0]
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
@@ -187,11 +252,11 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             score_by_run=by_run,
             score_tables=_tables(scores)
             | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
-            label_names=main.names,
-            label=main.label[first.row].astype(bool),
-            probability=first.probability,
-            thresholds=main.thresholds,
-            example=example_record(main.store, int(first.row[0])),
+            label_names=first.label_names,
+            label=first.arrays["label"],
+            probability=first.arrays["probability"],
+            is_predicted=first.arrays["is_predicted"],
+            example=example_record(main.store, int(example)),
             logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
         ),
     )

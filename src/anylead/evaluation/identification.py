@@ -69,6 +69,10 @@ class IdentificationRun:
     settings: Settings
     searched: dict[str, Searched] = field(default_factory=dict)
 
+    def by_task(self) -> list["IdentificationRun"]:
+        """It has one task."""
+        return [self]
+
     def score(self, lead_set: str) -> LeadSetScores:
         """Rank-1 and rank-5 accuracy and equal error rate with their intervals."""
         found = self.search(lead_set)
@@ -140,7 +144,8 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
     if settings.sessions == "halves":
         sessions = Sessions(rows, rows)
     else:
-        sessions = two_sessions(rows, store.patient, settings.seed)
+        seed = None if settings.sessions == "first_recordings" else settings.seed
+        sessions = two_sessions(rows, store.patient, seed)
     if len(sessions.gallery) < 2:
         raise RecipeError(
             f"split {split!r} of {store.location}: {len(sessions.gallery)} patients have two"
@@ -175,6 +180,7 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["rank_1"]
     compared = {
         "recordings": "two recordings of each patient",
+        "first_recordings": "the first two recordings of each patient",
         "halves": "the two halves of each recording (much easier than another recording)",
     }[main.settings.sessions]
     identification_report.write(

@@ -1,14 +1,12 @@
 """What an evaluation is asked for and what it answers, whatever the task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
@@ -28,7 +26,8 @@ class Settings:
     batch_size: int = 128
     device: str = "auto"
     num_draws: int = 5
-    sessions: Literal["recordings", "halves"] = "recordings"
+    sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
+    level: Literal["recordings", "segments"] = "recordings"
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class LeadSetScores:
         by_class: class -> score name -> interval.
         num_records: recordings scored.
         num_left_out: recordings without any of these leads.
+        not_scored: class -> why it has no score.
     """
 
     run: str
@@ -50,6 +50,7 @@ class LeadSetScores:
     by_class: dict[str, dict[str, Interval]]
     num_records: int
     num_left_out: int
+    not_scored: dict[str, str] = field(default_factory=dict)
 
 
 class Evidence(NamedTuple):
@@ -76,6 +77,10 @@ class OpenedRun(Protocol):
     @property
     def split(self) -> str:
         """The split that is scored."""
+        ...
+
+    def by_task(self) -> "Sequence[OpenedRun]":
+        """A run for each label task that was learned."""
         ...
 
     def score(self, lead_set: str) -> LeadSetScores:
@@ -183,16 +188,3 @@ def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:
 def triples(values: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
     """Intervals as the pictures want them."""
     return {name: (i.value, i.low, i.high) for name, i in values.items()}
-
-
-def print_scores(scores: Sequence[LeadSetScores], console: Console) -> None:
-    """One row per run and lead set."""
-    names = list(scores[0].macro)
-    table = Table("run", "leads", *names)
-    for row in scores:
-        table.add_row(
-            row.run,
-            row.lead_set,
-            *(f"{i.value:.3f} [{i.low:.3f}, {i.high:.3f}]" for i in row.macro.values()),
-        )
-    console.print(table)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.explanations import attention, gradients, occlusion
 from anylead.explanations.target import Target
 from anylead.inference.inputs import check
@@ -50,7 +50,9 @@ class Explanation:
         probability: of the label; None without one.
         attribution: (12, time) of the preprocessed recording, of either sign.
         sample_rate: of `attribution`, Hz.
-        by_lead: name -> how the score (a logit, or a cosine) falls without this lead.
+        by_lead: name -> how the score (a logit, or a cosine) falls without this lead; None for a
+            lone lead, without which nothing is left.
+        segments: begin and end, in seconds, of what the model saw; the score is their mean.
     """
 
     method: str
@@ -58,7 +60,8 @@ class Explanation:
     probability: float | None
     attribution: NDArray[np.float32]
     sample_rate: float
-    by_lead: dict[str, float]
+    by_lead: dict[str, float | None]
+    segments: tuple[tuple[float, float], ...]
 
 
 def explain(
@@ -84,7 +87,7 @@ def explain(
         MissingPackageError: captum is not installed.
     """
     if method not in METHODS:
-        raise RecipeError(f"method {method!r}; known are {', '.join(METHODS)}")
+        raise RecipeError(f"method {method!r}{known_are(method, METHODS)}")
     check(record)
     windows = model.windows([record], use_leads)[0]
     target, label, probability = _target(model, windows, label)
@@ -95,22 +98,29 @@ def explain(
     ]
     fall = occlusion.by_lead(target, signal, has_lead).tolist()
     names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    rate = model.preprocess_config.sample_rate
     return Explanation(
         method,
         label,
         probability,
         _joined(windows, pieces),
-        model.preprocess_config.sample_rate,
-        {name: fall[LEADS.index(name)] for name in names},
+        rate,
+        {name: fall[LEADS.index(name)] if len(names) > 1 else None for name in names},
+        tuple((s / rate, (s + windows.signal.shape[2]) / rate) for s in windows.start.tolist()),
     )
 
 
 def saliency_on(explanation: Explanation, record: Record) -> NDArray[np.float32]:
-    """Strength in [0, 1] for every sample of the recording as it was read, (lead, time)."""
+    """Strength in [-1, 1] for every sample of the recording as it was read, (lead, time).
+
+    Above 0 speaks for the answer, below 0 against it; the sign is that of the mean over a beat's
+    width, since single samples of a gradient swing.
+    """
     samples = max(1, round(_SMOOTH_SECONDS * explanation.sample_rate))
     size = smooth(np.abs(explanation.attribution), samples)
+    sign = np.where(smooth(explanation.attribution, 2 * samples) < 0, -1, 1)
     seconds = size.shape[1] / explanation.sample_rate
-    strength = METHODS[explanation.method].strength(size)
+    strength = sign * METHODS[explanation.method].strength(size)
     return onto_record(strength, record, seconds=seconds)
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from anylead.errors import MissingPackageError, RecipeError
+from anylead.errors import RecipeError
+from anylead.extras import missing
 from anylead.inference.model import Model
 from anylead.models import Encoder
 
@@ -61,9 +62,7 @@ def captum() -> Any:
     try:
         import captum.attr
     except ImportError:
-        raise MissingPackageError(
-            'captum is not installed; pip install "anylead[explain]"'
-        ) from None
+        raise missing("captum", "explain") from None
     return captum.attr
 
 

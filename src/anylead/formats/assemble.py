@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,14 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.leads import find_lead
+from anylead.formats.calibration import without_pulse
+from anylead.formats.channels import Rename, choose
+from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.records import Record
 
-MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "mv": 1.0, "cv": 10.0, "v": 1e3, "0.1uv": 1e-4}
-_WORDS = {"nanovolt": "nv", "microvolt": "uv", "millivolt": "mv", "volt": "v"}
-NO_VOLTAGE = "nu"
 MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
+# What software and people write into the field of the patient id when there is none.
+NO_PATIENT = {
+    *("unknown", "unk", "anonymous", "anonym", "anonymized", "anonymised", "deidentified"),
+    *("none", "null", "nan", "na", "noname", "noid", "notavailable", "notstated", "unnamed"),
+    *("trialsubject", "patient", "patientid", "subject", "id", "test"),
+}
 OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
 Sex = Literal["female", "male"]
@@ -101,88 +106,91 @@ def known_step(record: Record, row: int, largest_step: int) -> float | None:
     return step if round(largest / step) <= largest_step else None
 
 
-def voltage_factor(unit: str) -> float:
-    """Millivolts in one `unit`; 1 for "NU".
-
-    Raises:
-        FormatError: not a voltage.
-    """
-    key = unit.strip().lower().replace("µ", "u").replace("μ", "u").replace(" ", "")
-    key = _WORDS.get(key.removesuffix("s"), key)
-    if key == NO_VOLTAGE:
-        return 1.0
-    if key not in MILLIVOLTS:
-        raise FormatError(f"unit {unit!r} is not a voltage; want uV, mV, V, or NU for none")
-    return MILLIVOLTS[key]
-
-
-def is_voltage(unit: str) -> bool:
-    """Whether `unit` names a voltage (or "NU")."""
-    try:
-        voltage_factor(unit)
-    except FormatError:
-        return False
-    return True
-
-
 def build_record(
-    path: Path, channels: Sequence[Channel], sample_rate: float, about: About
+    path: Path,
+    channels: Sequence[Channel],
+    sample_rate: float,
+    about: About,
+    rename: Rename | None = None,
 ) -> Record:
     """Put together what a reader found.
 
     Channels that are no ECG lead (respiration, annotations) are left out, and of several channels
-    of one lead (raw and filtered) the first is taken.
+    of one lead (raw and filtered) the first is taken (`formats.channels`).
 
     Args:
         path: the file; its stem becomes the `record_id`.
         channels: rows of equal length.
         sample_rate: Hz.
         about: the rest.
+        rename: name of a channel -> its lead; what a side-car says is added.
 
     Raises:
-        FormatError: no ECG lead, lengths that differ, a unit that is no voltage.
+        FormatError: no ECG lead, lengths that differ, voltages beside none.
+    """
+    names, units = [c.name for c in channels], [c.unit for c in channels]
+    chosen = choose(path, names, units, rename)
+    leads = {lead: channels[row] for lead, row in chosen.rows.items()}
+    return join_leads(path, leads, sample_rate, about, chosen.left_out)
+
+
+def join_leads(
+    path: Path,
+    leads: Mapping[str, Channel],
+    sample_rate: float,
+    about: About,
+    notes: tuple[str, ...] = (),
+) -> Record:
+    """Put together leads that were chosen already.
+
+    Args:
+        path: the file; its stem becomes the `record_id`.
+        leads: canonical name -> channel, of equal length.
+        sample_rate: Hz.
+        about: the rest.
+        notes: what was left out.
+
+    Raises:
+        FormatError: lengths that differ, voltages beside none.
     """
     if not 0 < sample_rate <= MAX_SAMPLE_RATE:
         raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
-    leads: dict[str, Channel] = {}
-    for channel in channels:
-        name = lead_of(channel.name)
-        if name is not None:
-            leads.setdefault(name, channel)
-    if not leads:
-        names = ", ".join(channel.name for channel in channels)[:300] or "none"
-        raise FormatError(f"{path}: no ECG lead among its channels ({names}); rename them")
     lengths = {len(channel.values) for channel in leads.values()}
     if len(lengths) > 1:
         raise FormatError(f"{path}: leads of different length {sorted(lengths)}; export them alike")
-    units = {channel.unit.strip().lower() == NO_VOLTAGE for channel in leads.values()}
-    if len(units) > 1:
+    without_voltage = {is_arbitrary(channel.unit) for channel in leads.values()}
+    if len(without_voltage) > 1:
         raise FormatError(f"{path}: some leads are voltages, some are not; export them alike")
     try:
         signal = np.stack([channel.signal() for channel in leads.values()])
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
+    unit: Literal["mV", "NU"] = "NU" if without_voltage == {True} else "mV"
+    signal, cut = (signal, None) if unit == "NU" else without_pulse(signal, [*leads], sample_rate)
     return Record(
         signal=signal,
         leads=tuple(leads),
         sample_rate=float(sample_rate),
         record_id=path.stem,
-        patient_id=about.patient_id or None,
+        patient_id=stated_patient(about.patient_id),
         age=plausible_age(about.age),
         sex=about.sex,
         start_time=about.start_time or None,
         diagnosis=about.diagnosis or None,
         resolution=tuple(channel.resolution() for channel in leads.values()),
-        unit="NU" if units == {True} else "mV",
+        unit=unit,
+        notes=notes if cut is None else (*notes, cut),
     )
 
 
-def lead_of(name: str) -> str | None:
-    """The canonical lead behind a channel's name, or None.
+def stated_patient(text: str | None) -> str | None:
+    """A patient id, or None for what is written where there is none.
 
-    A bare number is the number of a channel, of a Holter or of a table, and not lead I, II or III.
+    An id that everybody has would make one person of all.
     """
-    return None if name.strip().isdecimal() else find_lead(name)
+    key = re.sub(r"[\W_]+", "", text or "").lower()
+    is_one_sign = len(set(key)) <= 1 and key[:1] in ("", "0", "x")
+    return None if is_one_sign or key in NO_PATIENT or text is None else text.strip()
 
 
 def plausible_age(age: float | None) -> float | None:

@@ -4,14 +4,20 @@ It keeps the samples as the file holds them with a resolution and an offset per 
 become millivolts, and a lead without a unit is an error instead of a guess.
 """
 
+import math
 import warnings
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, parse_sex
+from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import optional
+from anylead.leads import LEADS, complete_limb_leads
 from anylead.records import Record
 
 
@@ -32,22 +38,54 @@ def parse(path: Path, module: str, parser: str) -> Any:
             raise FormatError(f"{path}: {error}; the file is damaged, copy it again") from error
 
 
-def to_record(path: Path, found: Any, sample_rate: float | None = None) -> Record:
+def to_record(
+    path: Path, found: Any, sample_rate: float | None = None, rename: Rename | None = None
+) -> Record:
     """What ecgdatakit read -> Record.
 
     Args:
         path: the file.
         found: `ecgdatakit.models.ECGRecord`.
         sample_rate: Hz, where the file tells more exactly than ecgdatakit's whole number.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: no leads, leads of different rates, or samples without a unit.
     """
-    rates = {lead.sampling_rate for lead in found.leads}
+    units = [lead.resolution_unit if lead.is_raw else lead.units for lead in found.leads]
+    names = [lead.label for lead in found.leads]
+    # A lead without a unit is told as such below, and is no channel of another kind.
+    chosen = choose(path, names, [unit or "mV" for unit in units], rename)
+    leads = {name: found.leads[row] for name, row in chosen.rows.items()}
+    rates = {lead.sampling_rate for lead in leads.values()}
     if len(rates) != 1:
         raise FormatError(f"{path}: leads with sample rates {sorted(rates)}; want one rate")
-    channels = [_channel(path, lead) for lead in found.leads]
-    return build_record(path, channels, sample_rate or float(rates.pop()), _about(found))
+    channels = {name: _channel(path, lead) for name, lead in leads.items()}
+    rate = sample_rate or float(rates.pop())
+    return join_leads(path, channels, rate, _about(found), chosen.left_out)
+
+
+def with_all_limb_leads(record: Record) -> Record:
+    """Add the limb leads that a file leaves out because they follow from two others."""
+    if not set(record.leads) & set(LEADS):
+        return record
+    canonical, has_lead = record.canonical()
+    completed, has_completed = complete_limb_leads(canonical, has_lead)
+    if np.array_equal(has_completed, has_lead):
+        return record
+    known = dict(zip(record.leads, record.resolution or (), strict=False))
+    step = known.get("I", math.nan) if known.get("I") == known.get("II") else math.nan
+    # III is a difference of steps, the augmented leads are halves of such.
+    halves = {"III": step, "aVR": step / 2, "aVL": step / 2, "aVF": step / 2}
+    others = [i for i, name in enumerate(record.leads) if name not in LEADS]
+    names = [name for name, has in zip(LEADS, has_completed, strict=True) if has]
+    leads = (*names, *(record.leads[i] for i in others))
+    return replace(
+        record,
+        signal=np.concatenate([completed[has_completed], record.signal[others]]),
+        leads=leads,
+        resolution=tuple(known.get(name, halves.get(name, math.nan)) for name in leads),
+    )
 
 
 def _channel(path: Path, lead: Any) -> Channel:

@@ -4,9 +4,11 @@
     time (s),I (mV),II (mV)
     0.000,0.012,0.034
 
-A unit stands in brackets behind a name. The rate comes from a comment line, from a column of
+A unit stands in brackets behind a name, or in a line of units below the names (as `rdsamp` writes
+it). The rate comes from a comment line, from a column of
 times, from a side-car JSON, or from the caller; comment lines may hold `patient_id`, `age`, `sex`,
-`start_time` and `diagnosis` too. Empty cells are missing samples.
+`start_time` and `diagnosis` too. Empty cells and "NA" are missing samples. With semicolons or tabs
+between the cells a comma may be the decimal point.
 """
 
 import io
@@ -19,14 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import Channel, build_record, lead_of
+from anylead.formats.assemble import Channel, join_leads
+from anylead.formats.channels import Rename, choose, is_ecg_name
 from anylead.formats.guard import guarded, optional
 from anylead.formats.sidecar import Stated, about, complete, names_of
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0}
-TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms")
+SECONDS = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds", "hh:mm:ss.mmm"), 1.0),
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ns": 1e-9,
+}
+TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms", "elapsed time")
+CLOCK = re.compile(r"^(?:(?:\d+:)?\d+:)?\d+(?:[.,]\d+)?$")
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-")
 MAX_COMMENT_LINES = 200
 MAX_COLUMNS = 256
 MAX_NAME = 100
@@ -34,6 +45,9 @@ MAX_LINE = 65536
 NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
 # Of the step between two samples: beyond this the times are no even grid.
 UNEVEN = 0.05
+# Between a stated rate and that of the times, beside those of a unit not stated (ms, us, ns).
+DISAGREE = 0.01
+TIME_UNITS = (1.0, 1e-3, 1e-6, 1e-9)
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -43,7 +57,7 @@ def matches(head: bytes, path: Path) -> bool:
     lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")]
     return bool(lines) and (
-        path.suffix.lower() != ".txt" or any(lead_of(c[0]) for c in _columns(lines[0]))
+        path.suffix.lower() != ".txt" or any(is_ecg_name(c[0]) for c in _columns(lines[0]))
     )
 
 
@@ -52,6 +66,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """A text file of one recording.
 
@@ -60,38 +75,37 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each column, in order; then the first line may be data already.
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: no table of numbers, or rate, leads or unit are nowhere stated.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "CSV"):
         data = path.read_bytes()
         if b"\0" in data[:MAX_LINE]:
             raise FormatError(f"{path}: binary, not a table of numbers; wrong name?")
         comments, header, start = _head(path, data)
         known = stated.over(path, comments)
-        columns, has_header = _named(path, header, known)
-        table = _table(path, data[start:], header, len(columns), has_header)
-        channels, units, times = [], [], None
-        for (name, column_unit), values in zip(columns, table, strict=True):
-            if name.strip().lower() in TIMES:
-                times = values * _seconds(path, name, column_unit)
-            elif lead_of(name) is not None:
-                channels.append((name, values))
-                units.append(column_unit)
-        if not channels:
-            raise FormatError(f"{path}: no lead among the columns {header[:200]!r}; name them so")
-        if known.get("sample_rate") is None and times is not None:
-            known["sample_rate"] = rate_of(path, times)
-        if known.get("unit") is None and all(units):
-            known["unit"] = units
-        known = complete(path, {**known, "leads": [name for name, _ in channels]})
-        rows = [
-            Channel(name, values, unit)
-            for (name, values), unit in zip(channels, known["unit"], strict=True)
-        ]
-        return build_record(path, rows, known["sample_rate"], about(known))
+        columns, num_heads = _named(path, header, known)
+        columns, num_heads = _with_units(columns, data[start:], num_heads)
+        at = [i for i, (name, _) in enumerate(columns) if name.strip().lower() not in TIMES]
+        units = [columns[i][1] for i in at]
+        chosen = choose(path, [columns[i][0] for i in at], [unit or "mV" for unit in units], rename)
+        rows = [at[row] for row in chosen.rows.values()]
+        clock = next((i for i in range(len(columns)) if i not in at), None)
+        wanted = rows if clock is None else [*rows, clock]
+        table = _table(path, data[start:], header, len(columns), num_heads, wanted)
+        if clock is not None:
+            _check_rate(path, known, table.pop() * _seconds(path, *columns[clock]))
+        if known.get("unit") is None and all(columns[row][1] for row in rows):
+            known["unit"] = [columns[row][1] for row in rows]
+        known = complete(path, {**known, "leads": list(chosen.rows)})
+        found = {
+            lead: Channel(lead, values, unit)
+            for lead, values, unit in zip(chosen.rows, table, known["unit"], strict=True)
+        }
+        return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
 
 
 def _head(path: Path, data: bytes) -> tuple[dict[str, Any], str, int]:
@@ -124,55 +138,118 @@ def _columns(line: str) -> list[tuple[str, str]]:
     cells = []
     for cell in line.strip().split(_separator(line)):
         # No lead has so long a name, and a longer one takes the pattern quadratic time.
-        cell = cell.strip().strip('"')[:MAX_NAME]
+        cell = cell.strip().strip("\"'").strip()[:MAX_NAME]
         found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?", cell)
         name, *units = found.groups() if found else (cell, None, None)
         cells.append((name or "", (units[0] or units[1] or "").strip()))
     return cells
 
 
-def _named(path: Path, header: str, known: dict[str, Any]) -> tuple[list[tuple[str, str]], bool]:
+def _named(path: Path, header: str, known: dict[str, Any]) -> tuple[list[tuple[str, str]], int]:
+    """(name, unit) of every column, and how many lines name them."""
     columns = _columns(header)
     if len(columns) > MAX_COLUMNS:
         raise FormatError(f"{path}: {len(columns)} columns; want one per lead")
     has_header = not all(NUMBER.match(name) for name, _ in columns)
     stated = names_of(known["leads"]) if known.get("leads") is not None else []
     if has_header and len(stated) != len(columns):
-        return columns, True
+        return columns, 1
     if has_header:
-        return [(name, unit) for name, (_, unit) in zip(stated, columns, strict=True)], True
+        return [(name, unit) for name, (_, unit) in zip(stated, columns, strict=True)], 1
     leads = complete(path, {"unit": "NU", "sample_rate": 1.0, **known})["leads"]
     if len(leads) != len(columns):
         raise FormatError(f"{path}: {len(columns)} columns for {len(leads)} leads; state others")
-    return [(name, "") for name in leads], False
+    return [(name, "") for name in leads], 0
+
+
+def _with_units(
+    columns: list[tuple[str, str]], data: bytes, num_heads: int
+) -> tuple[list[tuple[str, str]], int]:
+    """The columns with the units of a second line below their names, where there is one."""
+    lines = data.split(b"\n", 2)
+    second = lines[1][:MAX_LINE].decode("utf-8", errors="replace") if len(lines) > 1 else ""
+    cells = [
+        cell.strip().strip("\"'").strip("()[] \"'") for cell in second.split(_separator(second))
+    ]
+    is_units = num_heads == 1 and len(cells) == len(columns) and any(cells)
+    if not is_units or any(not _may_be_unit(cell) for cell in cells):
+        return columns, num_heads
+    return [(name, unit or cell) for (name, unit), cell in zip(columns, cells, strict=True)], 2
+
+
+def _may_be_unit(cell: str) -> bool:
+    return not any(letter.isdigit() for letter in cell) and cell not in MISSING[1:]
 
 
 def _table(
-    path: Path, data: bytes, header: str, num_columns: int, has_header: bool
+    path: Path, data: bytes, header: str, num_columns: int, num_heads: int, wanted: Sequence[int]
 ) -> list[NDArray[np.float64]]:
+    """The columns `wanted`, in that order; what the others hold does not matter."""
     csv, arrow = optional("pyarrow", "pyarrow.csv"), optional("pyarrow")
     separator = _separator(header)
-    body = data.find(b"\n") + 1 if has_header else 0
+    body = 0
+    for _ in range(num_heads):
+        body = data.find(b"\n", body) + 1
+    first = data[body : body + MAX_LINE].split(b"\n", 1)[0].decode("utf-8", errors="replace")
+    cells = [cell.strip().strip("\"'") for cell in first.split(separator)]
     decimal = "," if separator != "," and data.find(b",", body) >= 0 else "."
     names = [f"c{i}" for i in range(num_columns)]
+    numbers = {names[i]: arrow.float64() for i in wanted}
+    clocks = [i for i in wanted if i < len(cells) and ":" in cells[i] and CLOCK.match(cells[i])]
+    numbers |= {names[i]: arrow.string() for i in clocks}
     try:
         table = csv.read_csv(
             io.BytesIO(data),
             read_options=csv.ReadOptions(
-                use_threads=False, skip_rows=int(has_header), column_names=names
+                use_threads=False, skip_rows=num_heads, column_names=names
             ),
             parse_options=csv.ParseOptions(delimiter=separator),
             convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, arrow.float64()),
+                column_types=numbers,
+                include_columns=[names[i] for i in wanted],
                 decimal_point=decimal,
-                null_values=["", "NA", "NaN", "nan", "null"],
+                null_values=MISSING,
             ),
         )
     except arrow.ArrowInvalid as error:
         raise FormatError(
             f"{path}: not a table of numbers: {str(error).splitlines()[0][:200]}; export it again"
         ) from error
-    return [table.column(name).to_numpy() for name in names]
+    return [
+        _clock(table.column(names[i])) if i in clocks else table.column(names[i]).to_numpy()
+        for i in wanted
+    ]
+
+
+def _clock(column: Any) -> NDArray[np.float64]:
+    """Seconds out of "0:00.003", "1:02:03.5"; NaN where there is something else."""
+    texts = [str(text or "").strip().strip("'[]").replace(",", ".") for text in column.to_pylist()]
+    parts = [text.split(":") if CLOCK.match(text) else ["nan"] for text in texts]
+    return np.array(
+        [sum(float(part) * 60.0**n for n, part in enumerate(reversed(each))) for each in parts]
+    )
+
+
+def _check_rate(path: Path, known: dict[str, Any], times: NDArray[np.float64]) -> None:
+    """Take the rate of the times, or see that it is the stated one.
+
+    Raises:
+        FormatError: they disagree, or no rate is stated and the times are uneven.
+    """
+    if known.get("sample_rate") is None:
+        known["sample_rate"] = rate_of(path, times)
+        return
+    steps = np.diff(times)
+    step = float(np.median(steps)) if steps.size else np.nan
+    stated = float(known["sample_rate"])
+    # Numbered samples are no times, and whoever states a rate may leave the unit of times out.
+    is_number = step == 1 and bool((steps == 1).all())
+    rates = [1 / (step * unit) for unit in TIME_UNITS] if step > 0 else []
+    if rates and not is_number and all(abs(rate - stated) > DISAGREE * rate for rate in rates):
+        mean = steps.size / float(times[-1] - times[0])
+        raise FormatError(
+            f"{path}: {stated:g} Hz stated, but its times go at {mean:g} Hz; correct one of them"
+        )
 
 
 def _seconds(path: Path, name: str, unit: str) -> float:

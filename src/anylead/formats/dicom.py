@@ -1,6 +1,8 @@
 """DICOM waveforms: 12-lead ECG, general ECG and ambulatory ECG (PS3.3 section A.34)."""
 
 import io
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,15 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
-from anylead.formats.guard import check_size, guarded, optional
+from anylead.formats.channels import Rename
+from anylead.formats.guard import check_expansion, check_samples, check_size, guarded, optional
 from anylead.leads import find_lead
 from anylead.records import Record
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 META_BYTES = 4096  # the transfer syntax stands in the first group, which is never packed
-MAX_DEFLATED_BYTES = 256 * 2**10  # deflate unpacks to at most 1032 times its size
+STEP = 2**20
+WIDENING = 4  # samples of 16 bits become floats of 64
 
 # Lead codes of SCP-ECG, used by DICOM as "5.6.3-9-<n>" (SCPECG) and "2:<n>" (MDC).
 LEAD_CODES = {
@@ -40,8 +44,14 @@ def matches(head: bytes, path: Path) -> bool:
     return head[128:132] == b"DICM"
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The longest ECG of original samples in a DICOM waveform object (no median beats).
+
+    Leads of the same seconds may stand in several multiplex groups; they are joined.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not DICOM, no ECG in it, or broken.
@@ -51,8 +61,8 @@ def read(path: Path) -> Record:
     with guarded(path, "DICOM"):
         # From memory: reading a file, pydicom makes room for whatever length an element declares.
         data = path.read_bytes()
-        if DEFLATED in data[:META_BYTES] and len(data) > MAX_DEFLATED_BYTES:
-            raise FormatError(f"{path}: deflated DICOM of {len(data)} bytes; store it unpacked")
+        if DEFLATED in data[:META_BYTES]:
+            check_deflated(path, data)
         dataset = pydicom.dcmread(io.BytesIO(data))
         groups = [
             group
@@ -64,10 +74,59 @@ def read(path: Path) -> Record:
                 f"{path}: no ECG waveform in this {dataset.get('Modality', 'DICOM')} object; want"
                 " one with a Waveform Sequence of ECG leads"
             )
-        group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+        joined, notes = _of_one_recording(groups)
         little = dataset.original_encoding[1] is not False
-        channels = _channels(path, group, little)
-        return build_record(path, channels, float(group.SamplingFrequency), _about(dataset))
+        channels = [channel for group in joined for channel in _channels(path, group, little)]
+        rate = float(joined[0].SamplingFrequency)
+        record = build_record(path, channels, rate, _about(dataset), rename)
+        return replace(record, notes=(*record.notes, *notes))
+
+
+def _of_one_recording(groups: list[Any]) -> tuple[list[Any], list[str]]:
+    """The largest group with those that hold other leads of the same time, and what is left."""
+    first = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+    joined, notes = [first], []
+    names = set(_lead_names(first))
+    for number, group in enumerate(groups, start=1):
+        if group is first:
+            continue
+        others = _lead_names(group)
+        what = f"multiplex group {number} ({', '.join(others)})"
+        if _time(group) != _time(first):
+            seconds = int(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
+            notes.append(f"{what}: {seconds:g} s of another time, length or rate")
+        elif names & set(others):
+            notes.append(f"{what}: leads that another group holds")
+        else:
+            joined.append(group)
+            names |= set(others)
+    return joined, notes
+
+
+def _time(group: Any) -> tuple[float, int, float]:
+    """Rate, length and, in ms, the start of a group."""
+    offset = float(group.get("MultiplexGroupTimeOffset") or 0.0)
+    return float(group.SamplingFrequency), int(group.NumberOfWaveformSamples), round(offset, 3)
+
+
+def check_deflated(path: Path, data: bytes) -> None:
+    """Refuse a deflated object that would fill the memory, before pydicom unpacks it.
+
+    Raises:
+        FormatError: it would, or its first group tells no length.
+    """
+    # Behind the preamble: the tag, its type and the length of the first group, which is not packed.
+    if data[132:138] != b"\x02\x00\x00\x00UL":
+        raise FormatError(
+            f"{path}: deflated DICOM whose first group tells no length; store it anew"
+        )
+    packed = data[144 + int.from_bytes(data[140:144], "little") :]
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacked = 0
+    while packed and not unpacker.eof:
+        unpacked += len(unpacker.decompress(packed, STEP))
+        check_expansion(path, WIDENING * unpacked, "the deflated data set")
+        packed = unpacker.unconsumed_tail
 
 
 def _lead_names(group: Any) -> list[str]:
@@ -103,6 +162,7 @@ def _channels(path: Path, group: Any, little: bool) -> list[Channel]:
     data = bytes(group.WaveformData)
     count = num_channels * int(num_samples)
     check_size(path, count * dtype.itemsize, len(data), "waveform")
+    check_samples(path, count, "the waveform")
     rows = np.frombuffer(data, dtype, count).reshape(-1, num_channels).T
     padding = group.get("WaveformPaddingValue")
     missing = None if padding is None else _number(padding, dtype)

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, is_voltage, lead_of, parse_sex
-from anylead.formats.guard import check_expansion, check_size, guarded
+from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.channels import Rename, choose
+from anylead.formats.guard import check_samples, check_size, guarded
+from anylead.formats.units import is_arbitrary
 from anylead.records import Record
 
 MAGIC_EDF = b"0       "
@@ -63,8 +65,12 @@ def matches(head: bytes, path: Path) -> bool:
     return head[:8] in (MAGIC_EDF, MAGIC_BDF) and head[184:192].strip().isdigit()
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The ECG leads of an EDF or BDF file; gaps of a discontinuous one (EDF+D) become NaN.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not EDF, cut off, or its ECG leads differ in rate.
@@ -72,8 +78,9 @@ def read(path: Path) -> Record:
     with guarded(path, "EDF"):
         header = read_header(path)
         records = _data_records(path, header)
-        chosen = _ecg_signals(path, header)
-        per_record = {header.samples[i] for i in chosen}
+        labels, units = header.signals["label"], header.signals["unit"]
+        chosen = choose(path, labels, units, rename)
+        per_record = {header.samples[i] for i in chosen.rows.values()}
         if len(per_record) > 1:
             raise FormatError(f"{path}: ECG leads of different sample rates; export them alike")
         length = per_record.pop()
@@ -81,17 +88,19 @@ def read(path: Path) -> Record:
         onsets = (
             _onsets(path, header, records) if header.kind.startswith(("EDF+D", "BDF+D")) else []
         )
-        channels = []
-        for i in chosen:
+        leads = {}
+        for lead, i in chosen.rows.items():
             raw = records[:, starts[i] : starts[i] + length]
             values = _widen(raw) if header.sample_bytes == 3 else raw.reshape(-1)
             channel = _channel(path, header, i, values)
             if onsets:
                 signal = _with_gaps(path, channel.signal(), length, header, onsets)
-                channel = Channel(channel.name, signal, "NU" if channel.unit == "NU" else "mV")
-            channels.append(channel)
+                unit = "NU" if is_arbitrary(channel.unit) else "mV"
+                channel = Channel(channel.name, signal, unit)
+            leads[lead] = channel
         rate = roundest_rate(length, header.seconds)
-        return build_record(path, channels, rate, _about(header))
+        notes = tuple(note for note in chosen.left_out if not note.startswith(ANNOTATIONS))
+        return join_leads(path, leads, rate, _about(header), notes)
 
 
 def read_header(path: Path) -> Header:
@@ -159,25 +168,11 @@ def _widen(raw: NDArray[np.generic]) -> NDArray[np.int32]:
     return wide.view("<i4").reshape(-1) >> 8
 
 
-def _ecg_signals(path: Path, header: Header) -> list[int]:
-    labels, units = header.signals["label"], header.signals["unit"]
-    named = [i for i, label in enumerate(labels) if lead_of(label) is not None]
-    chosen = [i for i in named if is_voltage(units[i])]
-    if not chosen:
-        listed = ", ".join(
-            f"{label} ({unit})"
-            for label, unit in zip(labels, units, strict=True)
-            if label not in ANNOTATIONS
-        )
-        raise FormatError(f"{path}: no ECG lead in volts among {listed[:300]}; rename the signals")
-    return chosen
-
-
 def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) -> Channel:
     field = {name: column[i] for name, column in header.signals.items()}
     limits = ("physical_min", "physical_max", "digital_min", "digital_max")
     try:
-        low, high, digital_low, digital_high = (float(field[name]) for name in limits)
+        low, high, digital_low, digital_high = (_decimal(field[name]) for name in limits)
     except ValueError:
         raise FormatError(
             f"{path}: signal {field['label']!r}: range {[field[name] for name in limits]} is no"
@@ -189,18 +184,23 @@ def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) ->
     return Channel(field["label"], values, field["unit"], scale, low - digital_low * scale)
 
 
+def _decimal(text: str) -> float:
+    """A number with a point or, as some software writes, with a comma."""
+    return float(text.replace(",", ".", 1) if "." not in text else text)
+
+
 def roundest_rate(samples: int, seconds: str) -> float:
     """Samples per second of a data record whose length is written with few digits.
 
     "0.0078125" holds; 1/257 s does not fit into eight characters. Among the rates that would have
     been written the same way, a whole number is the true one.
     """
-    duration = float(seconds)
+    duration = _decimal(seconds)
     if not (math.isfinite(duration) and duration > 0):
         raise FormatError(f"data records of {seconds!r} seconds; the header is damaged")
     rate = samples / duration
     whole = round(rate)
-    decimals = len(seconds.partition(".")[2])
+    decimals = len(seconds.replace(",", ".").partition(".")[2])
     written_alike = whole > 0 and abs(samples / whole - duration) <= 0.5 * 10.0**-decimals
     # A record of "1" second is exactly one: only a duration cut short may be off.
     return float(whole) if written_alike and len(seconds) >= 7 else rate
@@ -230,7 +230,7 @@ def _with_gaps(
     if (np.diff(starts) < length).any():
         raise FormatError(f"{path}: data records overlap in time; the file is damaged")
     total = int(starts[-1]) + length
-    check_expansion(path, 4 * total * len(header.samples), "the gaps between the data records")
+    check_samples(path, total * len(header.samples), "the gaps between the data records")
     spread = np.full(total, np.nan, dtype=np.float32)
     for start, stretch in zip(starts, signal.reshape(-1, length), strict=True):
         spread[start : start + length] = stretch
@@ -240,12 +240,18 @@ def _with_gaps(
 def _about(header: Header) -> About:
     """Patient and start: by subfields in EDF+ ("code sex birthdate name"), else as one text."""
     day, clock = _short_date(header.start[:8]), _time(header.start[-8:])
-    if not header.kind.startswith(("EDF+", "BDF+")):
+    code, sex, born, *_ = [*header.patient.split(), "X", "X", "X"]
+    # Some software writes the subfields of EDF+ and does not say that it is EDF+.
+    is_plus = header.kind.startswith(("EDF+", "BDF+")) or (
+        len(header.patient.split()) >= 3
+        and sex in ("F", "M", "X")
+        and (born == "X" or _date(born) is not None)
+    )
+    if not is_plus:
         return About(patient_id=header.patient, start_time=_iso(day, clock))
-    code, sex, born, *_ = [*header.patient.split(" "), "X", "X", "X"]
     # EDF+ repeats the date with all digits of its year, or says X where it is not known.
-    dated = header.recording.removeprefix("Startdate ")
-    day = None if dated.startswith("X") else _date(dated[:11]) or day
+    dated = header.recording.removeprefix("Startdate ").split(" ")[0]
+    day = None if dated.startswith("X") else _date(dated) or day
     birth = _date(born)
     return About(
         patient_id=None if code == "X" else code,
@@ -281,8 +287,8 @@ def _time(text: str) -> time | None:
 
 
 def _date(text: str) -> date | None:
-    """Out of "25-JAN-2013"."""
-    found = re.fullmatch(r"(\d\d)-([A-Z]{3})-(\d{4})", text)
+    """Out of "25-JAN-2013", in any case; months as EDF+ spells them."""
+    found = re.fullmatch(r"(\d\d?)-([A-Z]{3})-(\d{4})", text.upper())
     if found is None or found[2] not in MONTHS:
         return None
     try:

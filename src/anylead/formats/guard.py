@@ -5,7 +5,9 @@ one `FormatError`. It cannot stop a parser that hangs or fills the memory, so ev
 compares what the file declares with what it holds (`check_size`, `check_expansion`).
 """
 
+import errno
 import importlib
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +17,22 @@ from xml.parsers import expat
 
 import numpy as np
 
-from anylead.errors import AnyleadError, FormatError, MissingPackageError
+from anylead.errors import AnyleadError, FormatError, SourceError
+from anylead.extras import missing
+from anylead.formats.search import kind
 
-# A small file may unpack to this much; a large one to EXPANSION times its own size.
+# A small file may unpack to this much; a large one to EXPANSION times its own size. Bytes count as
+# they stand in memory, 8 for each sample: an ECG of 16 bits packed to a third becomes 12 times it.
 SMALL_EXPANSION_BYTES = 256 * 2**20
-EXPANSION = 16
+EXPANSION = 32
+SAMPLE_BYTES = 8
+# Faults of a disk, a network or a machine that say nothing about the file.
+_PASSING = {
+    *(errno.EIO, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ENOMEM, errno.ENFILE, errno.EMFILE),
+    *(errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNRESET, errno.EHOSTDOWN),
+    *(errno.EHOSTUNREACH, errno.ENOTCONN, errno.ENXIO, errno.ENODEV, errno.ESTALE),
+    *((errno.EREMOTEIO,) if hasattr(errno, "EREMOTEIO") else ()),
+}
 MAX_XML_BYTES = 24 * 2**20
 MAX_XML_ELEMENTS = 100_000
 MAX_XML_DEPTH = 200
@@ -37,8 +50,10 @@ def guarded(path: Path, kind: str) -> Iterator[None]:
         kind: what it was read as ("EDF").
 
     Raises:
-        FormatError: the block raised anything else.
+        FormatError: the block raised anything else, or `path` is a pipe or a device.
     """
+    if path.exists():
+        check_regular(path)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -64,6 +79,32 @@ def _first_line(error: BaseException, width: int = 200) -> str:
     return lines[0][:width] if lines else "no message"
 
 
+def is_source_fault(error: BaseException) -> bool:
+    """Whether the disk, the network or the machine failed, and not the file: try again."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, SourceError):
+            return True
+        if isinstance(seen, OSError) and seen.errno in _PASSING:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no plain file: a pipe waits for ever, a device never ends.
+
+    Raises:
+        FormatError: absent, a folder, a pipe, a device or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}; check the path") from error
+    if not stat.S_ISREG(mode):
+        raise FormatError(f"{path}: is {kind(mode)}; name a file")
+
+
 def check_size(path: Path, declared: int, found: int, what: str) -> None:
     """Refuse a file that declares more bytes than it holds.
 
@@ -77,18 +118,34 @@ def check_size(path: Path, declared: int, found: int, what: str) -> None:
         )
 
 
-def check_expansion(path: Path, unpacked: int, what: str) -> None:
-    """Refuse a compressed file that would fill the memory.
+def check_samples(path: Path, count: int, what: str, packed: int | None = None) -> None:
+    """Refuse a file whose samples would fill the memory, before they are read.
 
     Args:
         path: the file.
-        unpacked: bytes that `what` takes once unpacked.
+        count: samples of all leads together.
         what: the part of the file, named in the message.
+        packed: bytes on disk that hold them; None takes the size of the file.
 
     Raises:
         FormatError: far more than an ECG can be compressed by.
     """
-    packed = path.stat().st_size
+    check_expansion(path, SAMPLE_BYTES * count, what, packed)
+
+
+def check_expansion(path: Path, unpacked: int, what: str, packed: int | None = None) -> None:
+    """Refuse a compressed file that would fill the memory.
+
+    Args:
+        path: the file.
+        unpacked: bytes that `what` takes in memory once unpacked.
+        what: the part of the file, named in the message.
+        packed: bytes on disk that hold it; None takes the size of the file.
+
+    Raises:
+        FormatError: far more than an ECG can be compressed by.
+    """
+    packed = path.stat().st_size if packed is None else packed
     limit = max(SMALL_EXPANSION_BYTES, EXPANSION * packed)
     if not 0 <= unpacked <= limit:
         raise FormatError(
@@ -106,9 +163,7 @@ def optional(package: str, module: str | None = None) -> ModuleType:
     try:
         return importlib.import_module(module or package)
     except ImportError as error:
-        raise MissingPackageError(
-            f'{package} is not installed; pip install "anylead[formats]"'
-        ) from error
+        raise missing(package, "formats") from error
 
 
 def read_xml(path: Path) -> bytes:

@@ -12,7 +12,8 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
-from anylead.formats.guard import check_expansion, guarded, optional
+from anylead.formats.channels import Rename
+from anylead.formats.guard import SAMPLE_BYTES, check_expansion, guarded, optional
 from anylead.formats.sidecar import DATA_KEYS, Stated, array_record, find_array
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -35,6 +36,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
     exam: int | None = None,
 ) -> Record:
     """One recording of an HDF5 file.
@@ -44,13 +46,14 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each row (or column).
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
         exam: which of several recordings, along the first axis; None where there is one.
 
     Raises:
         FormatError: broken, several recordings without `exam`, or rate, leads or unit not stated.
         MissingPackageError: h5py is not installed.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     return sandbox.read("hdf5", path, {**stated.as_arguments(), "exam": exam})
 
 
@@ -59,11 +62,12 @@ def read_here(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
     exam: int | None = None,
 ) -> Record:
     """`read` in this very process, which a damaged file can hang or crash."""
     h5py = optional("h5py")
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         datasets = _datasets(path, h5py, file)
         shapes = {
@@ -128,7 +132,7 @@ def _one_exam(path: Path, dataset: Any, exam: int | None) -> np.ndarray[Any, Any
     wanted = shape[1:] if len(shape) == 3 else shape
     chunk = dataset.chunks or ()
     for counts in (wanted, chunk):
-        size = int(np.prod(counts, dtype=object)) * dataset.dtype.itemsize
+        size = int(np.prod(counts, dtype=object)) * max(dataset.dtype.itemsize, SAMPLE_BYTES)
         check_expansion(path, size, f"dataset {dataset.name}")
     return np.asarray(dataset[exam or 0] if len(shape) == 3 else dataset[()])
 

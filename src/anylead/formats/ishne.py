@@ -14,6 +14,7 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, Sex, build_record
+from anylead.formats.channels import Rename
 from anylead.formats.guard import check_size, guarded
 from anylead.leads import LEADS
 from anylead.records import Record
@@ -32,13 +33,14 @@ def matches(head: bytes, path: Path) -> bool:
     return head.startswith(MAGIC)
 
 
-def read(path: Path, is_length_nominal: bool = False) -> Record:
+def read(path: Path, rename: Rename | None = None, is_length_nominal: bool = False) -> Record:
     """All leads of a Holter recording, whole.
 
     A header checksum that does not fit is a warning only: recorders in the field disagree on it.
 
     Args:
         path: the file.
+        rename: name of a channel -> its lead.
         is_length_nominal: the recorder writes the same length into every header, so a file that
             holds less is not cut off.
 
@@ -46,13 +48,13 @@ def read(path: Path, is_length_nominal: bool = False) -> Record:
         FormatError: not an ISHNE file, or broken.
     """
     with guarded(path, "ISHNE"):
-        record, is_doubtful = _read(path, is_length_nominal)
+        record, is_doubtful = _read(path, rename, is_length_nominal)
     if is_doubtful:
         warnings.warn(f"{path}: the checksum does not fit the header; is it damaged?", stacklevel=2)
     return record
 
 
-def _read(path: Path, is_length_nominal: bool) -> tuple[Record, bool]:
+def _read(path: Path, rename: Rename | None, is_length_nominal: bool) -> tuple[Record, bool]:
     size = path.stat().st_size
     check_size(path, HEADER_BYTES, size, "ISHNE header")
     with path.open("rb") as file:
@@ -81,9 +83,8 @@ def _read(path: Path, is_length_nominal: bool) -> tuple[Record, bool]:
         Channel(LEAD_CODES.get(code, f"ISHNE {code}"), row, "nV", step, missing=LEAD_FAULT)
         for code, step, row in zip(codes, steps, samples.T, strict=True)
     ]
-    return build_record(path, channels, sample_rate, _about(header)), not is_checked(
-        header, comment, checksum
-    )
+    record = build_record(path, channels, sample_rate, _about(header), rename)
+    return record, not is_checked(header, comment, checksum)
 
 
 def _leads(path: Path, header: bytes) -> tuple[int, list[int], list[int], int]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded
 from anylead.formats.matlab_values import level_4_header, read_level_4, read_level_5
 from anylead.formats.sidecar import Stated, array_record, find_array
@@ -33,6 +34,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """A .mat file of one recording.
 
@@ -41,11 +43,12 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each row (or column).
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: broken, or rate, leads or unit are nowhere stated.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "MATLAB"):
         with path.open("rb") as file:
             head = file.read(len(LEVEL_5))

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.guard import check_expansion, check_size
+from anylead.formats.guard import check_expansion, check_samples, check_size
 
 LEVEL_5_HEADER = 128
 MAX_DEPTH = 16
+MAX_ELEMENTS = 20_000
+MAX_TEXT_BYTES = 2**20
+MAX_DIMENSION_BYTES = 128
 IS_COMPLEX = 0x0800
 STEP = 2**20
 MATRIX, COMPRESSED = 14, 15
@@ -32,6 +35,7 @@ NUMBERS = {
     12: "i8",
     13: "u8",
 }
+Bytes = bytes | memoryview
 TEXTS = {16: "utf-8", 17: "utf-16", 18: "utf-32"}
 CELL, STRUCT, CHAR, NUMERIC = 1, 2, 4, range(6, 16)
 LEVEL_4_NUMBERS = ("f8", "f4", "i4", "i2", "u2", "u1")
@@ -48,9 +52,9 @@ class Level5:
     def __init__(self, path: Path, order: str):
         self.path = path
         self.order = order
-        self.unpacked_bytes = 0
+        self.unpacked_bytes = self.num_values = self.num_elements = 0
 
-    def variables(self, data: bytes) -> Iterator[tuple[str, Any]]:
+    def variables(self, data: Bytes) -> Iterator[tuple[str, Any]]:
         """(name, value) of every variable."""
         for kind, body in self.elements(data, is_padded=False):
             if kind == COMPRESSED:
@@ -63,7 +67,7 @@ class Level5:
             else:
                 self._refuse(f"an element of type {kind} outside of a variable")
 
-    def elements(self, data: bytes, is_padded: bool = True) -> Iterator[tuple[int, bytes]]:
+    def elements(self, data: Bytes, is_padded: bool = True) -> Iterator[tuple[int, Bytes]]:
         """(type, content) of the elements in `data`; the short form holds up to 4 bytes."""
         at = 0
         while at + 8 <= len(data):
@@ -77,10 +81,13 @@ class Level5:
                 # Compressed variables and the last element of a file may stand without padding.
                 end += -size % 8 if is_padded or kind == MATRIX else 0
             check_size(self.path, start + size, len(data), "MATLAB element")
+            self.num_elements += 1
+            if self.num_elements > MAX_ELEMENTS:
+                self._refuse(f"over {MAX_ELEMENTS} elements")
             yield kind, data[start : start + size]
             at = end
 
-    def matrix(self, body: bytes, depth: int) -> tuple[str, Any]:
+    def matrix(self, body: Bytes, depth: int) -> tuple[str, Any]:
         """(name, value) of one miMATRIX element."""
         if depth > MAX_DEPTH:
             self._refuse(f"cells nested deeper than {MAX_DEPTH}")
@@ -100,10 +107,10 @@ class Level5:
         shape = [int(n) for n in np.frombuffer(dimensions, f"{self.order}i4")]
         if not shape or min(shape) < 0:
             self._refuse(f"a variable of shape {shape}")
-        return name.decode("latin-1"), self._value(kind, shape, parts, depth)
+        return bytes(name).decode("latin-1"), self._value(kind, shape, parts, depth)
 
     def _value(
-        self, kind: int, shape: list[int], parts: Iterator[tuple[int, bytes]], depth: int
+        self, kind: int, shape: list[int], parts: Iterator[tuple[int, Bytes]], depth: int
     ) -> Any:
         if kind in NUMERIC:
             return self._numbers(shape, *next(parts, (9, b"")))
@@ -118,41 +125,57 @@ class Level5:
             if not 0 < width <= 64:
                 self._refuse(f"field names of {width} characters")
             fields = [
-                names[at : at + width].split(b"\0")[0].decode("latin-1")
+                bytes(names[at : at + width]).split(b"\0")[0].decode("latin-1")
                 for at in range(0, len(names), width)
             ]
             values = [self.matrix(body, depth + 1)[1] for _, body in parts]
             return dict(zip(fields, values, strict=True))
         return None
 
-    def _numbers(self, shape: list[int], kind: int, body: bytes) -> np.ndarray[Any, Any]:
+    def _numbers(self, shape: list[int], kind: int, body: Bytes) -> np.ndarray[Any, Any]:
         if kind not in NUMBERS:
             self._refuse(f"numbers of type {kind}")
         dtype = np.dtype(NUMBERS[kind]).newbyteorder("<" if self.order == "<" else ">")
         count = math.prod(shape)
         check_size(self.path, count * dtype.itemsize, len(body), f"matrix of shape {shape}")
+        self.num_values += count
+        check_samples(self.path, self.num_values, f"matrix of shape {shape}")
         return np.frombuffer(body, dtype, count).reshape(shape, order="F")
 
-    def _text(self, kind: int, body: bytes) -> str:
+    def _text(self, kind: int, body: Bytes) -> str:
+        if len(body) > MAX_TEXT_BYTES:
+            self._refuse(f"a text of {len(body)} bytes")
         if kind in TEXTS:
-            return body.decode(TEXTS[kind], errors="replace")
+            return bytes(body).decode(TEXTS[kind], errors="replace")
         if kind not in NUMBERS:
             self._refuse(f"text of type {kind}")
         size = np.dtype(NUMBERS[kind]).itemsize
         codes = np.frombuffer(body[: len(body) // size * size], f"{self.order}{NUMBERS[kind]}")
         return "".join(chr(int(code)) for code in codes)
 
-    def _unpack(self, packed: bytes) -> bytes:
+    def _unpack(self, packed: Bytes) -> memoryview:
         unpacker = zlib.decompressobj()
-        pieces = []
+        unpacked = bytearray()
         while packed and not unpacker.eof:
-            pieces.append(unpacker.decompress(packed, STEP))
-            self.unpacked_bytes += len(pieces[-1])
-            check_expansion(self.path, self.unpacked_bytes, "MATLAB variables")
+            unpacked += unpacker.decompress(packed, STEP)
+            if len(unpacked) <= STEP:  # the beginning tells how many numbers follow
+                self._check_announced(unpacked)
+            check_expansion(self.path, self.unpacked_bytes + len(unpacked), "MATLAB variables")
             packed = unpacker.unconsumed_tail
         if not unpacker.eof:
             self._refuse("a compressed variable that is cut off")
-        return b"".join(pieces)
+        self.unpacked_bytes += len(unpacked)
+        return memoryview(unpacked)
+
+    def _check_announced(self, beginning: bytearray) -> None:
+        """Refuse a matrix whose header announces too many numbers, before it is unpacked."""
+        words = np.frombuffer(beginning[:32], f"{self.order}u4")
+        # Tags and contents of matrix, flags and dimensions: 8, 16 and 8 bytes.
+        if len(words) == 8 and words[0] == MATRIX and int(words[4]) & 0xFF in NUMERIC:
+            size = min(int(words[7]), MAX_DIMENSION_BYTES, len(beginning) - 32)
+            shape = np.frombuffer(beginning[32 : 32 + size // 4 * 4], f"{self.order}u4")
+            count = self.num_values + math.prod(shape.tolist())
+            check_samples(self.path, count, f"matrix of shape {shape.tolist()}")
 
     def _refuse(self, found: str) -> Any:
         raise FormatError(f"{self.path}: {found}; the file is damaged, copy it again")
@@ -210,6 +233,8 @@ def read_level_4(path: Path) -> dict[str, Any]:
         start = at + 20 + name_bytes
         end = start + rows * columns * dtype.itemsize
         check_size(path, end, len(data), f"matrix of {rows} x {columns}")
+        if is_text and rows * columns > MAX_TEXT_BYTES:
+            raise FormatError(f"{path}: a text of {rows} x {columns} letters; no recording")
         name = data[at + 20 : start].split(b"\0")[0].decode("latin-1")
         values = np.frombuffer(data, dtype, rows * columns, start).reshape(columns, rows).T
         found[name] = "".join(chr(int(v)) for v in values.flat) if is_text else values

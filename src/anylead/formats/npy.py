@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.guard import check_expansion, check_size, guarded
+from anylead.formats.channels import Rename
+from anylead.formats.guard import check_expansion, check_samples, check_size, guarded
 from anylead.formats.sidecar import Stated, array_record, find_array
 from anylead.records import Record
 
@@ -33,6 +34,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """An array file of one recording.
 
@@ -41,11 +43,12 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: name of each row (or column).
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: pickled, cut off, or rate, leads or unit are nowhere stated.
     """
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "NumPy"):
         with path.open("rb") as file:
             if file.read(4) != ZIP_MAGIC:
@@ -64,16 +67,18 @@ def _load_zip(path: Path) -> dict[str, NDArray[Any]]:
         if len(members) > MAX_MEMBERS:
             raise FormatError(f"{path}: {len(members)} arrays; want one recording per file")
         check_expansion(path, sum(info.file_size for info in members), "the archive")
-        found = {}
+        found: dict[str, NDArray[Any]] = {}
         for info in members:
+            before = sum(array.size for array in found.values())
             with archive.open(info) as file:
                 # A zip member never yields more than the size declared for it.
-                array = _load(path, cast(BinaryIO, file), info.file_size, info.filename)
+                array = _load(path, cast(BinaryIO, file), info.file_size, info.filename, before)
                 found[info.filename.removesuffix(".npy")] = array
     return found
 
 
-def _load(path: Path, file: BinaryIO, size: int, what: str) -> NDArray[Any]:
+def _load(path: Path, file: BinaryIO, size: int, what: str, before: int = 0) -> NDArray[Any]:
+    """One array, after `before` numbers were read from the same file."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
@@ -88,6 +93,7 @@ def _load(path: Path, file: BinaryIO, size: int, what: str) -> NDArray[Any]:
                           " numbers")  # fmt: skip
     count = int(np.prod(shape, dtype=object)) if all(n >= 0 for n in shape) else -1
     check_size(path, count * dtype.itemsize, size, what)
+    check_samples(path, before + count, what)
     data = file.read(count * dtype.itemsize)
     array = np.frombuffer(data, dtype, count)
     return array.reshape(shape, order="F" if is_fortran else "C")

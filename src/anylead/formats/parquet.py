@@ -12,7 +12,8 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
-from anylead.formats.assemble import Channel, build_record, lead_of
+from anylead.formats.assemble import Channel, join_leads
+from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_expansion, guarded, optional
 from anylead.formats.sidecar import Stated, about, complete
 from anylead.records import Record
@@ -33,6 +34,7 @@ def read(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """A Parquet or Arrow file of one recording.
 
@@ -41,11 +43,12 @@ def read(
         sample_rate: Hz; None takes it from the side-car or the file, as for the others.
         leads: which columns to read; None takes all that are named as leads.
         unit: of the numbers ("mV"), "NU" for none.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: broken, several recordings, or rate, leads or unit are nowhere stated.
     """
-    return sandbox.read("parquet", path, Stated(sample_rate, leads, unit).as_arguments())
+    return sandbox.read("parquet", path, Stated(sample_rate, leads, unit, rename).as_arguments())
 
 
 def read_here(
@@ -53,25 +56,32 @@ def read_here(
     sample_rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Rename | None = None,
 ) -> Record:
     """`read` in this very process, which a damaged file can crash."""
-    stated = Stated(sample_rate, leads, unit)
+    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "Parquet"):
         with path.open("rb") as file:
             is_parquet = file.read(4) == MAGIC_PARQUET
         schema, table = _read_parquet(path) if is_parquet else _read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         known = stated.over(path, metadata)
-        wanted = known.get("leads") or [name for name in table.column_names if lead_of(name)]
-        known = {**known, "leads": wanted}
+        wanted = list(known.get("leads") or _signals(table))
+        chosen = choose(path, wanted, None, rename)
+        known = {**known, "leads": [wanted[row] for row in chosen.rows.values()]}
         if known.get("sample_rate") is None:
             known["sample_rate"] = _rate(path, table)
         known = complete(path, known)
-        channels = [
-            Channel(name, _values(path, table, name), unit)
-            for name, unit in zip(known["leads"], known["unit"], strict=True)
-        ]
-        return build_record(path, channels, known["sample_rate"], about(known))
+        columns = zip(chosen.rows, known["leads"], known["unit"], strict=True)
+        found = {
+            lead: Channel(name, _values(path, table, name), unit) for lead, name, unit in columns
+        }
+        return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
+
+
+def _signals(table: Any) -> list[str]:
+    """Columns that may be leads: all but the times."""
+    return [name for name in table.column_names if name.lower() not in TIMES]
 
 
 def _read_parquet(path: Path) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anylead.errors import FormatError
 from anylead.formats import clinical
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded, read_xml, xml_head
 from anylead.records import Record
 
@@ -18,15 +19,20 @@ def matches(head: bytes, path: Path) -> bool:
     return "<restingecgdata" in xml_head(head)
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The rhythm waveforms of a Philips XML file.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not such a file, of an unsupported version, or broken.
     """
     with guarded(path, "Philips XML"):
         check_unpacked(path, read_xml(path))
-        return clinical.to_record(path, clinical.parse(path, "sierra_xml", "SierraXMLParser"))
+        found = clinical.parse(path, "sierra_xml", "SierraXMLParser")
+        return clinical.to_record(path, found, rename=rename)
 
 
 def check_unpacked(path: Path, data: bytes) -> None:

@@ -3,37 +3,49 @@
 HDF5 loops for ever on some damaged files and pyarrow ends the process on others; neither can be
 caught where it happens. One child per process is started with the first file and kept; when it has
 to be killed, the next file gets a new one.
+
+A child is kept only while it owes no answer: whatever interrupts the waiting (Ctrl-C, a signal
+handler that raises, MemoryError) ends it, and each answer carries the number of its request.
+Time limits count what the child computes, so neither a machine that slept nor a slow disk costs a
+healthy file; one that only waits for long is ended, tried once more, and told as that.
 """
 
 import atexit
 import importlib
+import itertools
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from anylead import errors
-from anylead.errors import AnyleadError, FormatError
+from anylead.errors import AnyleadError, FormatError, SourceError
+from anylead.formats.guard import is_source_fault
 from anylead.records import Record
 
-SECONDS = 3.0  # for a small file
+SECONDS = 3.0  # of computing, for a small file
 BYTES_PER_SECOND = 10e6
+WAITING = 20.0  # times as long may pass, most of it waiting for the disk or for a core
 MEMORY_BYTES = 3 * 2**28
 MEMORY_PER_BYTE = 16
 START_SECONDS = 60.0
 MAIN = "from anylead.formats import sandbox; sandbox.serve()"
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may read, too
 _children: dict[int, "subprocess.Popen[bytes]"] = {}  # by the process that started it
+_numbers = itertools.count()  # of requests
 
 
 def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
@@ -51,49 +63,58 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         size = path.stat().st_size
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+    seconds = SECONDS + size / BYTES_PER_SECOND
     request = {
         "reader": reader,
         "path": str(path.absolute()),
         "arguments": dict(arguments),
         "memory": MEMORY_BYTES + MEMORY_PER_BYTE * size,
+        "seconds": seconds,
     }
-    seconds = SECONDS + size / BYTES_PER_SECOND
-    with _lock:
-        child = _running_child()
-        answer, signal = _ask(child, request, seconds)
-        if answer is None:
-            child.kill()
-            code = child.wait()
-            _children.pop(os.getpid(), None)
-    if answer is None:
-        ended = f"took over {seconds:.0f} s" if code == -9 else f"crashed ({code})"
-        raise FormatError(
-            f"{path}: broken or unsupported {reader} file: the library that reads it {ended};"
-            " export it again or leave it out"
-        )
+    answer, samples = _answer_of_a_child(path, reader, request, seconds)
     if "error" in answer:
         kind = getattr(errors, answer["error"])
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
-    rows = np.frombuffer(signal, np.float32).reshape(answer.pop("shape"))
-    tuples = {name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution")}
-    return Record(**{**answer, **tuples, "signal": rows.copy()})
+    rows = np.frombuffer(samples, np.float32).reshape(answer.pop("shape"))
+    tuples = {
+        name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution", "notes")
+    }
+    return Record(**{**answer, **tuples, "signal": rows})
+
+
+def _answer_of_a_child(
+    path: Path, reader: str, request: Mapping[str, Any], seconds: float
+) -> tuple[dict[str, Any], bytearray]:
+    for _ in range(2):
+        with _lock, _idle_child() as child:
+            answer, samples = _ask(child, request, WAITING * seconds)
+        if answer is not None:
+            return answer, samples
+        if child.returncode != -signal.SIGKILL:
+            is_slow = child.returncode == -signal.SIGXCPU
+            ended = f"took over {seconds:.0f} s" if is_slow else f"crashed ({child.returncode})"
+            raise FormatError(
+                f"{path}: broken or unsupported {reader} file: the library that reads it {ended};"
+                " export it again or leave it out"
+            )
+        # It only waited, or was killed from outside: the file may well be whole.
+    raise SourceError(
+        f"{path}: not read: no answer within {WAITING * seconds:.0f} s, twice; disk or machine are"
+        " too slow just now, or short of memory: try again"
+    )
 
 
 def _stop() -> None:
     """End the child with this process."""
     for child in _children.values():
-        with suppress(OSError):
-            cast(BinaryIO, child.stdin).close()
-            cast(BinaryIO, child.stdout).close()
-        child.kill()
-        child.wait()
+        _end(child)
     _children.clear()
 
 
 def _after_fork() -> None:
     """A forked process gets a child of its own, and a lock that no one holds."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _children.clear()
 
 
@@ -102,44 +123,83 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _running_child() -> "subprocess.Popen[bytes]":
-    child = _children.get(os.getpid())
-    if child is None or child.poll() is not None:
-        _children.clear()
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-c", MAIN],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
-        )
+@contextmanager
+def _idle_child() -> Iterator["subprocess.Popen[bytes]"]:
+    """A child that owes no answer; it is kept only if the block ends and it is alive then."""
+    child = _children.pop(os.getpid(), None)
+    _children.clear()
+    try:
+        if child is None or child.poll() is not None:
+            child = _new_child()
+        yield child
+    except BaseException:
+        if child is not None:
+            _end(child)
+        raise
+    if child.poll() is None and os.getpid() not in _children:
         _children[os.getpid()] = child
+    else:
+        _end(child)
+
+
+def _new_child() -> "subprocess.Popen[bytes]":
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", MAIN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
+    )
+    try:
         if _ask(child, {}, START_SECONDS)[0] is None:
-            raise FormatError(f"{sys.executable}: cannot start the process that reads such files")
+            raise SourceError(f"{sys.executable}: cannot start the process that reads such files")
+    except BaseException:
+        _end(child)
+        raise
     return child
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    with suppress(OSError):
+        child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with suppress(OSError):
+            cast(BinaryIO, pipe).close()
 
 
 def _ask(
     child: "subprocess.Popen[bytes]", request: Mapping[str, Any], seconds: float
-) -> tuple[dict[str, Any] | None, bytes]:
+) -> tuple[dict[str, Any] | None, bytearray]:
     """The answer and the bytes after it; None if the child ended or was killed meanwhile."""
     to_child, from_child = cast(BinaryIO, child.stdin), cast(BinaryIO, child.stdout)
+    number = next(_numbers)
     timer = threading.Timer(seconds, child.kill)
     timer.start()
+    answer: dict[str, Any] | None = None
+    samples = bytearray()
     try:
-        to_child.write(json.dumps(request).encode() + b"\n")
+        to_child.write(json.dumps({**request, "number": number}).encode() + b"\n")
         to_child.flush()
         line = from_child.readline()
-        if not line:
-            return None, b""
-        answer = json.loads(line)
-        size = 4 * math.prod(answer["shape"]) if "shape" in answer else 0
-        signal = from_child.read(size)
-        return (answer, signal) if len(signal) == size else (None, b"")
-    except OSError:
-        return None, b""
+        answer = json.loads(line) if line else None
+        if answer is not None and answer.pop("number") == number:
+            size = 4 * math.prod(answer["shape"]) if "shape" in answer else 0
+            samples = bytearray(size)
+            answer = answer if cast(BufferedReader, from_child).readinto(samples) == size else None
+        else:
+            answer = None
+    except (OSError, ValueError):
+        answer = None
     finally:
         timer.cancel()
+    if answer is None:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(1)  # how it ended says why
+        if child.returncode is None:
+            child.kill()
+            child.wait()
+    return answer, samples
 
 
 def serve() -> None:
@@ -147,28 +207,43 @@ def serve() -> None:
     # Whatever a library prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # Ctrl-C reaches every process of a terminal; the parent decides what becomes of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin.buffer:
-        answer, signal = _answer(json.loads(line))
-        answers.write(json.dumps(answer).encode() + b"\n" + signal)
+        request = json.loads(line)
+        answer, samples = _answer(request)
+        answers.write(json.dumps({**answer, "number": request["number"]}).encode() + b"\n")
+        answers.write(samples)
         answers.flush()
 
 
-def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-    if not request:
+def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes | memoryview]:
+    if "reader" not in request:
         return {}, b""
     module = importlib.import_module(f"anylead.formats.{request['reader']}")
     path = Path(request["path"])
     try:
         _limit_memory(request["memory"])
+        _limit_computing(request["seconds"])
         record = module.read_here(path, **request["arguments"])
     except AnyleadError as error:
-        return {"error": type(error).__name__, "message": str(error)}, b""
+        kind = "SourceError" if is_source_fault(error) else type(error).__name__
+        return {"error": kind, "message": str(error)}, b""
     except MemoryError:
         message = f"{path}: needs more than {request['memory'] >> 20} MiB; damaged, or split it"
         return {"error": "FormatError", "message": message}, b""
-    fields = {**asdict(record), "shape": record.signal.shape}
-    signal = np.ascontiguousarray(fields.pop("signal")).tobytes()
-    return fields, signal
+    told = {field.name: getattr(record, field.name) for field in fields(record)}
+    rows = np.ascontiguousarray(told.pop("signal"))
+    return {
+        **told,
+        "labels": dict(record.labels),
+        "unknown": {},
+        "shape": rows.shape,
+    }, rows.data.cast("B")
 
 
 def _limit_memory(allowed: int) -> None:
@@ -179,3 +254,13 @@ def _limit_memory(allowed: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + allowed, most))
+
+
+def _limit_computing(seconds: float) -> None:
+    """Let this process compute for so long from now on; SIGXCPU ends it then (POSIX)."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        used = time.process_time()
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + seconds), most))

@@ -1,10 +1,14 @@
 """SCP-ECG (EN 1064, ISO 11073-91064), plain and Huffman coded, through ecgdatakit."""
 
+import binascii
 import struct
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from anylead.errors import FormatError
 from anylead.formats import clinical
+from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded
 from anylead.records import Record
 
@@ -13,6 +17,8 @@ MAX_BYTES = 2**20
 MAX_LEAD_SAMPLES = 8 * 0xFFFF  # one bit per sample at least
 MAX_SUBTRACTIONS = 200_000
 SECTION_HEADER = 16
+ROUND = 10  # samples
+SUBTRACTED = 0x01  # flag of section 3: a reference beat was taken out of the rhythm
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -24,8 +30,12 @@ def matches(head: bytes, path: Path) -> bool:
     return bool(section == own_id == 0 and own_index == 7 and length >= 26)
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Rename | None = None) -> Record:
     """The rhythm data of an SCP-ECG record.
+
+    Args:
+        path: the file.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: not SCP-ECG, a checksum that does not fit, or an unsupported compression.
@@ -34,8 +44,63 @@ def read(path: Path) -> Record:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise FormatError(f"{path}: {size} bytes; an SCP-ECG record has at most {MAX_BYTES}")
-        check_counts(path, path.read_bytes())
-        return clinical.to_record(path, clinical.parse(path, "scp_ecg", "SCPECGParser"))
+        data = path.read_bytes()
+        check_counts(path, data)
+        found = _parse(path, data)
+        return clinical.with_all_limb_leads(clinical.to_record(path, found, rename=rename))
+
+
+def _parse(path: Path, data: bytes) -> Any:
+    """What ecgdatakit finds; lead definitions that count from 0 are made to count from 1."""
+    counted_from_one = _from_one(path, data)
+    if counted_from_one is None:
+        return clinical.parse(path, "scp_ecg", "SCPECGParser")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(counted_from_one)
+        return clinical.parse(copy, "scp_ecg", "SCPECGParser")
+
+
+def _from_one(path: Path, data: bytes) -> bytes | None:
+    """The record with samples counted from 1 as the standard wants it, or None if it does so.
+
+    Raises:
+        FormatError: a checksum does not fit, or beats to add stand in the old count.
+    """
+    at = _places(data).get(3)
+    if at is None:
+        return None
+    start, length = at
+    body = start + SECTION_HEADER
+    places = [body + 2 + 9 * i for i in range(data[body])]
+    bounds = [struct.unpack_from("<II", data, place) for place in places]
+    if not bounds or any(first != 0 for first, _ in bounds):
+        return None
+    sections = ((2, len(data[: struct.unpack_from("<I", data, 2)[0]])), (start + 2, start + length))
+    for begin, end in sections:
+        (stored,) = struct.unpack_from("<H", data, begin - 2)
+        if binascii.crc_hqx(data[begin:end], 0xFFFF) != stored:
+            raise FormatError(f"{path}: a checksum does not fit; it is damaged, copy it again")
+    if data[body + 1] & SUBTRACTED:
+        raise FormatError(f"{path}: beats to add in samples counted from 0; export it unpacked")
+    changed = bytearray(data)
+    for place, (_, last), count in zip(places, bounds, _counts(data, bounds), strict=True):
+        # From 0 to N - 1, or from 0 to N; of packed samples only a round number tells.
+        count = count or (last if last % ROUND == 0 else last + 1)
+        struct.pack_into("<II", changed, place, 1, count)
+    for begin, end in reversed(sections):
+        crc = binascii.crc_hqx(bytes(changed[begin:end]), 0xFFFF)
+        struct.pack_into("<H", changed, begin - 2, crc)
+    return bytes(changed)
+
+
+def _counts(data: bytes, bounds: list[tuple[int, int]]) -> list[int | None]:
+    """Samples per lead, where plain 16-bit samples tell them; else None."""
+    sections = _sections(data)
+    rhythm = sections.get(6, b"")
+    if 2 in sections or len(rhythm) < 6 + 2 * len(bounds):
+        return [None] * len(bounds)
+    return [n // 2 or None for n in struct.unpack_from(f"<{len(bounds)}H", rhythm, 6)]
 
 
 def check_counts(path: Path, data: bytes) -> None:
@@ -65,10 +130,18 @@ def check_counts(path: Path, data: bytes) -> None:
 
 def _sections(data: bytes) -> dict[int, bytes]:
     """Section number -> its data, by the pointers in section 0."""
+    return {
+        section: data[start + SECTION_HEADER : start + length]
+        for section, (start, length) in _places(data).items()
+    }
+
+
+def _places(data: bytes) -> dict[int, tuple[int, int]]:
+    """Section number -> where it starts and its length with its header."""
     (length,) = struct.unpack_from("<I", data, 10)
     found = {}
     for at in range(6 + SECTION_HEADER, min(6 + length, len(data)) - 9, 10):
         section, section_bytes, index = struct.unpack_from("<HII", data, at)
         if section and index:
-            found[section] = data[index - 1 + SECTION_HEADER : index - 1 + section_bytes]
+            found[section] = (index - 1, section_bytes)
     return found

@@ -8,7 +8,6 @@ and, where known, `patient_id`, `age`, `sex`, `start_time`, `diagnosis`. What th
 before the side-car, and that before what the file itself holds.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, build_record, parse_age, parse_sex
+from anylead.formats.beside import FOLDER_FILE, side_car
+from anylead.formats.channels import Rename
 from anylead.records import Record
 
-FOLDER_FILE = "anylead.json"
-MAX_BYTES = 2**20
 KEYS = {
     "sample_rate": (
         *("sample_rate", "sample_rate_hz", "sampling_rate", "sampling_frequency"),
@@ -46,18 +45,25 @@ class Stated:
     sample_rate: float | None = None
     leads: Sequence[str] | None = None
     unit: str | None = None
+    rename: Rename | None = None
 
     def as_arguments(self) -> dict[str, Any]:
         """Arguments for `read`, of types that JSON knows."""
         leads = None if self.leads is None else [str(lead) for lead in self.leads]
         rate = None if self.sample_rate is None else float(self.sample_rate)
-        return {"sample_rate": rate, "leads": leads, "unit": self.unit}
+        rename = None if self.rename is None else dict(self.rename)
+        return {"sample_rate": rate, "leads": leads, "unit": self.unit, "rename": rename}
 
     def over(self, path: Path, inside: Mapping[str, Any]) -> dict[str, Any]:
         """Everything known: `inside` the file, overruled by the side-car, overruled by this."""
-        own = {"sample_rate": self.sample_rate, "leads": self.leads, "unit": self.unit}
+        own: dict[str, Any] = {
+            "sample_rate": self.sample_rate,
+            "leads": self.leads,
+            "unit": self.unit,
+            "rename": self.rename,
+        }
         stated = {name: value for name, value in own.items() if value is not None}
-        return {**by_meaning(inside), **by_meaning(_side_car(path)), **stated}
+        return {**by_meaning(inside), **by_meaning(side_car(path)), **stated}
 
 
 def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,22 +75,6 @@ def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
         for name in reversed(names)
         if name in lower and lower[name] is not None
     }
-
-
-def _side_car(path: Path) -> Mapping[str, Any]:
-    for beside in (path.with_suffix(".json"), path.with_name(FOLDER_FILE)):
-        if beside == path or not beside.is_file():
-            continue
-        if beside.stat().st_size > MAX_BYTES:
-            raise FormatError(f"{path}: side-car {beside.name} has over {MAX_BYTES} bytes; shorten")
-        try:
-            found = json.loads(beside.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"{path}: side-car {beside.name} is not JSON: {error}") from error
-        if not isinstance(found, dict):
-            raise FormatError(f"{path}: side-car {beside.name} is no JSON object; want {{...}}")
-        return found
-    return {}
 
 
 def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> Record:
@@ -112,7 +102,7 @@ def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> R
     rows = array if len(array) == len(leads) else array.T
     units = known["unit"]
     channels = [Channel(*both) for both in zip(leads, rows, units, strict=True)]
-    return build_record(path, channels, known["sample_rate"], about(known))
+    return build_record(path, channels, known["sample_rate"], about(known), known.get("rename"))
 
 
 def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:

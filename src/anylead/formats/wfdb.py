@@ -1,34 +1,31 @@
 """WFDB (PhysioNet): a text header `.hea` beside samples in `.dat` or `.mat`.
 
-Formats 16, 61 and 212 are read here, the rest by the `wfdb` package; both give the same samples.
+Plain formats are read here, compressed and mixed ones by the `wfdb` package; both give the same
+samples.
 Specification: header(5) and signal(5) of the WFDB Applications Guide.
 """
 
 import math
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.calibration import without_pulse
+from anylead.formats.channels import Rename, choose
+from anylead.formats.guard import check_samples
+from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
-from anylead.leads import LEADS, OTHER_LEADS, find_lead
+from anylead.formats.wfdb_samples import BYTES, MISSING, read_samples
 from anylead.records import Record
 
-# The same few names stand in all headers of a corpus.
-_find_lead = lru_cache(maxsize=1024)(find_lead)
-# Digital values that mean "no sample".
-_MISSING = {"16": -32768, "61": -32768, "212": -2048}
-# Bytes per sample of formats that are not compressed; the rest are not checked for truncation.
-_BYTES = {"8": 1, "80": 1, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4, "212": 1.5}
-_TO_MILLIVOLT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
-_NO_VOLTAGE = ("z", "nu", "nd", "adu", "a.u.", "au")
-# No file can stand for more samples than this many per byte, nor gaps be longer than this many
-# times what was recorded: guards against headers that ask for all memory.
+# No file can stand for more samples than this many per byte.
 _LARGEST_RATIO = 100
+_MOST_SEGMENTS = 100_000
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -38,10 +35,12 @@ def matches(head: bytes, path: Path) -> bool:
     return path.suffix.lower() in (".dat", ".mat") and path.with_suffix(".hea").is_file()
 
 
-def read(path: Path) -> Record:
-    """Read a record by its header, its samples, or its name without extension.
+def read(path: Path, rename: Rename | None = None) -> Record:
+    """Read the ECG leads of a record by its header, its samples, or its name without extension.
 
-    A second row of a lead that is marked as filtered (ECG-ID) is left out.
+    Args:
+        path: of the header, the samples, or neither.
+        rename: name of a channel -> its lead.
 
     Raises:
         FormatError: header or samples are missing, cut short, changed, or of no known lead.
@@ -49,18 +48,24 @@ def read(path: Path) -> Record:
     header_path = _header_of(path)
     header = read_header(header_path)
     signal, lines = read_signals(header)
-    rows, leads = _leads(header, lines)
+    names, units = [line.description for line in lines], [line.unit for line in lines]
+    chosen = choose(header_path, names, units, rename)
+    rows = list(chosen.rows.values())
     if len(rows) < len(lines):
         signal, lines = signal[rows], tuple(lines[row] for row in rows)
-    factors, unit = _units(header, lines)
+    factors, unit = _factors(header_path, lines)
     if any(factor != 1 for factor in factors):
         signal = signal * np.array(factors, dtype=np.float32)[:, None]
+    notes = chosen.left_out
+    if unit == "mV":
+        signal, cut = without_pulse(signal, [*chosen.rows], header.sample_rate)
+        notes = notes if cut is None else (*notes, cut)
     diagnosis = header.fields.get("dx")
     codes = [code.strip() for code in re.split(r"[,;]", diagnosis or "")]
     found = tuple(dict.fromkeys(code for code in codes if code and code.lower() != "unknown"))
     return Record(
         signal=signal,
-        leads=leads,
+        leads=tuple(chosen.rows),
         sample_rate=header.sample_rate,
         record_id=header_path.stem,
         labels={"dx": found} if found else {},
@@ -72,6 +77,7 @@ def read(path: Path) -> Record:
         resolution=tuple(
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
         ),
+        notes=notes,
     )
 
 
@@ -144,66 +150,64 @@ def _read_file(
     if any(line.format != kind or line.byte_offset != lines[0].byte_offset for line in lines):
         raise FormatError(f"{header.path}: several sample formats in {path.name}")
     _check_length(header, path, kind, frame, num_bytes)
+    _check_memory(header, path, lines, num_bytes)
     plain = all(line.samples_per_frame == 1 and line.skew == 0 for line in lines)
-    if not plain or kind not in _MISSING:
+    if not plain or kind not in MISSING:
         return _read_by_package(header, first_row, len(lines))
-    num_samples = header.num_samples or int(num_bytes / _BYTES[kind] / len(lines))
+    num_samples = header.num_samples or int(num_bytes / BYTES[kind] / len(lines))
     if num_samples == 0:
         raise FormatError(f"{path}: 0 samples")
     count = num_samples * len(lines)
     try:
-        if kind != "212":
-            order = "<i2" if kind == "16" else ">i2"
-            digital = np.fromfile(path, order, count, offset=lines[0].byte_offset)
-            digital = digital.astype(np.int16, copy=False)
-        else:
-            size = -(-count * 3 // 2)
-            packed = np.fromfile(path, np.uint8, size, offset=lines[0].byte_offset)
-            digital = _unpack_212(packed, count)
+        digital = read_samples(path, kind, count, lines[0].byte_offset)
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}") from None
     if len(digital) < count:
         raise FormatError(f"{path}: truncated; {len(digital)} samples, want {count}")
     digital = np.ascontiguousarray(digital.reshape(num_samples, len(lines)).T)
-    _check_sums(path, lines, digital.view(np.uint16).sum(axis=1, dtype=np.uint16))
-    return _physical(digital, lines, _MISSING[kind])
+    _check_sums(path, lines, digital.astype(np.uint16).sum(axis=1, dtype=np.uint16))
+    return _physical(digital, lines, MISSING[kind])
 
 
 def _check_length(
     header: Header, path: Path, kind: str, samples_per_frame: int, num_bytes: int
 ) -> None:
     num_samples = (header.num_samples or 0) * samples_per_frame
-    wanted = num_samples * _BYTES.get(kind, 1 / _LARGEST_RATIO)
+    # A flat signal in FLAC has hardly any bytes.
+    wanted = num_samples * BYTES.get(kind, 0)
     if num_bytes < wanted or num_bytes <= 0:
         raise FormatError(
             f"{path}: truncated; {max(num_bytes, 0)} bytes of samples, {header.path.name} wants"
-            f" {int(np.ceil(wanted))}"
+            f" {max(int(np.ceil(wanted)), 1)}"
         )
 
 
-def _unpack_212(packed: NDArray[np.uint8], count: int) -> NDArray[np.int16]:
-    """Two samples of 12 bits in three bytes."""
-    padded = np.zeros(-(-count // 2) * 3, dtype=np.int16)
-    padded[: len(packed)] = packed[: len(padded)]
-    low, middle, high = padded.reshape(-1, 3).T
-    digital = np.empty(2 * len(low), dtype=np.int16)
-    digital[0::2] = low + ((middle & 0x0F) << 8)
-    digital[1::2] = high + ((middle & 0xF0) << 4)
-    digital[digital > 2047] -= 4096
-    return digital[: min(count, len(packed) * 2 // 3)]
+def _check_memory(
+    header: Header, path: Path, lines: tuple[SignalLine, ...], num_bytes: int
+) -> None:
+    """Refuse lengths and skews that ask for far more than the file holds."""
+    frames = header.num_samples or int(
+        num_bytes / BYTES.get(lines[0].format, 1) / sum(line.samples_per_frame for line in lines)
+    )
+    skew = max(line.skew for line in lines)
+    if skew > frames:
+        raise FormatError(f"{header.path}: a skew of {skew} samples in {frames}; damaged")
+    check_samples(header.path, frames * len(header.signals), "its files", _num_bytes([header]))
 
 
 def _physical(
-    digital: NDArray[np.int16], lines: tuple[SignalLine, ...], missing: int
+    digital: NDArray[np.signedinteger[Any]], lines: tuple[SignalLine, ...], missing: int
 ) -> NDArray[np.float32]:
-    signal = digital.astype(np.float32)
+    # Steps of 24 and 32 bits need double precision.
+    dtype = np.float32 if digital.dtype == np.int16 else np.float64
+    signal: NDArray[Any] = digital.astype(dtype)
     baseline = np.array([line.baseline for line in lines], dtype=np.float64)
     if baseline.any():
-        signal -= baseline.astype(np.float32)[:, None]
-    signal /= np.array([line.gain for line in lines], dtype=np.float32)[:, None]
+        signal -= baseline.astype(dtype)[:, None]
+    signal /= np.array([line.gain for line in lines], dtype=dtype)[:, None]
     if digital.min() <= missing:
         signal[digital == missing] = np.nan
-    return signal
+    return signal.astype(np.float32, copy=False)
 
 
 def _check_sums(path: Path, lines: tuple[SignalLine, ...], sums: NDArray[np.uint16]) -> None:
@@ -239,8 +243,9 @@ def _read_by_package(header: Header, first_row: int, num_rows: int) -> NDArray[n
 def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     """Put segments one after another; rows are matched by name, gaps are NaN."""
     parts: list[tuple[int, Header | None]] = []
+    heads = _segment_headers(header)
     for name, length in header.segments:
-        part = None if name == "~" else read_header(header.path.with_name(f"{name}.hea"))
+        part = heads.get(name)
         if part is not None and part.segments:
             raise FormatError(f"{header.path}: segment {name} has segments itself")
         if part is not None and part.sample_rate != header.sample_rate:
@@ -261,8 +266,9 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)
-    if total == 0 or total > _LARGEST_RATIO * recorded:
+    if recorded == 0:
         raise FormatError(f"{header.path}: {recorded} samples recorded in {total}")
+    check_samples(header.path, total * len(lines), "its segments", _num_bytes(heads.values()))
     pieces = []
     for length, part in parts:
         if length == 0:
@@ -271,6 +277,20 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
         pieces.append(_segment(header, part, lines, length) if part is not None else piece)
     joined = np.concatenate([piece for piece in pieces if piece is not None], axis=1)
     return joined, lines
+
+
+def _segment_headers(header: Header) -> dict[str, Header]:
+    """The headers of all segments, each read once; amounts are checked before any is read."""
+    if len(header.segments) > _MOST_SEGMENTS:
+        raise FormatError(f"{header.path}: {len(header.segments)} segments; damaged")
+    names = dict.fromkeys(name for name, _ in header.segments if name != "~")
+    return {name: read_header(header.path.with_name(f"{name}.hea")) for name in names}
+
+
+def _num_bytes(headers: Iterable[Header]) -> int:
+    """Bytes of all files of samples, each once."""
+    paths = {part.path.with_name(line.file) for part in headers for line in part.signals}
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def _segment(
@@ -291,34 +311,12 @@ def _segment(
     return piece
 
 
-def _leads(header: Header, lines: tuple[SignalLine, ...]) -> tuple[list[int], tuple[str, ...]]:
-    """Rows to keep and their canonical names."""
-    rows: dict[str, int] = {}
-    for row, line in enumerate(lines):
-        name = _find_lead(line.description)
-        if name is None:
-            raise FormatError(
-                f"{header.path}: unknown lead {line.description!r}; known are"
-                f" {', '.join(LEADS + OTHER_LEADS)} and their usual spellings"
-            )
-        if name not in rows:
-            rows[name] = row
-        elif "filtered" not in line.description.lower():
-            raise FormatError(f"{header.path}: lead {name} stands twice")
-    return list(rows.values()), tuple(rows)
-
-
-def _units(
-    header: Header, lines: tuple[SignalLine, ...]
-) -> tuple[list[float], Literal["mV", "NU"]]:
+def _factors(path: Path, lines: tuple[SignalLine, ...]) -> tuple[list[float], Literal["mV", "NU"]]:
     """Factors to the unit of the record, and that unit."""
-    units = [line.unit.lower() for line in lines]
-    if all(unit in _TO_MILLIVOLT for unit in units):
-        return [_TO_MILLIVOLT[unit] for unit in units], "mV"
-    if all(unit in _NO_VOLTAGE for unit in units):
-        return [1.0] * len(units), "NU"
-    odd = next(line.unit for line in lines if line.unit.lower() not in _TO_MILLIVOLT)
-    raise FormatError(
-        f"{header.path}: unit {odd!r}; want {', '.join(sorted(_TO_MILLIVOLT))}, or one of"
-        f" {', '.join(_NO_VOLTAGE)} for all leads"
-    )
+    without_voltage = [line.unit for line in lines if is_arbitrary(line.unit)]
+    if without_voltage and len(without_voltage) < len(lines):
+        raise FormatError(
+            f"{path}: unit {without_voltage[0]!r} of some leads, voltages of others; want one kind"
+        )
+    factors = [voltage_factor(line.unit) for line in lines]
+    return factors, "NU" if without_voltage else "mV"

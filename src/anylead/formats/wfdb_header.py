@@ -11,18 +11,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anylead.errors import FormatError
+from anylead.formats.guard import check_regular
 
 _LARGEST_HEADER = 16 * 2**20
 _DEFAULT_RATE = 250.0
 _DEFAULT_GAIN = 200.0
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_RECORD = re.compile(r"^([^\s/]+)(?:/(\d+))?\s+(\d+)(?:\s+(\S+)(?:\s+(\d+)(?:\s+(.*))?)?)?\s*$")
+_RECORD = re.compile(r"^(\S+?)(?:/(\d+))?\s+(\d+)(?:\s+(\S+)(?:\s+(\d+)(?:\s+(.*))?)?)?\s*$")
 _RATE = re.compile(rf"^({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?$")
 _FORMAT = re.compile(r"^(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$")
 _GAIN = re.compile(rf"^({_NUMBER})(?:\(([-+]?\d+)\))?(?:/(\S+))?$")
 _TIME = re.compile(r"^(\d+):(\d+)(?::(\d+)(?:\.(\d+))?)?\s+(\d+)/(\d+)/(\d+)")
 _SEGMENT = re.compile(r"^(\S+)\s+(\d+)\s*$")
-_FIELD = re.compile(r"^<?([A-Za-z][A-Za-z _-]*)>?\s*:\s*(.*)$")
+_FIELD = re.compile(r"^([A-Za-z][A-Za-z _-]*?)\s*:\s*(.*)$")
+# Several facts on one line: "<age>: 65  <sex>: F  <diagnoses> Normal", "Age: 65, Sex: F".
+_BRACKETED = re.compile(r"<([A-Za-z][A-Za-z _-]*)>\s*:?")
+_NAMED = re.compile(
+    r"(?:^|[\s,;])(age|sex|gender|height|weight|dx|rx|hx|sx|diagnos[ie]s|medications?)\s*[:=]",
+    re.IGNORECASE,
+)
 
 
 class SignalLine(NamedTuple):
@@ -95,6 +102,7 @@ def read_header(path: Path) -> Header:
     Raises:
         FormatError: it cannot be read, is no WFDB header, or names a file outside its folder.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > _LARGEST_HEADER:
@@ -108,7 +116,9 @@ def read_header(path: Path) -> Header:
     record = _RECORD.match(lines[0]) if lines else None
     if record is None:
         raise FormatError(f"{path}: does not begin with a WFDB record line")
-    _, num_segments, num_signals, rate, num_samples, rest = record.groups()
+    name, num_segments, num_signals, rate, num_samples, rest = record.groups()
+    if num_segments == path.stem and len(lines) > 1 and not _SEGMENT.match(lines[1]):
+        name, num_segments = f"{name}/{num_segments}", None  # record 100 of a folder: "mitdb/100"
     signals: tuple[SignalLine, ...] = ()
     segments: tuple[tuple[str, int], ...] = ()
     if num_segments is not None:
@@ -166,7 +176,8 @@ def _signal(path: Path, line: str) -> SignalLine:
     gain, baseline, unit = calibration
     try:
         zero = int(fields[4]) if len(fields) > 4 else 0
-        checksum = int(fields[6]) % 65536 if len(fields) > 6 else None
+        # 0 means "not stated": the whole corpus of the 2017 challenge says so.
+        checksum = (int(fields[6]) % 65536 or None) if len(fields) > 6 else None
     except ValueError:
         raise FormatError(f"{path}: signal line {line!r}; a number is no number") from None
     return SignalLine(
@@ -209,12 +220,23 @@ def _gain(text: str) -> tuple[float, int | None, str] | None:
 
 
 def _plain_name(path: Path, name: str) -> str:
-    """A name in the folder of the header; anything else could reach any file of the machine."""
+    """A name in the folder of the header; anything else could reach any file of the machine.
+
+    A header that was moved may still name the folder it came from, with the file beside it.
+    """
+    folder, slash, last = name.rpartition("/")
+    if slash and folder and not {"", "..", "."} & set(folder.split("/")):
+        beside = path.with_name(last) if last and "\0" not in last else path
+        name = last if beside != path and _is_beside(beside) else name
     if "/" in name or "\\" in name or ":" in name or "\0" in name or name in (".", "..", "-"):
         raise FormatError(
             f"{path}: names {name!r}; only files in the folder of the header are read"
         )
     return name
+
+
+def _is_beside(path: Path) -> bool:
+    return path.is_file() or path.with_name(f"{path.name}.hea").is_file()
 
 
 def _start_time(rest: str | None) -> str | None:
@@ -233,7 +255,17 @@ def _start_time(rest: str | None) -> str | None:
 def _fields(comments: tuple[str, ...]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for comment in comments:
-        found = _FIELD.match(comment)
-        if found:
-            fields.setdefault(found.group(1).strip().lower(), found.group(2).strip())
+        starts = list(_BRACKETED.finditer(comment))
+        if not starts:
+            named = list(_NAMED.finditer(comment))
+            starts = named if len(named) > 1 and named[0].start() == 0 else []
+        ends = [start.start() for start in starts[1:]]
+        found = [
+            (start.group(1), comment[start.end() : end])
+            for start, end in zip(starts, [*ends, None], strict=bool(starts))
+        ]
+        if not found and (whole := _FIELD.match(comment)):
+            found = [(whole.group(1), whole.group(2))]
+        for name, value in found:
+            fields.setdefault(name.strip().lower(), value.strip(" \t,;"))
     return fields

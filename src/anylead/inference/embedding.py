@@ -147,7 +147,8 @@ class StoreSource:
             raise StoreError(f"{name}: none of the wanted leads")
         scale = self.store.scale[number] * has_lead
         signal = crop.astype(np.float32) * scale[:, None]
-        return cut(signal, has_lead, model.segment_samples, name), self.store.patient_id[number]
+        windows = cut(signal, has_lead, model.segment_samples, name, model.tail)
+        return windows, self.store.patient_id[number]
 
 
 class CorpusSource:

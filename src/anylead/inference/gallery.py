@@ -6,6 +6,7 @@ they are and which model made them.
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from safetensors.torch import save
 
 from anylead import formats
 from anylead.checkpoint import write_atomically
-from anylead.errors import CheckpointError, FormatError, MissingPackageError, RecipeError
+from anylead.errors import CheckpointError, FormatError, RecipeError, known_are
+from anylead.extras import missing
+from anylead.formats.search import files_below, told
 from anylead.inference.model import Model
 
 FILE, FORMAT = "gallery.safetensors", 1
@@ -164,8 +167,10 @@ def ecg_files(places: Iterable[str]) -> list[Path]:
     for place in places:
         path = Path(place)
         if path.is_dir():
-            inside = sorted(item for item in path.rglob("*") if item.is_file())
-            matches = [item for item in inside if _is_ecg(item)]
+            inside = files_below(path)
+            matches = [item for item in inside.files if _is_ecg(item)]
+            if inside.skipped:
+                print(f"{place}: {told(inside.skipped)}", file=sys.stderr)
         elif any(letter in place for letter in "*?["):
             root = Path(path.anchor or ".")
             matches = sorted(root.glob(str(path.relative_to(path.anchor))))
@@ -195,7 +200,7 @@ def search(gallery: Gallery, vectors: Vectors, top: int, index: str) -> list[lis
         RecipeError: an unknown index.
     """
     if index not in INDEXES:
-        raise RecipeError(f"index {index!r}; known are {', '.join(INDEXES)}")
+        raise RecipeError(f"index {index!r}{known_are(index, INDEXES)}")
     persons = gallery.persons
     person = np.array([persons.index(entry.person) for entry in gallery.entries])
     # So many recordings are sure to hold the nearest persons, however many each of them has.
@@ -226,9 +231,7 @@ def faiss(known: Vectors, asked: Vectors, num: int) -> tuple[Vectors, NDArray[np
     try:
         import faiss as library
     except ImportError:
-        raise MissingPackageError(
-            'index faiss needs faiss: pip install "anylead[gallery]"'
-        ) from None
+        raise missing("faiss-cpu", "gallery") from None
     index = library.IndexFlatIP(known.shape[1])
     index.add(np.ascontiguousarray(known))
     values, places = index.search(np.ascontiguousarray(asked), num)

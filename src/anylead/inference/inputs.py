@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead import formats
-from anylead.errors import FormatError, LeadError
+from anylead.errors import FormatError, LeadError, known_are
 from anylead.leads import LEAD_SETS, LEADS, has_frank, lead_mask, lead_name
 from anylead.records import Record
 
@@ -150,7 +150,7 @@ def _from_array(
         turned = "; is it (time, lead)? want (lead, time)" if len(leads) == array.shape[1] else ""
         raise LeadError(f"{name}: {array.shape[0]} rows and {len(leads)} lead names{turned}")
     if unit not in UNITS:
-        raise FormatError(f"{name}: unit {unit!r}; known are {', '.join(UNITS)}")
+        raise FormatError(f"{name}: unit {unit!r}{known_are(unit, UNITS)}")
     signal = (array * UNITS[unit]).astype(np.float32)
     record = Record(signal, leads, float(sample_rate), name, unit="NU" if unit == "NU" else "mV")
     if unit != "NU":

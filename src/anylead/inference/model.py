@@ -1,13 +1,13 @@
 """`anylead.load(...)`: a model ready to use, with its preprocessing attached.
 
 A recording longer than the model's segment is cut into as few segments as cover it, evenly spaced,
-the last one at its end; a shorter one runs at its own length. Nothing is ever padded, so a result
+the last one at its end (ECG-FM: into full segments from its start, the rest dropped, as its authors
+do); a shorter one runs at its own length. Nothing is ever padded, so a result
 depends neither on the recordings beside it nor on the order of leads.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,32 +18,38 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from anylead.checkpoint import Checkpoint, save_checkpoint
-from anylead.errors import CheckpointError, FormatError, LeadError, RecipeError
+from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
+from anylead.inference.answer import About, Answer, about, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
+from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
-    JOINS,
     Floats,
     Windows,
     as_it_is,
     batches,
-    cut,
+    check_looked_at,
     join_frames,
     join_logits,
+    joins,
+    make,
     sigmoid,
 )
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
-from anylead.models import Encoder, build_encoder, load_weights
+from anylead.loading.crops import TAILS
+from anylead.metrics.thresholds import thresholds_for
+from anylead.models import Encoder
 from anylead.models.frozen import freeze
 from anylead.records import Record
-from anylead.signals import PreprocessConfig, preprocess, with_frank
+from anylead.signals import PreprocessConfig
 from anylead.training.distributed import choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
+Tail = Literal["overlap", "drop"]
 
 
 def load(
@@ -57,6 +63,7 @@ def load(
     pretrained: str | Path | None = None,
     preprocess: PreprocessConfig | None = None,
     precision: Precision = "fp32",
+    tail: Tail | None = None,
 ) -> "Model":
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
@@ -64,7 +71,7 @@ def load(
         source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), a
             checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt"), or with
             `weights` the name of a public encoder, such as "ecgfounder" (`docs/models.md`).
-        weights: the file of that encoder, or its address on the hub; its licence is printed.
+        weights: the file of that encoder, or its address on the hub; its licence is told.
         device: where it runs; None takes a GPU if there is one.
         preset: for a foreign file, what its publishers did to the signals ("ecg-fm"), or the name
             of the public encoder that it is.
@@ -74,22 +81,25 @@ def load(
         preprocess: for a foreign file, the preprocessing it expects.
         precision: "fp32"; "bf16" is faster where the hardware has it, its vectors differ by about
             1 % of their length; "auto" is bf16 there, else fp32.
+        tail: the end of a recording that is no multiple of the segment: "overlap", the last
+            segment lies there; "drop", it is left out. None takes what the model says.
 
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
-    checkpoint = open_checkpoint(
-        source,
-        weights,
-        Hints(
-            num_heads=num_heads,
-            pretrained=None if pretrained is None else Path(pretrained),
-            preset=preset,
-            preprocess=preprocess,
-            label_names=None if label_names is None else tuple(label_names),
-        ),
+    hints = Hints(
+        num_heads=num_heads,
+        pretrained=None if pretrained is None else Path(pretrained),
+        preset=preset,
+        preprocess=preprocess,
+        label_names=None if label_names is None else tuple(label_names),
     )
-    return Model(checkpoint, device, precision=precision)
+    checkpoint, path = open_checkpoint(source, weights, hints)
+    model = Model(checkpoint, device, precision=precision)
+    if tail is not None:
+        model.description["tail"] = tail
+    model.source = path
+    return model
 
 
 class Model:
@@ -114,12 +124,20 @@ class Model:
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
-        self.preprocess_config = _preprocess_config(self.description)
+        self.preprocess_config = preprocess_config(self.description)
         self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
-        self.encoder = _filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
+        self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        # Where it lies on the disk; None where what is in memory lies nowhere.
+        self.source: Path | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What runs is made again from the weights: packed for the processor it cannot be copied.
+        checkpoint = Checkpoint(self._tensors, self.description)
+        precision = "fp32" if self.precision == torch.float32 else "bf16"
+        return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
 
     @property
     def dim(self) -> int:
@@ -138,12 +156,31 @@ class Model:
             LeadError: no such lead or set of leads.
         """
         self.description = {**self.description, "leads": list(parse_leads(leads))}
+        self.source = None
+
+    @property
+    def tail(self) -> str:
+        """What becomes of the end of a recording that is no multiple of the segment."""
+        tail = str(self.description.get("tail", "overlap"))
+        if tail not in TAILS:
+            raise CheckpointError(f"tail {tail!r}: want one of {', '.join(TAILS)}")
+        return tail
 
     @property
     def segment_samples(self) -> int:
         """Samples of a window."""
         seconds = float(self.description.get("segment_seconds", 5.0))
         return round(seconds * self.preprocess_config.sample_rate)
+
+    def thresholds(self, leads: str | Sequence[str] | None = None) -> dict[str, float]:
+        """By label, the probability from which on a label is predicted, chosen on validation data.
+
+        Args:
+            leads: that the model sees; None: all that it may see.
+        """
+        stored = self.description.get("thresholds")
+        chosen = thresholds_for(stored, self.label_names, leads or self.leads)
+        return dict(zip(self.label_names, chosen.tolist(), strict=True))
 
     def embed(
         self,
@@ -184,7 +221,11 @@ class Model:
             else [as_it_is(item, use_leads) for item in items]
         )
         if pool is None:
-            self._check_frames()
+            if not self.encoder.frames_are_time:
+                raise RecipeError(
+                    "pool None: the frames of this model are no times of the recording; want"
+                    " 'mean' or 'max'"
+                )
             frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, lambda c: c)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
@@ -232,6 +273,55 @@ class Model:
         rows = [dict(zip(self.label_names, row, strict=True)) for row in values.tolist()]
         return rows if is_many else rows[0]
 
+    def answer(
+        self,
+        x: Recordings,
+        *,
+        sample_rate: float | None = None,
+        leads: str | Sequence[str] | None = None,
+        unit: str = "mV",
+        use_leads: str | Sequence[str] | None = None,
+        join: Join | None = None,
+        force: bool = False,
+    ) -> Answer | list[Answer]:
+        """Probabilities with thresholds, signal quality and how good the model is with these leads.
+
+        Args:
+            x, sample_rate, leads, unit, use_leads, join: as for `predict`.
+            force: answer for a recording that looks like noise, too.
+
+        Raises:
+            CheckpointError: the model has no classifier.
+        """
+        items, is_many = inputs.as_list(x)
+        records = inputs.as_records(items, sample_rate, leads, unit)
+        names = [record.record_id or f"recording {i}" for i, record in enumerate(records)]
+        answers = self.answers(names, self.windows(records, use_leads), join, force)
+        return answers if is_many else answers[0]
+
+    def answers(
+        self,
+        names: Sequence[str],
+        windows: Sequence[Windows],
+        join: Join | None = None,
+        force: bool = False,
+    ) -> list[Answer]:
+        """Answers for recordings that are already windows; arguments as for `answer`."""
+        is_asked = [force or refusal(each) is None for each in windows]
+        asked = [each for each, is_so in zip(windows, is_asked, strict=True) if is_so]
+        logits = iter(self.logits(asked, join) if asked else ())
+        rate = self.preprocess_config.sample_rate
+        return [
+            answer(self.about, name, each, next(logits) if is_so else None, rate)
+            for name, each, is_so in zip(names, windows, is_asked, strict=True)
+        ]
+
+    @cached_property
+    def about(self) -> About:
+        """Name, version, training, and what was measured with which leads."""
+        name = "model in memory" if self.source is None else self.source.stem
+        return about(self.description, name, self.fingerprint()[:12])
+
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
         if self.kind != "classification":
@@ -239,7 +329,7 @@ class Model:
                 f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
                 " `anylead finetune` it"
             )
-        how = self._joins(join)
+        how = joins(join or self.description.get("join", "mean"), self.label_names)
 
         def classify(context: Tensor) -> Tensor:
             return linear(self._pool(context), self.head["weight"], self.head["bias"])
@@ -255,36 +345,11 @@ class Model:
         Raises:
             FormatError, LeadError: a recording that cannot be used.
         """
-        use_leads = use_leads if use_leads is not None else self.description.get("leads")
-        prepared = []
-        for record in records:
-            name = record.record_id or "recording"
-            if record.unit == "NU" and self.preprocess_config.normalize == "none":
-                raise FormatError(
-                    f"{name}: holds no voltage (unit NU) and this model wants mV; give the"
-                    " recording in mV, or use a model trained on normalized signals"
-                )
-            seen = with_frank(record, self.preprocess_config)
-            if use_leads is not None:
-                seen = inputs.restrict(seen, use_leads)
-            ready = preprocess(seen, self.preprocess_config)
-            if not ready.has_lead.any():
-                raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
-            looked_at: tuple[str, ...] = self.encoder.leads  # type: ignore[assignment]
-            if not ready.has_lead[[LEADS.index(lead) for lead in looked_at]].any():
-                raise LeadError(
-                    f"{name}: none of {', '.join(looked_at)}, all that this model looks at; with"
-                    " two limb leads, preprocess complete_limb_leads computes I and II"
-                )
-            prepared.append(cut(ready.signal, ready.has_lead, self.segment_samples, name))
-        return prepared
-
-    def _check_frames(self) -> None:
-        if not self.encoder.frames_are_time:
-            raise RecipeError(
-                "pool None: the frames of this model are no times of the recording; want 'mean' or"
-                " 'max'"
-            )
+        chosen = use_leads if use_leads is not None else self.description.get("leads")
+        made = make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
+        looked_at: tuple[str, ...] = self.encoder.leads  # type: ignore[assignment]
+        check_looked_at(made, records, looked_at)
+        return made
 
     def _pool(self, context: Tensor) -> Tensor:
         pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
@@ -297,15 +362,16 @@ class Model:
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides the numbers: weights, preprocessing, precision."""
-        digest = sha256(repr(sorted(self.description["encoder"].items())).encode())
-        digest.update(repr(self.preprocess_config).encode())
-        digest.update(repr(self.segment_samples).encode())
+        settings: list[object] = [
+            sorted(self.description["encoder"].items()),
+            self.preprocess_config,
+            self.segment_samples,
+        ]
+        if self.tail != "overlap":
+            settings.append(self.tail)
         if self.precision != torch.float32:
-            digest.update(repr(self.precision).encode())
-        for name, tensor in sorted(self._tensors.items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+            settings.append(self.precision)
+        return fingerprint(self._tensors, settings)
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as an anylead folder, with its model card."""
@@ -316,21 +382,6 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
-
-    def _joins(self, join: Join | None) -> list[str]:
-        """One way of joining for each label."""
-        join = join if join is not None else self.description.get("join", "mean")
-        if isinstance(join, str):
-            how = [join] * len(self.label_names)
-        else:
-            unknown = set(join) - set(self.label_names)
-            if unknown:
-                raise RecipeError(f"join: {', '.join(sorted(unknown))}: no label of this model")
-            how = [join.get(name, "mean") for name in self.label_names]
-        wrong = set(how) - set(JOINS)
-        if wrong:
-            raise RecipeError(f"join {sorted(wrong)[0]!r}: want one of {', '.join(JOINS)}")
-        return how
 
     @torch.inference_mode()
     def _contexts(
@@ -376,22 +427,14 @@ class Model:
         return chosen
 
 
-def _filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
-    """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
-    with torch.device("meta"):
-        encoder = build_encoder(description)
-    buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
-    if buffers:  # such as constant tables, which a checkpoint does not hold
-        encoder = build_encoder(description)
-    load_weights(encoder, tensors, "checkpoint", assign=not buffers)
-    return encoder
-
-
-def _preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:
-    try:
-        return PreprocessConfig(**description["preprocess"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"no usable preprocessing in the checkpoint ({error})") from error
+def _again(
+    checkpoint: Checkpoint, device: str, batch_size: int, precision: Precision, source: Path | None
+) -> Model:
+    """A copy of a model, also where the device of the first is not."""
+    has_device = not device.startswith("cuda") or torch.cuda.is_available()
+    model = Model(checkpoint, device if has_device else None, batch_size, precision)
+    model.source = source
+    return model
 
 
 def _max(context: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """From what a user names - a folder, a file, an address, a public encoder - to a checkpoint."""
 
-import sys
+import logging
 from pathlib import Path
 
 from anylead.checkpoint import Checkpoint, load_checkpoint
@@ -9,11 +9,13 @@ from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.published import PUBLISHED, licence_line, read_published
 
+_log = logging.getLogger(__name__)
+
 
 def open_checkpoint(
     source: str | Path, weights: str | Path | None = None, hints: Hints | None = None
-) -> Checkpoint:
-    """Find and read a model; the licence of somebody else's weights is printed.
+) -> tuple[Checkpoint, Path]:
+    """Find and read a model; the licence of somebody else's weights is told.
 
     Args:
         source: a folder written by anylead, an address on the hub, a foreign file, or, with
@@ -42,8 +44,8 @@ def open_checkpoint(
         checkpoint = read_fairseq_signals(path, hints)
     line = licence_line(checkpoint.description)
     if line is not None:
-        print(line, file=sys.stderr)
-    return checkpoint
+        _log.warning(line)
+    return checkpoint, path
 
 
 def _name_and_file(

@@ -1,17 +1,18 @@
 """A recording as the pieces that a model sees, and the results of the pieces as one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import FormatError, LeadError
-from anylead.inference.inputs import Recording
-from anylead.leads import NUM_LEADS, lead_mask
-from anylead.loading.crops import even_windows
+from anylead.errors import FormatError, LeadError, RecipeError
+from anylead.inference.inputs import Recording, restrict
+from anylead.leads import LEADS, NUM_LEADS, lead_mask
+from anylead.loading.crops import TAILS
 from anylead.records import Record
+from anylead.signals import PreprocessConfig, preprocess, with_frank
 
 Floats = NDArray[np.float32]
 JOINS = ("mean", "max", "mean_probability")
@@ -27,15 +28,88 @@ class Windows:
         signal: (window, 12, time) float32.
         has_lead: (12,) bool.
         start: (window,) first sample of each window.
+        quality: (12,) bits of `anylead.signals.Quality`; None where nothing was judged.
     """
 
     signal: Floats
     has_lead: NDArray[np.bool_]
     start: NDArray[np.int64]
+    quality: NDArray[np.uint16] | None = None
+
+    def single(self) -> "list[Windows]":
+        """Each window as a recording of its own."""
+        return [
+            Windows(self.signal[i : i + 1], self.has_lead, self.start[i : i + 1], self.quality)
+            for i in range(len(self.start))
+        ]
 
 
-def cut(signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str) -> Windows:
+def make(
+    records: Sequence[Record],
+    config: PreprocessConfig,
+    segment: int,
+    use_leads: str | Sequence[str] | None = None,
+    tail: str = "overlap",
+) -> list[Windows]:
+    """Preprocess recordings and cut them.
+
+    Args:
+        records: in mV, or without voltage where the model takes that.
+        config: what the model expects.
+        segment: samples of a window.
+        use_leads: what the model may see.
+        tail: what becomes of the end, a name in `TAILS`.
+
+    Raises:
+        FormatError, LeadError: a recording that cannot be used.
+    """
+    made = []
+    for record in records:
+        name = record.record_id or "recording"
+        if record.unit == "NU" and config.normalize == "none":
+            raise FormatError(
+                f"{name}: holds no voltage (unit NU) and this model wants mV; give the recording in"
+                " mV, or use a model trained on normalized signals"
+            )
+        seen = with_frank(record, config)
+        if use_leads is not None:
+            seen = restrict(seen, use_leads)
+        ready = preprocess(seen, config)
+        if not ready.has_lead.any():
+            raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
+        made.append(cut(ready.signal, ready.has_lead, segment, name, tail, ready.quality))
+    return made
+
+
+def check_looked_at(
+    windows: Sequence[Windows], records: Sequence[Record], looked_at: Sequence[str]
+) -> None:
+    """Refuse a recording that has no lead an encoder looks at.
+
+    Raises:
+        LeadError: there is one.
+    """
+    rows = [LEADS.index(lead) for lead in looked_at]
+    for each, record in zip(windows, records, strict=True):
+        if not each.has_lead[rows].any():
+            raise LeadError(
+                f"{record.record_id or 'recording'}: none of {', '.join(looked_at)}, all that this"
+                " model looks at; with two limb leads, preprocess complete_limb_leads computes I"
+                " and II"
+            )
+
+
+def cut(
+    signal: Floats,
+    has_lead: NDArray[np.bool_],
+    segment: int,
+    name: str,
+    tail: str = "overlap",
+    quality: NDArray[np.uint16] | None = None,
+) -> Windows:
     """(12, time) preprocessed -> windows of `segment` samples, or one shorter window.
+
+    `tail` "overlap" covers all of a recording, "drop" leaves out what follows its last full window.
 
     Raises:
         FormatError: too short for an encoder.
@@ -45,10 +119,10 @@ def cut(signal: Floats, has_lead: NDArray[np.bool_], segment: int, name: str) ->
             f"{name}: {signal.shape[1]} samples after resampling are too short; want at least"
             f" {SHORTEST}"
         )
-    crops = even_windows(signal.shape[1], segment)
+    crops = TAILS[tail](signal.shape[1], segment)
     starts = crops.start[0]
     pieces = [signal[:, s : s + n] for s, n in zip(starts, crops.num_samples[0], strict=True)]
-    return Windows(np.stack(pieces), has_lead, starts)
+    return Windows(np.stack(pieces), has_lead, starts, quality)
 
 
 def as_it_is(item: Recording, use_leads: str | Sequence[str] | None) -> Windows:
@@ -101,6 +175,25 @@ def join_logits(logits: Floats, how: Sequence[str]) -> NDArray[np.float64]:
         "mean_probability": np.log(probability / (1 - probability)),
     }
     return np.array([ways[way][i] for i, way in enumerate(how)])
+
+
+def joins(join: str | Mapping[str, str], label_names: Sequence[str]) -> list[str]:
+    """One way of joining for each label.
+
+    Raises:
+        RecipeError: an unknown way or label.
+    """
+    if isinstance(join, str):
+        how = [join] * len(label_names)
+    else:
+        unknown = set(join) - set(label_names)
+        if unknown:
+            raise RecipeError(f"join: {', '.join(sorted(unknown))}: no label of this model")
+        how = [join.get(name, "mean") for name in label_names]
+    wrong = set(how) - set(JOINS)
+    if wrong:
+        raise RecipeError(f"join {sorted(wrong)[0]!r}: want one of {', '.join(JOINS)}")
+    return how
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

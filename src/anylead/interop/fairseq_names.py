@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 Kind = Literal["pretraining", "classification", "identification"]
+# Ours; fine-tuning of theirs throws it away.
+MASK_VECTOR = "encoder.mask_vector"
 
 _ENCODER = {
     "mask_emb": "mask_vector",

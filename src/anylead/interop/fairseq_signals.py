@@ -1,6 +1,6 @@
-"""Read and write checkpoints of fairseq-signals (github.com/Jwoo5/fairseq-signals), so of ECG-FM.
+"""Read checkpoints of fairseq-signals (github.com/Jwoo5/fairseq-signals), and so of ECG-FM.
 
-Read: pre-trained (`wav2vec2_cmsc`, `wav2vec2`), fine-tuned classifiers and ArcFace models. All
+Pre-trained (`wav2vec2_cmsc`, `wav2vec2`), fine-tuned classifiers and ArcFace models. All
 settings come from inside the file. Every tensor is accounted for; nothing is left at random.
 """
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
 from anylead.interop.fairseq_names import (
+    MASK_VECTOR,
     Kind,
     encoder_part,
     has_old_weight_norm,
@@ -38,7 +39,6 @@ from anylead.models import (
 )
 from anylead.signals import PreprocessConfig
 
-MASK_VECTOR = "encoder.mask_vector"
 _DROPOUTS = (
     "dropout",
     "attention_dropout",
@@ -111,25 +111,6 @@ def read_fairseq_signals(path: Path, hints: Hints | None = None) -> Checkpoint:
     description = _describe(path, kind, config, local, settings, theirs, hints)
     description["provenance"]["absent"] = absent
     return Checkpoint(tensors, description)
-
-
-def write_fairseq_signals(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint of ours in their format, for their programs.
-
-    Raises:
-        CheckpointError: the model has parts that theirs cannot have, or the file cannot be written.
-    """
-    from anylead.interop.fairseq_writing import content_of  # settings tables, wanted here only
-
-    content = content_of(checkpoint)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.unfinished")
-    try:
-        torch.save(content, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: cannot be written ({error})") from error
 
 
 def settings_of(content: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
@@ -235,6 +216,7 @@ def _describe(
         "encoder": encoder,
         "preprocess": asdict(preprocess),
         "segment_seconds": preset.segment_seconds if preset else 5.0,
+        "tail": preset.tail if preset else "overlap",
         "unit": "mV" if preprocess.normalize == "none" else "NU",
         "provenance": {
             "source": path.name,
@@ -307,9 +289,9 @@ def _label_names(theirs: Mapping[str, Tensor], hints: Hints, path: Path) -> Sequ
 
 
 def _without_paths(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without the folders of somebody's machine."""
+    """Settings without the folders of somebody's machine; their programs want text there."""
     return {
-        name: None if isinstance(value, str) and ("/" in value or "\\" in value) else value
+        name: "" if isinstance(value, str) and ("/" in value or "\\" in value) else value
         for name, value in section.items()
         if isinstance(value, str | int | float | bool | list | None)
     }

@@ -1,12 +1,19 @@
-"""The content of a fairseq-signals checkpoint, from one of ours."""
+"""Write checkpoints of fairseq-signals (github.com/Jwoo5/fairseq-signals), from ours.
+
+Their programs (`load_model_and_task`, `from_pretrained`) merge the settings of a file into typed
+dataclasses (omegaconf 2.0), which refuse None where a field is not optional, and a key that the
+dataclass of the model lacks.
+"""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
-from anylead.interop.fairseq_names import Kind, to_theirs
-from anylead.interop.fairseq_signals import MASK_VECTOR
+from anylead.interop.fairseq_names import MASK_VECTOR, Kind, to_theirs
 from anylead.leads import NUM_LEADS
 
 _MODELS: dict[Kind, str] = {
@@ -24,6 +31,39 @@ _CRITERIA: dict[Kind, str] = {
     "classification": "binary_cross_entropy_with_logits",
     "identification": "arcface",
 }
+
+# Fields of their dataclasses that may be None.
+OPTIONAL = {
+    "model": {"args", "model_path"},
+    "task": {
+        "leads_to_load",
+        "leads_bucket",
+        "perturbation_mode",
+        "sample_rate",
+        "mean_path",
+        "std_path",
+        "label_file",
+        "max_sample_size",
+        "min_sample_size",
+    },
+}
+
+
+def write_fairseq_signals(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint of ours in their format, for their programs.
+
+    Raises:
+        CheckpointError: the model has parts that theirs cannot have, or the file cannot be written.
+    """
+    content = content_of(checkpoint)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.unfinished")
+    try:
+        torch.save(content, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot be written ({error})") from error
 
 
 def content_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -49,7 +89,11 @@ def content_of(checkpoint: Checkpoint) -> dict[str, Any]:
     if kind != "pretraining":
         cfg["model"]["num_labels"] = tensors["head.weight"].shape[0]
     cfg["task"] = _task(description, kind, cfg.get("task", {}))
+    for name, optional in OPTIONAL.items():
+        cfg[name] = _without_none(cfg[name], optional)
     cfg["criterion"] = _criterion(description, kind, cfg.get("criterion", {}))
+    # Their fine-tuning overwrites it in a closed structure: it has to be there.
+    cfg["lr_scheduler"] = cfg.get("lr_scheduler") or {"_name": "fixed"}
     return {
         "args": None,
         "cfg": cfg,
@@ -69,6 +113,12 @@ def content_of(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _without_none(section: Mapping[str, Any], optional: set[str]) -> dict[str, Any]:
+    """Settings that their dataclasses accept: `data` is text, other defaults are theirs."""
+    kept = {name: value for name, value in section.items() if value is not None or name in optional}
+    return {"data": "", **kept}
+
+
 def _check(description: Mapping[str, Any], kind: Kind, encoder: Mapping[str, Any]) -> None:
     if kind not in _MODELS:
         raise CheckpointError(f"kind {kind!r}: fairseq-signals knows {', '.join(_MODELS)}")
@@ -79,6 +129,8 @@ def _check(description: Mapping[str, Any], kind: Kind, encoder: Mapping[str, Any
     for name in ("completes_limb_leads", "knows_leads"):
         if encoder.get(name):
             raise CheckpointError(f"encoder with {name}: fairseq-signals has no such thing")
+    if encoder.get("stem", "plain") != "plain":
+        raise CheckpointError("encoder with a residual stem: fairseq-signals has no such thing")
     if kind == "pretraining" and "local" not in description:
         raise CheckpointError(
             "pre-trained without masked prediction: fairseq-signals has no such model"
@@ -92,7 +144,7 @@ def _model(description: Mapping[str, Any], kind: Kind, before: Mapping[str, Any]
         "all_gather": False,
         "normalize": False,
         "filter": False,
-        "data": None,
+        "data": "",
         "args": None,
         "saliency": False,
         "encoder_layerdrop": 0.0,
@@ -160,7 +212,7 @@ def _local(local: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any
 def _task(description: Mapping[str, Any], kind: Kind, before: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "_name": _TASKS[kind],
-        "data": None,
+        "data": "",
         "leads_to_load": None,
         "leads_bucket": None,
         "bucket_selection": "uniform",

@@ -76,10 +76,13 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
     lines = ["## Labels", "", f"Task: {description.get('task', 'labels')}.", ""]
     if thresholds:
         rows = [
-            f"| {_cell(label)} | {limit:.3f} |"
-            for label, limit in zip(names, thresholds, strict=True)
+            f"| {_cell(label)} | "
+            + " | ".join(f"{of_set[label]:.3f}" for of_set in thresholds.values())
+            + " |"
+            for label in names
         ]
-        return [*lines, "| label | threshold |", "|---|---|", *rows, ""]
+        head = "| threshold with leads | " + " | ".join(map(_cell, thresholds)) + " |"
+        return [*lines, head, "|---" * (len(thresholds) + 1) + "|", *rows, ""]
     return [*lines, *[f"- {label}" for label in names], ""]
 
 

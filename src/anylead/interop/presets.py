@@ -3,15 +3,16 @@
 ECG-FM (McKeen et al. 2024, arXiv:2408.05178; weights MIT, huggingface.co/wanglab/ecg-fm): the
 signals were resampled to 500 Hz, every lead of a whole recording was brought to mean 0 and standard
 deviation 1, then cut into 5 s. That happened when the files were made, so the checkpoint says
-`normalize: false`. Source: `preprocess_mat` in fairseq_signals/data/ecg/preprocess/preprocess.py
+`normalize: false`. Source: `preprocess_mat` in scripts/preprocess/ecg/preprocess.py
 and notebooks/infer_quickstart.ipynb of github.com/bowang-lab/ECG-FM, where the order of the
 classes (data/mimic_iv_ecg/labels/label_def.csv) and how segments are joined stand, too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.signals import PreprocessConfig
 
 
@@ -25,6 +26,7 @@ class Preset:
         segment_seconds: length of the training segments.
         label_names: by number of outputs, the class names in their order.
         join: how the segments of a long recording become one number, by label.
+        tail: what they do with the end of a recording that is no multiple of the segment.
     """
 
     files: tuple[str, ...]
@@ -32,6 +34,7 @@ class Preset:
     segment_seconds: float = 5.0
     label_names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     join: Mapping[str, str] = field(default_factory=dict)
+    tail: Literal["overlap", "drop"] = "overlap"
 
 
 MIMIC_IV_ECG = (
@@ -69,6 +72,7 @@ PRESETS: dict[str, Preset] = {
         preprocess=PreprocessConfig(sample_rate=500.0, normalize="lead"),
         label_names={17: MIMIC_IV_ECG},
         join={name: "max" if name in _ANYWHERE else "mean_probability" for name in MIMIC_IV_ECG},
+        tail="drop",
     )
 }
 
@@ -80,7 +84,7 @@ def find_preset(name: str) -> Preset:
         CheckpointError: there is none.
     """
     if name not in PRESETS:
-        raise CheckpointError(f"no preset {name!r}; known are {', '.join(PRESETS)}")
+        raise CheckpointError(f"no preset {name!r}{known_are(name, PRESETS)}")
     return PRESETS[name]
 
 

@@ -1,5 +1,5 @@
 """Store -> `Batch`."""
 
-from anylead.loading.loader import Labels, Prefetch, TrainingLoader, evaluation_batches
+from anylead.loading.loader import Crop, Labels, Prefetch, TrainingLoader, evaluation_batches
 
-__all__ = ["Labels", "Prefetch", "TrainingLoader", "evaluation_batches"]
+__all__ = ["Crop", "Labels", "Prefetch", "TrainingLoader", "evaluation_batches"]

@@ -13,10 +13,23 @@ from torch import Tensor
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
-from anylead.loading.crops import Crops, adjacent_pairs, even_windows, random_crops
+from anylead.loading.crops import (
+    TAILS,
+    Crops,
+    adjacent_pairs,
+    every_pair,
+    every_segment,
+    random_crops,
+)
 from anylead.loading.sampler import Sampler, record_seeds
 from anylead.objective import Batch
 from anylead.store import Store
+
+Crop = Literal["pair", "random", "every_pair", "every_segment"]
+# Where in a recording a draw between 0 and 1 puts its segments.
+CROPS = {"pair": adjacent_pairs, "random": random_crops}
+# All segments of recordings, or all pairs of them.
+PIECES = {"every_pair": every_pair, "every_segment": every_segment}
 
 
 @dataclass(frozen=True)
@@ -25,10 +38,19 @@ class Labels:
 
     label: (record, class) multi-hot.
     names: of the classes.
+    known: (record, class) False where nobody looked for the class; None where all are known.
     """
 
     label: NDArray[np.uint8]
     names: tuple[str, ...]
+    known: NDArray[np.bool_] | None = None
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """(row, class) 0 or 1 of these rows; as float32 with NaN where some are unknown."""
+        label = self.label[rows]
+        if self.known is None or self.known[rows].all():
+            return label
+        return np.where(self.known[rows], label, np.nan).astype(np.float32)
 
 
 class TrainingLoader:
@@ -39,7 +61,8 @@ class TrainingLoader:
         rows: which of them.
         batch_size: recordings of one step, all ranks and micro-batches together.
         segment_seconds: length of a segment.
-        crop: "pair" = two adjacent segments, "random" = one at a random place.
+        crop: of each recording once an epoch: "pair" = two adjacent segments, "random" = one, at a
+            random place. "every_pair" and "every_segment" = all there are, from its start on.
         seed: of order, crops and everything drawn from `Batch.seed`.
         labels: targets, or None.
     """
@@ -50,7 +73,7 @@ class TrainingLoader:
         rows: NDArray[np.int64],
         batch_size: int,
         segment_seconds: float,
-        crop: Literal["pair", "random"],
+        crop: Crop,
         seed: int,
         labels: Labels | None = None,
     ):
@@ -58,16 +81,33 @@ class TrainingLoader:
             raise StoreError("no recording is left to train on; check split, labels and leads")
         self.store, self.rows, self.labels = store, rows, labels
         self.segment = round(segment_seconds * store.manifest.sample_rate)
-        self.sampler = Sampler(len(rows), batch_size, seed)
-        self.crop = {"pair": adjacent_pairs, "random": random_crops}[crop]
+        self.pieces = None
+        self.num_left_out = 0
+        if crop in PIECES:
+            self.pieces = PIECES[crop](store.num_samples[rows], self.segment)
+            self.num_left_out = len(rows) - len(np.unique(self.pieces.recording))
+            self.rows = rows[self.pieces.recording]
+            if not len(self.rows):
+                raise StoreError(
+                    f"every recording is shorter than two segments of {segment_seconds:g} s; take"
+                    " shorter ones (data.segment_seconds) or data.samples random"
+                )
+        else:
+            self.crop = CROPS[crop]
+        self.sampler = Sampler(len(self.rows), batch_size, seed)
         self.seed = seed
 
     def batch(self, step: int, part: int = 0, num_parts: int = 1) -> Batch:
         """The batch of a step; `part` of `num_parts` equal shares of it (ranks, micro-batches)."""
-        rows = np.array_split(self.rows[self.sampler.rows(step)], num_parts)[part]
-        seeds = record_seeds(self.seed, step, rows)
-        uniform = (seeds >> 11).astype(np.float64) * 2.0**-52
-        crops = self.crop(self.store.num_samples[rows], self.segment, uniform)
+        number = np.array_split(self.sampler.rows(step), num_parts)[part]
+        rows = self.rows[number]
+        if self.pieces is not None:
+            seeds = record_seeds(self.seed, step, number)  # two pieces of one recording differ
+            crops = Crops(*(values[number] for values in self.pieces.crops))
+        else:
+            seeds = record_seeds(self.seed, step, rows)
+            uniform = (seeds >> 11).astype(np.float64) * 2.0**-52
+            crops = self.crop(self.store.num_samples[rows], self.segment, uniform)
         return make_batch(self.store, rows, crops, self.segment, seeds, step, self.labels)
 
 
@@ -77,19 +117,24 @@ def evaluation_batches(
     segment_seconds: float,
     batch_size: int,
     labels: Labels | None = None,
+    tail: str = "overlap",
 ) -> Iterator[Batch]:
-    """Every recording once, as evenly spaced windows; recordings of one batch have equally many.
+    """Every recording once, as windows; recordings of one batch have equally many.
+
+    The windows are evenly spaced ("overlap"), or whole ones from the start, what is left at the
+    end dropped ("drop").
 
     Yields batches of (batch, window, lead, time); `Batch.record` tells which rows of the store.
     """
     segment = round(segment_seconds * store.manifest.sample_rate)
-    num_windows = np.maximum(-(-store.num_samples[rows] // segment), 1)
+    length = store.num_samples[rows]
+    num_windows = np.maximum(length // segment if tail == "drop" else -(-length // segment), 1)
     for count in np.unique(num_windows):
         group = rows[num_windows == count]
         size = max(1, batch_size // int(count))
         for start in range(0, len(group), size):
             chosen = group[start : start + size]
-            each = [even_windows(int(n), segment) for n in store.num_samples[chosen]]
+            each = [TAILS[tail](int(n), segment) for n in store.num_samples[chosen]]
             crops = Crops(
                 np.concatenate([crop.start for crop in each]),
                 np.concatenate([crop.num_samples for crop in each]),
@@ -128,7 +173,7 @@ def make_batch(
 
 
 def _targets(labels: Labels, rows: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(labels.label[rows]).float()
+    return torch.from_numpy(labels.of(rows)).float()
 
 
 class Prefetch:

@@ -1,7 +1,8 @@
 """Two-way contrast of views: CMSC, CMLC, CMSMLC (CLOCS, Kiyasseh et al. 2021, arXiv:2005.13249).
 
 For each pair of views an N x N matrix of similarities between recordings, read along both axes:
-CMSC pairs adjacent segments of a recording, CMLC different leads of a segment, CMSMLC both.
+CMSC pairs adjacent segments of a recording, CMLC different leads of a segment, CMSMLC all leads of
+both segments with each other.
 """
 
 import torch
@@ -71,18 +72,3 @@ def view_pair_loss(
         patient_positives=patient_positives,
     )
     return mean_contrast(pairs, log_sum_negatives(pairs, dim=2), dim=2)
-
-
-def clocs_pairs(segment: Tensor, lead: Tensor, same_segment: bool, same_lead: bool) -> Tensor:
-    """(view, view) bool: the pairs of views that CLOCS contrasts.
-
-    Args:
-        segment, lead: (view,) int64, what each view shows.
-        same_segment, same_lead: CMSC: different segment, same lead (or all leads in each view);
-            CMLC: same segment, different lead; CMSMLC: both different.
-    """
-    segments_agree = (segment[:, None] == segment) == same_segment
-    leads_agree = (lead[:, None] == lead) == same_lead
-    return (
-        segments_agree & leads_agree & ~torch.eye(len(lead), dtype=torch.bool, device=lead.device)
-    )

@@ -2,14 +2,16 @@
 
 from functools import reduce
 
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
 from anylead.methods.cpc import CPC_METHOD
+from anylead.methods.data2vec import DATA2VEC
 from anylead.methods.jepa import JEPA_METHOD
 from anylead.methods.masked_autoencoding import MASKED_AUTOENCODING
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
+from anylead.methods.signal import SIGNAL
 from anylead.methods.simclr import SIMCLR
 from anylead.methods.three_kg import THREE_KG
 from anylead.methods.views import Views
@@ -18,6 +20,8 @@ from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
 
 METHODS: dict[str, Method] = {
     "wav2vec2": WAV2VEC2,
+    "data2vec": DATA2VEC,
+    "signal": SIGNAL,
     "jepa": JEPA_METHOD,
     "masked_autoencoding": MASKED_AUTOENCODING,
     "cpc": CPC_METHOD,
@@ -40,7 +44,7 @@ def find_method(name: str) -> Method:
     for part in parts:
         if part not in METHODS:
             raise RecipeError(
-                f"method {part!r}; known are {', '.join(METHODS)}, or a local and a global one"
+                f"method {part!r}{known_are(part, METHODS)}, or a local and a global one"
                 " joined by +"
             )
     return reduce(combine, (METHODS[part] for part in parts))

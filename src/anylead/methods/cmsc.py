@@ -3,4 +3,6 @@
 from anylead.methods.pretraining import Method
 from anylead.methods.views import segments
 
-CMSC = Method(views=segments, contrast="two_way", global_weight=1.0, shares_views=True)
+CMSC = Method(
+    views=segments, contrast="two_way", global_weight=1.0, shares_views=True, needs_pairs=True
+)

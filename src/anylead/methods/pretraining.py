@@ -6,22 +6,28 @@ of them run. The names follow Oh et al. 2022, arXiv:2203.06889.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.losses.cmsc import view_pair_loss
 from anylead.losses.diversity import diversity_loss, perplexity_of_all
 from anylead.losses.info_nce import info_nce
+from anylead.losses.latent_regression import latent_regression
 from anylead.losses.nt_xent import nt_xent
+from anylead.losses.signal_regression import signal_regression
 from anylead.methods.views import Views
 from anylead.models import (
     Encoder,
+    LatentPrediction,
+    LatentPredictionConfig,
     MaskedPrediction,
     MaskedPredictionConfig,
+    SignalPrediction,
+    SignalPredictionConfig,
     mean_over_frames,
 )
 from anylead.models.masking import negative_counts, span_mask
@@ -38,28 +44,33 @@ class Method:
     Attributes:
         views: batch -> the views to be contrasted.
         contrast: a name in `CONTRASTS`.
-        local_weight: of the contrast of masked frames; 0 leaves it out.
+        local_weight: of what is asked about masked frames; 0 leaves it out.
+        local: "contrast" with the quantized features of other frames, or "latent", what an
+            averaged copy of the encoder makes of the whole recording, or "signal", its samples.
         global_weight: of the contrast of recordings; 0 leaves it out.
         shares_views: the local contrast sees these views too, in the same pass of the encoder;
             else it sees the segments as they are loaded, in a pass of its own.
         patient_positives: views of other recordings of a patient attract; else they are left out.
         augment: augmentations the method cannot do without: name -> fields.
-        own_local: makes of an encoder a local objective of another kind: a module
-            (encoder, seen, complete) -> `LocalPart`; None is the contrast of masked frames.
+        own_local: makes of an encoder a local objective of tokens: a module
+            (encoder, seen, complete) -> `LocalPart`; None: `local` says which there is.
+        needs_pairs: whether it contrasts adjacent segments; else single segments serve, too.
     """
 
     views: Callable[[Batch], Views]
     contrast: str = "two_way"
+    local: Literal["contrast", "latent", "signal"] = "contrast"
     local_weight: float = 0.0
     global_weight: float = 0.0
     shares_views: bool = False
     patient_positives: bool = False
     augment: dict[str, dict[str, float | str]] = field(default_factory=dict)
     own_local: Callable[[nn.Module], nn.Module] | None = None
+    needs_pairs: bool = False
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
-            raise RecipeError(f"contrast {self.contrast!r}; known are {', '.join(CONTRASTS)}")
+            raise RecipeError(f"contrast {self.contrast!r}{known_are(self.contrast, CONTRASTS)}")
 
 
 def combine(first: Method, second: Method) -> Method:
@@ -71,7 +82,12 @@ def combine(first: Method, second: Method) -> Method:
     local, contrast = (first, second) if first.local_weight else (second, first)
     if local.global_weight or contrast.local_weight or not local.local_weight:
         raise RecipeError("only a local and a global method can be joined: wav2vec2 and cmsc, say")
-    return replace(contrast, local_weight=local.local_weight, own_local=local.own_local)
+    return replace(
+        contrast,
+        local_weight=local.local_weight,
+        local=local.local,
+        own_local=local.own_local,
+    )
 
 
 class LocalPart(NamedTuple):
@@ -95,13 +111,14 @@ class Pretraining(nn.Module):
     """A self-supervised objective over an encoder.
 
     Args:
-        encoder: any encoder; the local contrast needs the Transformer `Encoder`, and a local
-            objective of another kind its own encoder.
+        encoder: any encoder; the local contrast needs the Transformer `Encoder`, and an
+            `own_local` its own kind.
         method: views and weights.
         augment: applied to the views.
         local: settings of the local contrast.
         temperature: of the global contrast.
         local_augment: applied to the segments of a local contrast that sees other views.
+        latent: settings of a local objective that is no contrast; its class must fit `method`.
 
     Raises:
         RecipeError: both weights are zero, or the encoder has no frames to mask.
@@ -115,6 +132,7 @@ class Pretraining(nn.Module):
         local: MaskedPredictionConfig | None = None,
         temperature: float = 0.1,
         local_augment: Augmentation | None = None,
+        latent: LatentPredictionConfig | SignalPredictionConfig | None = None,
     ):
         super().__init__()
         if not method.local_weight and not method.global_weight:
@@ -133,8 +151,15 @@ class Pretraining(nn.Module):
                     f"{type(encoder).__name__} has no frames to mask: choose a global method such"
                     " as cmsc, or the transformer encoder"
                 )
-            config = local or MaskedPredictionConfig()
-            self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
+            if method.local == "latent":
+                given = latent if isinstance(latent, LatentPredictionConfig) else None
+                self.local = LatentPrediction(encoder, given or LatentPredictionConfig())
+            elif method.local == "signal":
+                of_signal = latent if isinstance(latent, SignalPredictionConfig) else None
+                self.local = SignalPrediction(encoder, of_signal or SignalPredictionConfig())
+            else:
+                config = local or MaskedPredictionConfig()
+                self.local = MaskedPrediction(encoder.feature_dim, encoder.dim, config)
 
     def forward(self, batch: Batch) -> Step:
         """One forward pass; the loss is a sum over masked frames, or over recordings."""
@@ -146,7 +171,7 @@ class Pretraining(nn.Module):
             loss = self._contrast(self._encode(views.batch), views)
             return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
         seen = views.batch if method.shares_views else self._augment_local(batch)
-        part = self._local(seen, whole.batch if method.shares_views else batch)
+        part = self._ask(self.local, seen, whole.batch if method.shares_views else batch)
         loss, logs = method.local_weight * part.loss, part.logs
         if method.global_weight:
             if method.shares_views:
@@ -162,13 +187,16 @@ class Pretraining(nn.Module):
     def _augment_local(self, batch: Batch) -> Batch:
         return batch if self.local_augment is None else self.local_augment(batch)
 
-    def _local(self, seen: Batch, complete: Batch) -> LocalPart:
-        if isinstance(self.local, MaskedPrediction) and isinstance(self.encoder, Encoder):
-            return self._local_part(self.encoder, self.local, seen)
-        if self.local is None:
-            raise RecipeError("this method has no local objective")
-        part: LocalPart = self.local(self.encoder, seen, complete)
-        return part
+    def _ask(self, local: nn.Module, seen: Batch, complete: Batch) -> LocalPart:
+        """What a local objective makes of segments; `complete` has all leads there are."""
+        if not isinstance(self.encoder, Encoder):
+            part: LocalPart = local(self.encoder, seen, complete)
+            return part
+        if isinstance(local, LatentPrediction | SignalPrediction):
+            return _whole_part(self.encoder, local, seen, complete)
+        if isinstance(local, MaskedPrediction):
+            return self._local_part(self.encoder, local, seen)
+        raise TypeError(f"{type(local).__name__} asks nothing of frames")
 
     def _local_part(self, encoder: Encoder, local: MaskedPrediction, views: Batch) -> LocalPart:
         config = local.config
@@ -229,3 +257,36 @@ class Pretraining(nn.Module):
                 is_valid=views.is_valid,
                 patient_positives=self.method.patient_positives,
             )
+
+
+def _whole_part(
+    encoder: Encoder, local: LatentPrediction | SignalPrediction, seen: Batch, complete: Batch
+) -> LocalPart:
+    """Predict from what is seen the complete segments, or what the averaged copy makes of them."""
+    config = local.config
+    has_lead = seen.has_lead.flatten(0, 1)
+    num_samples = None if seen.num_samples is None else seen.num_samples.flatten()
+    features = encoder.features(seen.signal.flatten(0, 1), num_samples, has_lead)
+    num_frames = features.shape[1]
+    is_padding = encoder.find_padding(num_frames, num_samples)
+    masked = span_mask(seen.row_seed(), num_frames, is_padding, config.start_prob, config.span)
+    is_masked = masked.flags(num_frames)
+    normed = encoder.feature_norm(features)
+    context = encoder.contextualize(normed, is_masked, is_padding, has_lead)
+    predicted = local(context)
+    signal, has_all = complete.signal.flatten(0, 1), complete.has_lead.flatten(0, 1)
+    if isinstance(local, SignalPrediction):
+        weight = torch.ones_like(is_masked, dtype=torch.float32)
+        target = local.target(signal, num_frames)
+    else:
+        weight = torch.where(is_masked, 1.0, local.config.visible_weight)
+        target = local.target(encoder, seen.step, signal, num_samples, has_all)
+    if is_padding is not None:
+        weight = weight.masked_fill(is_padding, 0.0)
+    if isinstance(local, SignalPrediction):
+        loss = signal_regression(predicted, target, has_all, weight)
+    else:
+        loss = latent_regression(predicted, target, weight)
+    terms = weight.sum()
+    logs = {"local": loss.detach() / terms, "target_spread": target.std()}
+    return LocalPart(loss, terms, context, is_padding, logs)

@@ -1,17 +1,21 @@
 """Views of recordings to be contrasted, and the choices that several methods share."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from anylead.leads import NUM_LEADS
+from anylead.leads import lead_mask
 from anylead.objective import Batch
-from anylead.randomness import integers, permutation_keys
+from anylead.randomness import integers
+
+# The four leads that CLOCS pairs (arXiv:2005.13249, section 4.1).
+CLOCS_LEADS = ("II", "V2", "aVL", "aVR")
 
 _PURPOSE_SEGMENT = 0x564945
-_PURPOSE_LEAD = 0x56494C
 
 
 class Views(NamedTuple):
@@ -43,24 +47,21 @@ def draw_segment(batch: Batch) -> Tensor:
     return integers(batch.seed, 1, batch.signal.shape[1], _PURPOSE_SEGMENT)[:, 0]
 
 
-def two_leads(batch: Batch, segment: Tensor) -> Views:
-    """Two views of one lead each, the leads different, drawn from those both segments have.
+def single_leads(batch: Batch, segment: Tensor, leads: Sequence[str]) -> Views:
+    """Views of one lead each; all of them attract, those of a lead that is missing do not count.
 
     Each goes through the encoder as one of the twelve canonical leads; the others are missing.
 
     Args:
         batch: segments of recordings.
-        segment: (batch, 2) int64, the segment of each view.
+        segment: (batch, view) int64, the segment of each view.
+        leads: (view,) the lead of each view.
     """
     taken = take(batch, segment)
-    is_common = taken.has_lead.all(dim=1)  # (batch, lead)
-    keys = permutation_keys(batch.seed, NUM_LEADS, _PURPOSE_LEAD).double()
-    order = keys.masked_fill(~is_common, -1.0).argsort(dim=1, descending=True)
-    is_kept = torch.zeros_like(taken.has_lead).scatter(2, order[:, :2, None], value=True)
-    is_kept = is_kept & taken.has_lead
+    shown = torch.from_numpy(np.stack([lead_mask([name]) for name in leads]))  # (view, lead)
+    is_kept = taken.has_lead & shown.to(taken.has_lead.device)
     single = replace(taken, signal=taken.signal.where(is_kept[..., None], 0.0), has_lead=is_kept)
-    has_two = is_common.sum(dim=1) >= 2
-    return Views(single, is_valid=has_two[:, None].expand(-1, 2))
+    return Views(single, is_valid=is_kept.any(dim=2))
 
 
 def take(batch: Batch, segment: Tensor) -> Batch:

@@ -81,12 +81,21 @@ def weights(label_names: Sequence[str] | None = None) -> Floats:
     return table[np.ix_(rows, rows)]
 
 
+def is_challenge(label_names: Sequence[str]) -> bool:
+    """Whether these are classes of the challenge, sinus rhythm among them."""
+    try:
+        weights(list(label_names))
+    except ValueError:
+        return False
+    return bool(label_names)
+
+
 def cinc_score(
     label: NDArray[np.generic],
     is_predicted: NDArray[np.generic],
     label_names: Sequence[str] | None = None,
 ) -> float:
-    """The score of a set of recordings; NaN where sinus rhythm for everyone is already perfect.
+    """The score of a set of recordings; 0 where sinus rhythm for everyone is already perfect.
 
     Args:
         label, is_predicted: (record, class) 0 or 1.
@@ -123,9 +132,9 @@ def record_credits(
 
 
 def normalized(credit: Floats) -> float:
-    """(observed, correct, inactive) sums -> score."""
+    """(observed, correct, inactive) sums -> score; 0 without a scale, as the official code."""
     observed, correct, inactive = (float(value) for value in credit)
-    return (observed - inactive) / (correct - inactive) if correct != inactive else float("nan")
+    return (observed - inactive) / (correct - inactive) if correct != inactive else 0.0
 
 
 def choose_thresholds(

@@ -47,24 +47,26 @@ def classification_scores(
     """AUROC, AUPRC (average precision) and F1.
 
     Args:
-        label: (record, class) 0 or 1.
+        label: (record, class) 0 or 1; NaN is unknown, and left out for that class only.
         probability: (record, class); for AUROC and AUPRC any increasing function of it will do.
         threshold: for F1, one or (class,); `probability >= threshold` counts as predicted.
 
     Raises:
-        ValueError: shapes differ, a label other than 0 and 1, a probability that is not finite.
+        ValueError: shapes differ, a label other than 0, 1 and NaN, a probability that is not
+            finite.
     """
-    is_label = check(label, probability)
+    is_label, is_known = check(label, probability)
     is_predicted = probability >= np.asarray(threshold)
     num_positive = is_label.sum(0)
-    is_scored = (num_positive > 0) & (num_positive < len(is_label))
+    is_scored = (num_positive > 0) & (num_positive < is_known.sum(0))
     scores = np.full((3, is_label.shape[1]), np.nan)
     for index in np.flatnonzero(is_scored):
-        true = is_label[:, index]
+        rows = is_known[:, index]
+        true, stated = is_label[rows, index], probability[rows, index]
         scores[:, index] = (
-            roc_auc_score(true, probability[:, index]),
-            average_precision_score(true, probability[:, index]),
-            f1_score(true, is_predicted[:, index], zero_division=0.0),
+            roc_auc_score(true, stated),
+            average_precision_score(true, stated),
+            f1_score(true, is_predicted[rows, index], zero_division=0.0),
         )
     macro = scores[:, is_scored].mean(1) if is_scored.any() else np.full(3, np.nan)
     return ClassificationScores(
@@ -81,8 +83,8 @@ def classification_scores(
     )
 
 
-def check(label: NDArray[np.generic], probability: NDArray[np.floating]) -> Flags:
-    """(record, class) bool labels, once both arrays are known to be sound.
+def check(label: NDArray[np.generic], probability: NDArray[np.floating]) -> tuple[Flags, Flags]:
+    """(record, class) bool: is positive, is known; once both arrays are known to be sound.
 
     Raises:
         ValueError: as above.
@@ -93,8 +95,9 @@ def check(label: NDArray[np.generic], probability: NDArray[np.floating]) -> Flag
             " want (record, class) twice"
         )
     is_label = label == 1
-    if not (is_label | (label == 0)).all():
-        raise ValueError("a label is neither 0 nor 1: leave out what is not labelled")
+    is_known = is_label | (label == 0)
+    if not (is_known | np.isnan(label.astype(np.float64))).all():
+        raise ValueError("a label is neither 0 nor 1, nor NaN for unknown")
     if not np.isfinite(probability).all():
         raise ValueError(f"{(~np.isfinite(probability)).sum()} predictions are not finite")
-    return np.asarray(is_label, dtype=bool)
+    return np.asarray(is_label, dtype=bool), np.asarray(is_known, dtype=bool)

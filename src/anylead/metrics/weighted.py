@@ -2,7 +2,8 @@
 
 With whole weights they equal scikit-learn's on recordings repeated so often; what does not depend
 on the weights (sorting, comparing) is done once for all resamples. As in `classification_scores`, a
-class without positives or negatives (here: in a resample) is left out of the macro mean.
+class without positives or negatives (here: in a resample) is left out of the macro mean, and labels
+that are NaN are unknown and left out for their class only.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,15 +35,15 @@ def macro_auprc(label: NDArray[np.generic], probability: NDArray[np.floating]) -
 
 def macro_f1(label: NDArray[np.generic], is_predicted: NDArray[np.bool_]) -> Statistic:
     """Macro F1 of (record, class) labels and decisions."""
-    is_label = check(label, is_predicted.astype(np.float64))
-    parts = [is_label & is_predicted, is_label, is_predicted]
-    hits, true, predicted = (part.T.astype(np.float32) for part in parts)
+    is_label, is_known = check(label, is_predicted.astype(np.float64))
+    parts = [is_label & is_predicted, is_label, is_predicted & is_known, is_known]
+    hits, true, predicted, known = (part.T.astype(np.float32) for part in parts)
 
     def statistic(weights: Weights) -> Floats:
         num_true = (true @ weights).astype(np.float64)  # (class, resample)
         with np.errstate(invalid="ignore"):
             f1 = 2 * (hits @ weights) / (num_true + predicted @ weights)
-        is_scored = (num_true > 0) & (num_true < weights.sum(0))
+        is_scored = (num_true > 0) & (num_true < known @ weights)
         return _macro(np.where(is_scored, f1, np.nan))
 
     return statistic
@@ -60,7 +61,7 @@ def cinc(
         observed, correct, inactive = credit @ weights.astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             score = (observed - inactive) / (correct - inactive)
-        return np.where(correct == inactive, np.nan, score)
+        return np.where(correct == inactive, 0.0, score)
 
     return statistic
 
@@ -78,10 +79,11 @@ def mean(value: NDArray[np.generic]) -> Statistic:
 def _macro_of_ranks(
     label: NDArray[np.generic], probability: NDArray[np.floating], score: _ByRank
 ) -> Statistic:
-    is_label = check(label, probability)
+    is_label, is_known = check(label, probability)
     sorted_classes = []
-    for column, true in zip(probability.T, is_label.T, strict=True):
-        order = np.argsort(-column, kind="stable")
+    for column, true, known in zip(probability.T, is_label.T, is_known.T, strict=True):
+        rows = np.flatnonzero(known)
+        order = rows[np.argsort(-column[rows], kind="stable")]
         ordered = column[order]
         last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
         sorted_classes.append((order, true[order], last))

@@ -10,9 +10,12 @@ from anylead.models.building import (
     load_weights,
 )
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
+from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
+from anylead.models.moving_average import MovingAverage
 from anylead.models.quantizer import GumbelQuantizer
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
+from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 
 __all__ = [
     "ENCODERS",
@@ -23,10 +26,15 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "GumbelQuantizer",
+    "LatentPrediction",
+    "LatentPredictionConfig",
     "MaskedPrediction",
     "MaskedPredictionConfig",
+    "MovingAverage",
     "ResNet1d",
     "ResNet1dConfig",
+    "SignalPrediction",
+    "SignalPredictionConfig",
     "build_encoder",
     "check_weights",
     "describe_encoder",

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.models.ecg_cpc import ECG_CPC_SIZES, ECGCPC, ECGCPCConfig
 from anylead.models.ecg_jepa import ECG_JEPA_SIZES, ECGJEPA, ECGJEPAConfig
 from anylead.models.ecgfounder import ECGFOUNDER_SIZES, ECGFounder, ECGFounderConfig
@@ -102,7 +102,7 @@ def build_encoder(description: Mapping[str, Any]) -> nn.Module:
     settings = dict(description)
     kind = settings.pop("kind", None)
     if kind not in ENCODERS:
-        raise CheckpointError(f"encoder kind {kind!r}; known are {', '.join(ENCODERS)}")
+        raise CheckpointError(f"encoder kind {kind!r}{known_are(kind, ENCODERS)}")
     config, module = ENCODERS[kind]
     try:
         frozen = config(**{name: _as_tuple(value) for name, value in settings.items()})

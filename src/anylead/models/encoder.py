@@ -4,14 +4,14 @@ Oh et al. 2022, arXiv:2203.06889, section 3; Baevski et al. 2020, arXiv:2006.114
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.dropout import Dropout
-from anylead.models.feature_extractor import ConvFeatureExtractor
+from anylead.models.feature_extractor import ConvFeatureExtractor, ResidualFeatureExtractor
 from anylead.models.limb_completion import LimbCompletion
 from anylead.models.positional import ConvPosition
 from anylead.models.transformer import TransformerLayer
@@ -35,6 +35,11 @@ class EncoderConfig:
         activation_dropout: inside the feed-forward networks.
         input_dropout: on the projected features.
         feature_grad_scale: gradients into the convolutions are multiplied by it.
+        layer_drop: chance of a segment to skip the last layer in training; less below, in equal
+            steps (stochastic depth, arXiv:1603.09382); wants `norm_first`.
+        stem: "plain" convolutions, the first normalized over each recording (the paper's);
+            "residual": the first of `conv_layers` is a convolution, the others are residual blocks
+            of two, with batch normalization, which keeps the absolute size of the waves.
         completes_limb_leads: fill in limb leads that follow from two present ones (exact in mV).
         knows_leads: add to each frame a learned vector that tells which leads are present.
         norm_first: normalize before each part of a layer and after the last one, instead of after
@@ -53,11 +58,17 @@ class EncoderConfig:
     activation_dropout: float = 0.0
     input_dropout: float = 0.1
     feature_grad_scale: float = 0.1
+    layer_drop: float = 0.0
+    stem: Literal["plain", "residual"] = "plain"
     completes_limb_leads: bool = False
     knows_leads: bool = False
     norm_first: bool = False
 
 
+STEMS: dict[str, type[ConvFeatureExtractor] | type[ResidualFeatureExtractor]] = {
+    "plain": ConvFeatureExtractor,
+    "residual": ResidualFeatureExtractor,
+}
 ENCODER_SIZES: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(
         ((32, 2, 2),) * 4,
@@ -101,7 +112,8 @@ class Encoder(nn.Module):
         self.dim = config.dim
         self.feature_dim = feature_dim
         self.completion = LimbCompletion() if config.completes_limb_leads else None
-        self.feature_extractor = ConvFeatureExtractor(NUM_LEADS, config.conv_layers)
+        extractor = STEMS[config.stem]
+        self.feature_extractor = extractor(NUM_LEADS, config.conv_layers)
         self.feature_norm = nn.LayerNorm(feature_dim)
         self.feature_projection = nn.Linear(feature_dim, config.dim)
         self.input_dropout = Dropout(config.input_dropout)
@@ -185,8 +197,12 @@ class Encoder(nn.Module):
             is_valid = ~is_padding[:, None, None, :]
         x = x + self.positional(x)
         outputs = [self.dropout(x if self.config.norm_first else self.norm(x))]
-        for layer in self.layers:
-            outputs.append(layer(outputs[-1], is_valid))
+        for number, layer in enumerate(self.layers, start=1):
+            after = layer(outputs[-1], is_valid)
+            if self.training and self.config.layer_drop:
+                prob = self.config.layer_drop * number / len(self.layers)
+                after = outputs[-1] + drop_rows(after - outputs[-1], prob)
+            outputs.append(after)
         if self.config.norm_first:
             outputs[-1] = self.norm(outputs[-1])
         return outputs
@@ -212,6 +228,12 @@ def mean_over_frames(context: Tensor, is_padding: Tensor | None) -> Tensor:
         return context.mean(dim=1)
     is_valid = (~is_padding)[:, :, None]
     return (context * is_valid).sum(dim=1) / is_valid.sum(dim=1).clamp(min=1)
+
+
+def drop_rows(x: Tensor, prob: float) -> Tensor:
+    """Zero whole rows with a chance of `prob`, divide the others by `1 - prob`."""
+    is_kept = torch.rand(len(x), 1, 1, device=x.device) >= prob
+    return x * (is_kept / (1 - prob)).to(x.dtype)
 
 
 def scale_gradient(x: Tensor, factor: float) -> Tensor:

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from anylead.models.residual import (
+    MaskedBatchNorm,
+    ResidualBlock,
+    clear_padding,
+    convolution,
+    steps_after,
+)
+
 
 class ConvFeatureExtractor(nn.Module):
     """Turn a signal into one feature vector per frame.
@@ -62,6 +70,51 @@ class ConvFeatureExtractor(nn.Module):
         variance = centred.square().sum(dim=2, keepdim=True) / count
         scale = torch.rsqrt(variance + self.norm.eps) * self.norm.weight[:, None]
         return centred * scale + self.norm.bias[:, None]
+
+
+class ResidualFeatureExtractor(nn.Module):
+    """A convolution, then residual blocks, all with batch normalization and windows that overlap.
+
+    Unlike a normalization of each recording it keeps the absolute size of the waves, by which
+    hypertrophy is told, and it neither sees padding nor fills it.
+
+    Args:
+        num_leads: leads of the input.
+        layers: (dim, kernel, stride) of the first convolution and of each block; odd kernels.
+    """
+
+    def __init__(self, num_leads: int, layers: Sequence[tuple[int, int, int]]):
+        super().__init__()
+        self.layers = tuple((int(dim), int(kernel), int(stride)) for dim, kernel, stride in layers)
+        dim, kernel, self.stride = self.layers[0]
+        self.stem = convolution(num_leads, dim, kernel, self.stride)
+        self.stem_norm = MaskedBatchNorm(dim)
+        dims = [dim for dim, _, _ in self.layers]
+        self.blocks = nn.ModuleList(
+            ResidualBlock(dim_in, dim, kernel, stride)
+            for dim_in, (dim, kernel, stride) in zip(dims, self.layers[1:], strict=False)
+        )
+
+    def forward(self, signal: Tensor, num_samples: Tensor | None = None) -> Tensor:
+        """(rows, lead, time) -> (rows, frame, dim); frame = num_frames(time).
+
+        Args:
+            signal: (rows, lead, time).
+            num_samples: (rows,) valid samples, or None where nothing is padded.
+        """
+        num_valid = steps_after(num_samples, self.stride)
+        x: Tensor = self.stem(clear_padding(signal, num_samples))
+        x = nn.functional.relu(self.stem_norm(x, num_valid))
+        for block, (_, _, stride) in zip(self.blocks, self.layers[1:], strict=True):
+            x = block(x, num_valid)
+            num_valid = steps_after(num_valid, stride)
+        return x.transpose(1, 2)
+
+    def num_frames(self, num_samples: Tensor) -> Tensor:
+        """Frames made from signals of `num_samples` samples; elementwise."""
+        for _, _, stride in self.layers:
+            num_samples = (num_samples + stride - 1) // stride
+        return num_samples
 
 
 def _covered(x: Tensor, kernel: int, stride: int) -> Tensor:

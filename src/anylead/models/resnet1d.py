@@ -12,6 +12,14 @@ from torch import Tensor, nn
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.limb_completion import LimbCompletion
+from anylead.models.residual import (
+    MaskedBatchNorm,
+    ResidualBlock,
+    clear_padding,
+    convolution,
+    is_valid_step,
+    steps_after,
+)
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,11 @@ class ResNet1d(nn.Module):
         self.dim = config.dims[-1]
         self.completion = LimbCompletion() if config.completes_limb_leads else None
         num_channels = NUM_LEADS * (2 if config.knows_leads else 1)
-        self.stem = _conv(num_channels, config.stem_dim, config.stem_kernel, stride=2)
+        self.stem = convolution(num_channels, config.stem_dim, config.stem_kernel, stride=2)
         self.stem_norm = MaskedBatchNorm(config.stem_dim)
         dims = (config.stem_dim, *config.dims)
         self.layers = nn.ModuleList(
-            _Block(dim_in, dim, config.kernel) for dim_in, dim in pairwise(dims)
+            ResidualBlock(dim_in, dim, config.kernel) for dim_in, dim in pairwise(dims)
         )
         self.dropout = nn.Dropout1d(config.dropout)
 
@@ -89,78 +97,17 @@ class ResNet1d(nn.Module):
             told = has_lead[..., None].to(signal.dtype).expand(-1, -1, signal.shape[2])
             signal = torch.cat([signal, told], dim=1)
         num_valid = num_samples
-        x = _clear(signal, num_valid)
-        num_valid = _halve(num_valid)
+        x = clear_padding(signal, num_valid)
+        num_valid = steps_after(num_valid)
         x = nn.functional.relu(self.stem_norm(self.stem(x), num_valid))
         for block in self.layers:
             x = block(x, num_valid)
-            num_valid = _halve(num_valid)
+            num_valid = steps_after(num_valid)
         context = self.dropout(x).transpose(1, 2)  # (rows, frame, dim)
         if num_valid is None:
             return Encoded(context, None)
-        return Encoded(context, ~_is_valid(context.shape[1], num_valid))
+        return Encoded(context, ~is_valid_step(context.shape[1], num_valid))
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""
         return mean_over_frames(context, is_padding)
-
-
-class MaskedBatchNorm(nn.Module):
-    """Batch normalization of (rows, dim, time) that neither sees padding nor fills it."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(dim)
-
-    def forward(self, x: Tensor, num_valid: Tensor | None) -> Tensor:
-        """Normalize; what lies beyond `num_valid` (rows,) steps is zero."""
-        if num_valid is None:
-            normed: Tensor = self.norm(x)
-            return normed
-        is_valid = _is_valid(x.shape[2], num_valid)
-        steps = x.transpose(1, 2)  # (rows, time, dim)
-        normed = self.norm(steps[is_valid])
-        return (
-            torch.zeros_like(steps, dtype=normed.dtype)
-            .index_put(is_valid.nonzero(as_tuple=True), normed)
-            .transpose(1, 2)
-        )
-
-
-class _Block(nn.Module):
-    """Two convolutions beside a short cut; half as many steps come out."""
-
-    def __init__(self, dim_in: int, dim: int, kernel: int):
-        super().__init__()
-        self.first = _conv(dim_in, dim, kernel, stride=2)
-        self.first_norm = MaskedBatchNorm(dim)
-        self.second = _conv(dim, dim, kernel, stride=1)
-        self.second_norm = MaskedBatchNorm(dim)
-        self.short_cut = _conv(dim_in, dim, 1, stride=2)
-        self.short_cut_norm = MaskedBatchNorm(dim)
-
-    def forward(self, x: Tensor, num_valid: Tensor | None) -> Tensor:
-        num_after = _halve(num_valid)
-        inner = nn.functional.relu(self.first_norm(self.first(x), num_after))
-        inner = self.second_norm(self.second(inner), num_after)
-        return nn.functional.relu(inner + self.short_cut_norm(self.short_cut(x), num_after))
-
-
-def _conv(dim_in: int, dim: int, kernel: int, stride: int) -> nn.Conv1d:
-    return nn.Conv1d(dim_in, dim, kernel, stride, padding=kernel // 2, bias=False)
-
-
-def _halve(num_valid: Tensor | None) -> Tensor | None:
-    """Steps that are left after a stride of 2: a step counts if its middle does."""
-    return None if num_valid is None else (num_valid + 1) // 2
-
-
-def _is_valid(num_steps: int, num_valid: Tensor) -> Tensor:
-    """(rows, step) bool."""
-    return torch.arange(num_steps, device=num_valid.device) < num_valid[:, None]
-
-
-def _clear(signal: Tensor, num_valid: Tensor | None) -> Tensor:
-    if num_valid is None:
-        return signal
-    return signal * _is_valid(signal.shape[2], num_valid)[:, None]

@@ -107,20 +107,20 @@ def _curve(
 
 
 def roc_curves(
-    probability: NDArray[np.floating], target: NDArray[np.bool_], label_names: Sequence[str]
+    probability: NDArray[np.floating], target: NDArray[Any], label_names: Sequence[str]
 ) -> Figure:
     """Receiver operating characteristic of every class, best first in the legend.
 
     Args:
         probability: (record, class).
-        target: (record, class) bool.
+        target: (record, class) bool, or 0, 1 and NaN where it is unknown.
         label_names: per class.
     """
     from sklearn.metrics import auc, roc_curve  # slow to import
 
     curves = []
     for i, name in _scored(probability, target, label_names):
-        false_positive, true_positive, _ = roc_curve(target[:, i], probability[:, i])
+        false_positive, true_positive, _ = roc_curve(*_known(target, probability, i))
         curves.append(
             (float(auc(false_positive, true_positive)), name, false_positive, true_positive)
         )
@@ -131,15 +131,15 @@ def roc_curves(
 
 
 def precision_recall_curves(
-    probability: NDArray[np.floating], target: NDArray[np.bool_], label_names: Sequence[str]
+    probability: NDArray[np.floating], target: NDArray[Any], label_names: Sequence[str]
 ) -> Figure:
     """Precision against recall of every class; arguments as of `roc_curves`."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     curves = []
     for i, name in _scored(probability, target, label_names):
-        precision, recall, _ = precision_recall_curve(target[:, i], probability[:, i])
-        score = float(average_precision_score(target[:, i], probability[:, i]))
+        precision, recall, _ = precision_recall_curve(*_known(target, probability, i))
+        score = float(average_precision_score(*_known(target, probability, i)))
         curves.append((score, name, recall, precision))
     figure, axes = _class_curves(curves, "AUPRC", target, label_names)
     style.finish(axes, "Precision and recall", "recall (sensitivity)", "precision")
@@ -147,21 +147,29 @@ def precision_recall_curves(
 
 
 def _scored(
-    probability: NDArray[np.floating], target: NDArray[np.bool_], label_names: Sequence[str]
+    probability: NDArray[np.floating], target: NDArray[Any], label_names: Sequence[str]
 ) -> list[tuple[int, str]]:
     """Index and name of the classes with both positive and negative records."""
     if probability.shape != target.shape or probability.shape[1:] != (len(label_names),):
         raise ValueError(
             f"probability {probability.shape}, target {target.shape}, {len(label_names)} names"
         )
-    share = target.mean(axis=0)
-    return [(i, name) for i, name in enumerate(label_names) if 0 < share[i] < 1]
+    both = (target == 1).any(axis=0) & (target == 0).any(axis=0)
+    return [(i, name) for i, name in enumerate(label_names) if both[i]]
+
+
+def _known(
+    target: NDArray[Any], probability: NDArray[np.floating], i: int
+) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """Targets and probabilities of a class, of the records for which it is known."""
+    rows = ~np.isnan(target[:, i])
+    return target[rows, i].astype(bool), probability[rows, i]
 
 
 def _class_curves(
     curves: list[tuple[float, str, NDArray[np.float64], NDArray[np.float64]]],
     score_name: str,
-    target: NDArray[np.bool_],
+    target: NDArray[Any],
     label_names: Sequence[str],
 ) -> tuple[Figure, Axes]:
     looks = dict(zip(label_names, style.series_styles(), strict=False))  # one look in all figures
@@ -170,7 +178,7 @@ def _class_curves(
     labels = {name: f"{style.plain(name)}  {score:.3f}" for score, name, _, _ in ranked}
     for i, name in enumerate(label_names):
         if name not in drawn:
-            kind = "negative" if target[:, i].any() else "positive"
+            kind = "negative" if (target[:, i] == 1).any() else "positive"
             labels[name] = f"{style.plain(name)}  no {kind} record"
     height = max(4.0, 0.8 + 0.2 * len(labels))
     beside = max(style.text_width_mm(label, 9) for label in labels.values()) / style.MM_PER_INCH
@@ -187,7 +195,7 @@ def _class_curves(
 
 def reliability_diagram(
     probability: NDArray[np.floating],
-    target: NDArray[np.bool_],
+    target: NDArray[Any],
     label_names: Sequence[str],
     num_bins: int = 10,
 ) -> Figure:
@@ -195,7 +203,7 @@ def reliability_diagram(
 
     Args:
         probability: (record, class) in [0, 1].
-        target: (record, class) bool.
+        target: (record, class) bool, or 0, 1 and NaN where it is unknown.
         label_names: per class; with more than six only the pooled curve is drawn.
         num_bins: bins of equal width.
 
@@ -207,10 +215,12 @@ def reliability_diagram(
     axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.9)
     if 1 < len(label_names) <= 6:
         for i, (name, look) in enumerate(zip(label_names, style.series_styles(), strict=False)):
-            stated, observed, _, error = _calibration(probability[:, i], target[:, i], num_bins)
+            true, given = _known(target, probability, i)
+            stated, observed, _, error = _calibration(given, true, num_bins)
             label = f"{style.plain(name)}  ECE {error:.3f}"
             axes.plot(stated, observed, linewidth=1.1, marker=".", label=label, **look)
-    stated, observed, counts, error = _calibration(probability.ravel(), target.ravel(), num_bins)
+    true, given = _known(target.reshape(-1, 1), probability.reshape(-1, 1), 0)
+    stated, observed, counts, error = _calibration(given, true, num_bins)
     low, high = _wilson(observed, counts)
     pooled = "all classes" if len(label_names) > 1 else style.plain(label_names[0])
     axes.errorbar(
@@ -229,7 +239,7 @@ def reliability_diagram(
     style.finish(axes, "Reliability", y="share that is true")
     style.legend(axes, loc="upper left")
     bins = np.linspace(0, 1, num_bins + 1)
-    counts_axes.hist(probability.ravel(), bins=bins, color=style.SKY_BLUE, edgecolor="white")
+    counts_axes.hist(given, bins=bins, color=style.SKY_BLUE, edgecolor="white")
     counts_axes.set(yscale="log", ylim=(0.8, 1.5 * max(7, counts.max())))
     counts_axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     counts_axes.yaxis.set_minor_formatter(NullFormatter())
@@ -238,7 +248,7 @@ def reliability_diagram(
 
 
 def _calibration(
-    probability: NDArray[np.floating], target: NDArray[np.bool_], num_bins: int
+    probability: NDArray[np.floating], target: NDArray[Any], num_bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], float]:
     """Per filled bin: mean probability, share of positives, count; and the expected error."""
     which = np.minimum((probability * num_bins).astype(int), num_bins - 1)

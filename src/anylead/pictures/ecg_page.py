@@ -4,7 +4,7 @@ The page is drawn in millimetres (one set of axes over the whole figure), so tha
 size when printed at 100 %. Each lead is drawn about its median. Layout: `ecg_layout`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,8 @@ _LEAST_WIDTH = 100.0  # mm of grid
 _LINE = 4.6  # mm from one line of text to the next
 _HEADER_POINTS, _NOTE_POINTS = 9.0, 8.0
 _FINE, _COARSE = "#F9DDDD", "#EBA9A9"
-_SALIENCY = style.BLUE
+_FOR, _AGAINST = style.BLUE, style.VERMILION
+_UNSEEN = "#A6A6A6"
 _STRONGEST = 0.55  # opacity of saliency 1; the trace and the grid still show through
 _SALIENCY_STEPS = 8
 _POINTS_PER_MM = style.POINTS_PER_INCH / style.MM_PER_INCH
@@ -67,6 +68,7 @@ def ecg_page(
     layout: str | None = None,
     leads: str | Sequence[str] | None = None,
     saliency: NDArray[np.floating] | None = None,
+    seen: Collection[str] | None = None,
     header: str | Sequence[str] | None = None,
     seconds: float | None = None,
     start: float = 0.0,
@@ -78,8 +80,9 @@ def ecg_page(
         layout: "3x4+1" (3 rows, 4 columns, 1 rhythm strip), "6x2", "12x1", ...; None chooses.
         leads: a named set ("6"), a list ("I,II,V2" or names), or None for all recorded leads.
             Limb leads that were not recorded but follow from two others are drawn and marked "*".
-        saliency: (lead, time) in [0, 1], rows and samples as in `record.signal`; shaded behind
-            the traces.
+        saliency: (lead, time) in [-1, 1], rows and samples as in `record.signal`; shaded behind
+            the traces, what speaks for an answer in another colour than what speaks against it.
+        seen: leads that a model saw; the others are grey. None is all.
         header: lines of text above the grid (`record_header` makes them); None is no header.
         seconds: length of the page; None is 10 s, or what there is.
         start: seconds into the recording.
@@ -87,12 +90,13 @@ def ecg_page(
     Raises:
         LeadError: a lead that is unknown or not there.
         RecipeError: a layout that cannot be read or is too small, or a time outside the record.
-        ValueError: saliency of another shape, or outside [0, 1].
+        ValueError: saliency of another shape, or outside [-1, 1].
     """
     shown = view(record, leads, seconds, start)
     places = arrange(shown, layout)
     lines = [header] if isinstance(header, str) else list(header or ())
-    page = _new_page(shown, places, lines, _notes(record, shown, saliency is not None))
+    hidden = frozenset(shown.leads) - frozenset(shown.leads if seen is None else seen)
+    page = _new_page(shown, places, lines, _notes(record, shown, saliency, hidden))
     if saliency is not None:
         _check_saliency(record, saliency)
         for trace in places.traces:
@@ -101,7 +105,7 @@ def ecg_page(
                 part = row[shown.first + trace.first : shown.first + trace.last]
                 _draw_saliency(page, shown, places, trace, np.asarray(part, dtype=np.float64))
     for trace in places.traces:
-        _draw_trace(page, shown, places, trace)
+        _draw_trace(page, shown, places, trace, shown.leads[trace.lead] in hidden)
     for row in range(len(places.baselines)):
         _draw_mark(page, places, row)
     return page.figure
@@ -199,7 +203,9 @@ def _add_path(page: _Page, path: Outline, color: str, mm: float, gid: str, zorde
     page.axes.add_artist(patch)
 
 
-def _draw_trace(page: _Page, shown: View, places: Arrangement, trace: Trace) -> None:
+def _draw_trace(
+    page: _Page, shown: View, places: Arrangement, trace: Trace, is_hidden: bool
+) -> None:
     """A lead's line, its name, and the tick that parts it from the column before."""
     name = shown.leads[trace.lead]
     gid = f"{'strip' if trace.is_strip else 'lead'}-{name}"
@@ -209,7 +215,7 @@ def _draw_trace(page: _Page, shown: View, places: Arrangement, trace: Trace) -> 
     page.axes.plot(
         x,
         baseline + millimetres,
-        color="black",
+        color=_UNSEEN if is_hidden else "black",
         linewidth=0.26 * _POINTS_PER_MM,
         solid_joinstyle="round",
         clip_on=False,
@@ -241,6 +247,8 @@ def _draw_saliency(
     edges = np.arange(0, len(saliency) / per_mm, 1.0)
     starts = np.minimum((edges * per_mm).astype(int), len(saliency) - 1)
     strength = np.maximum.reduceat(saliency, starts)  # a short peak must not be averaged away
+    weakest = np.minimum.reduceat(saliency, starts)
+    strength = np.where(strength >= -weakest, strength, weakest)
     level = np.round(strength * _SALIENCY_STEPS).astype(int)
     millimetres = shown.millimetres[trace.lead, trace.first : trace.last]
     finite = millimetres[np.isfinite(millimetres)]
@@ -252,10 +260,11 @@ def _draw_saliency(
     boxes, colors = [], []
     changes = np.flatnonzero(np.diff(level)) + 1
     for begin, end in zip([0, *changes], [*changes, len(level)], strict=True):
-        if level[begin] > 0:
+        if level[begin] != 0:
             x0, x1 = left + edges[begin], left + min(float(end), length)
             boxes.append([(x0, low), (x0, high), (x1, high), (x1, low)])
-            colors.append(to_rgba(_SALIENCY, _STRONGEST * level[begin] / _SALIENCY_STEPS))
+            color = _FOR if level[begin] > 0 else _AGAINST
+            colors.append(to_rgba(color, _STRONGEST * abs(level[begin]) / _SALIENCY_STEPS))
     shades = PolyCollection(boxes, facecolors=colors, linewidths=0, zorder=2, clip_on=False)
     shades.set_gid(f"saliency-{'strip-' if trace.is_strip else ''}{shown.leads[trace.lead]}")
     page.axes.add_collection(shades, autolim=False)
@@ -264,11 +273,16 @@ def _draw_saliency(
 def _check_saliency(record: Record, saliency: NDArray[np.floating]) -> None:
     if saliency.shape != record.signal.shape:
         raise ValueError(f"saliency {saliency.shape} for a signal of {record.signal.shape}")
-    if not (np.isfinite(saliency).all() and saliency.min() >= 0 and saliency.max() <= 1):
-        raise ValueError("saliency: want finite values in [0, 1]; see saliency.to_unit_range")
+    if not (np.isfinite(saliency).all() and np.abs(saliency).max() <= 1):
+        raise ValueError("saliency: want finite values in [-1, 1]; see saliency.to_unit_range")
 
 
-def _notes(record: Record, shown: View, has_saliency: bool) -> str:
+def _notes(
+    record: Record,
+    shown: View,
+    saliency: NDArray[np.floating] | None,
+    hidden: Collection[str],
+) -> str:
     """Speed, gain and whatever a reader must know about the picture, below the grid."""
     first = shown.first / shown.sample_rate
     if record.unit == "mV":
@@ -292,8 +306,12 @@ def _notes(record: Record, shown: View, has_saliency: bool) -> str:
     cut = [name for name, is_cut in zip(shown.leads, shown.is_cut, strict=True) if is_cut]
     if cut:
         notes.append(f"{', '.join(cut)}: cut at {MAX_EXCURSION:g} mm from the median")
-    if has_saliency:
-        notes.append("shaded: what the model's answer rests on, the darker the more")
+    if hidden:
+        names = [name for name in shown.leads if name in hidden]
+        notes.append(f"grey, not seen by the model: {', '.join(names)}")
+    if saliency is not None:
+        against = ", orange: against it" if saliency.min() < 0 else ""
+        notes.append(f"shaded blue: speaks for the answer{against}, the darker the more")
     return "   ·   ".join(notes)
 
 

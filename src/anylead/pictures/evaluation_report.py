@@ -30,9 +30,9 @@ class Facts:
         score_by_run: run -> lead set -> macro AUROC (value, low, high).
         score_tables: title -> rows; a triple is a value with its interval.
         label_names: classes.
-        label: (record, class) of the first run.
+        label: (record, class) 0 or 1 of the first run, NaN where it is unknown.
         probability: (record, class) of the first run with its first lead set.
-        thresholds: (class,) of the first run.
+        is_predicted: (record, class) bool, likewise.
         example: a recording to draw.
         logs: run -> rows of its training log.
     """
@@ -41,9 +41,9 @@ class Facts:
     score_by_run: Mapping[str, Mapping[str, Triple]]
     score_tables: Mapping[str, Sequence[Mapping[str, object]]]
     label_names: Sequence[str]
-    label: NDArray[np.bool_]
+    label: NDArray[np.generic]
     probability: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
+    is_predicted: NDArray[np.bool_]
     example: Record
     logs: Mapping[str, Sequence[Mapping[str, object]]]
 
@@ -66,7 +66,7 @@ def write(path: Path, facts: Facts) -> None:
     report.figure(precision_recall_curves(*shown), "Precision and recall of each class.")
     report.figure(reliability_diagram(*shown), "Stated probability against observed frequency.")
     report.figure(
-        confusion_by_pair(facts.probability >= facts.thresholds, facts.label, facts.label_names),
+        confusion_by_pair(facts.is_predicted, facts.label, facts.label_names),
         "Which class is predicted where another one is true.",
     )
     report.section("One recording")

@@ -1,7 +1,7 @@
 """Scores side by side: by lead set with intervals, confusion of class pairs, identification."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def _lead_set_label(name: str) -> str:
 
 
 def confusion_by_pair(
-    predicted: NDArray[np.bool_], target: NDArray[np.bool_], label_names: Sequence[str]
+    predicted: NDArray[np.bool_], target: NDArray[Any], label_names: Sequence[str]
 ) -> Figure:
     """Which diagnosis is mistaken for which, where a record may have several.
 
@@ -87,7 +87,7 @@ def confusion_by_pair(
 
     Args:
         predicted: (record, class) bool.
-        target: (record, class) bool.
+        target: (record, class) bool, or 0, 1 and NaN where it is unknown.
         label_names: per class.
     """
     share = pair_confusion(predicted, target)
@@ -96,7 +96,7 @@ def confusion_by_pair(
     figure = style.new_figure(max(4.6, size + 0.6), max(4.0, size))
     axes = figure.add_subplot()
     image = axes.imshow(np.ma.masked_invalid(share), cmap="cividis", vmin=0, vmax=1)
-    counts = target.sum(axis=0)
+    counts = (target == 1).sum(axis=0)
     names = [style.plain(name) for name in label_names]
     rows = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
     axes.set_yticks(range(len(names)), rows, parse_math=False)
@@ -121,13 +121,15 @@ def confusion_by_pair(
     return figure
 
 
-def pair_confusion(predicted: NDArray[np.bool_], target: NDArray[np.bool_]) -> NDArray[np.float64]:
+def pair_confusion(predicted: NDArray[np.bool_], target: NDArray[Any]) -> NDArray[np.float64]:
     """(class, class) shares as `confusion_by_pair` draws them; NaN where no record counts."""
     if predicted.shape != target.shape or target.ndim != 2:
         raise ValueError(f"predicted {predicted.shape}, target {target.shape}")
-    has, calls = target.astype(np.float64), predicted.astype(np.float64)
-    eligible = has.T @ (1 - has)
-    called = has.T @ (calls * (1 - has))
+    has, lacks, calls = (
+        flags.astype(np.float64) for flags in (target == 1, target == 0, predicted)
+    )
+    eligible = has.T @ lacks
+    called = has.T @ (calls * lacks)
     np.fill_diagonal(eligible, has.sum(axis=0))
     np.fill_diagonal(called, (has * calls).sum(axis=0))
     return np.divide(called, eligible, out=np.full_like(called, np.nan), where=eligible > 0)

@@ -1,18 +1,22 @@
 """Numbers -> JSON and pictures."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
 
 from anylead import __version__
+from anylead.datasets.titles import titles
 from anylead.explanations import METHODS, Explanation, saliency_on
+from anylead.inference.answer import NOTICE, About, Answer
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record
 from anylead.server import schema
+from anylead.server.reader import Overview
 from anylead.server.service import Identified, Service
 
-NOTICE = "Research software, no medical device: not for diagnosis or treatment of anyone."
 PictureKind = Literal["svg", "pdf", "png"]
 MEDIA = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 _SALIENCY_RATE = 50.0
@@ -25,8 +29,12 @@ def about_model(service: Service) -> schema.ModelOut:
     model, limits = service.model, service.limits
     return schema.ModelOut(
         kind=model.kind,
+        about=schema.AboutOut(**model.about.as_dict()),
         label_names=list(model.label_names),
-        thresholds=model.description.get("thresholds"),
+        titles=titles(model.label_names),
+        thresholds={name: dict(values) for name, values in model.about.thresholds.items()},
+        scores={name: dict(values) for name, values in model.about.scores.items()},
+        dim=model.dim,
         task=model.description.get("task"),
         sample_rate=model.preprocess_config.sample_rate,
         segment_seconds=model.segment_samples / model.preprocess_config.sample_rate,
@@ -40,7 +48,23 @@ def about_model(service: Service) -> schema.ModelOut:
     )
 
 
-def recording(record: Record) -> schema.RecordingOut:
+def predictions(found: Sequence[Answer], service: Service) -> schema.Predictions:
+    """Answers, each with its grounds."""
+    return schema.Predictions(
+        recordings=[
+            schema.Prediction(
+                **{**each.as_dict(), "name": each.record, "measured": each.measured()}
+            )
+            for each in found
+        ],
+        model=schema.AboutOut(**service.model.about.as_dict()),
+        notice=NOTICE,
+    )
+
+
+def recording(
+    record: Record, start: float = 0.0, overview: Overview | None = None
+) -> schema.RecordingOut:
     """A recording as numbers."""
     rows = np.round(record.signal.astype(np.float64), _DIGITS)
     signal: list[list[float | None]] = rows.tolist()
@@ -59,6 +83,8 @@ def recording(record: Record) -> schema.RecordingOut:
         unit=record.unit,
         signal=signal,
         about={name: value for name, value in stated.items() if value is not None},
+        start=start,
+        overview=None if overview is None else schema.OverviewOut(**overview._asdict()),
     )
 
 
@@ -83,17 +109,20 @@ def identity(record: Record, found: Identified, threshold: float) -> schema.Iden
 
 
 def explanation(record: Record, found: Explanation) -> schema.ExplanationOut:
-    """What an answer rests on, at 50 values a second (the largest of each 20 ms)."""
+    """What an answer rests on, at 50 values a second (the strongest of each 20 ms)."""
     saliency = saliency_on(found, record)
     length = max(1, round(record.seconds * _SALIENCY_RATE))
     starts = np.arange(length) * saliency.shape[1] // length
-    reduced = np.maximum.reduceat(saliency, starts, axis=1)
+    above = np.maximum.reduceat(saliency, starts, axis=1)
+    below = np.minimum.reduceat(saliency, starts, axis=1)
+    reduced = np.where(above >= -below, above, below)
     return schema.ExplanationOut(
         name=record.record_id,
         label=found.label,
         probability=found.probability,
         method=found.method,
         by_lead=found.by_lead,
+        segments=list(found.segments),
         saliency=schema.Saliency(
             leads=list(record.leads),
             sample_rate=length / record.seconds,
@@ -111,23 +140,54 @@ def picture(
     start: float = 0.0,
     header: list[str] | None = None,
     found: Explanation | None = None,
+    seen: Sequence[str] | None = None,
 ) -> bytes:
-    """The page of a recording."""
-    saliency = None if found is None else saliency_on(found, record)
+    """The page of a recording; leads that the model did not see are grey."""
     figure = ecg_page(
-        record, layout=layout, saliency=saliency, header=header, seconds=seconds, start=start
+        record,
+        layout=layout,
+        saliency=None if found is None else saliency_on(found, record),
+        seen=seen,
+        header=header,
+        seconds=seconds,
+        start=start,
     )
     return render(figure, kind, _PNG_DPI)
 
 
 def report_header(
-    probabilities: dict[str, float] | None, seen: list[str], found: Explanation | None = None
+    record: Record, found: Answer | None, about: About, shaded: Explanation | None = None
 ) -> list[str]:
-    """Lines above a page: the warning, what the model says, and what is shaded."""
-    lines = [NOTICE, f"The model saw {len(seen)} leads: {', '.join(seen)}."]
-    if probabilities is not None:
-        ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:8]
-        lines.append("  ·  ".join(f"{label} {value:.0%}" for label, value in ranked))
-    if found is not None and found.label is not None:
-        lines.append(f"Shaded: what {found.label} rests on, by {found.method}.")
+    """Lines above a page: whose, the warning, what the model says and how far to trust it."""
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    lines = [
+        f"{record.record_id or 'recording'}  ·  drawn {now}",
+        NOTICE,
+        f"Model {about.name} ({about.version}), {about.trained}; anylead {__version__}.",
+    ]
+    if found is not None:
+        lines += _said(found, titles(about.label_names))
+    if shaded is not None and shaded.label is not None:
+        lines.append(
+            f"Shaded: what speaks for {shaded.label} (blue) and against it (orange), by"
+            f" {shaded.method}."
+        )
+    return lines
+
+
+def _said(found: Answer, names: Mapping[str, str]) -> list[str]:
+    lines = [f"The model saw {len(found.leads)} leads: {', '.join(found.leads)}."]
+    if found.refusal is not None:
+        lines.append(f"{'Doubtful' if found.probabilities else 'No answer'}: {found.refusal}.")
+    lines += [f"Warning: {warning}." for warning in found.warnings]
+    ranked = sorted(found.probabilities.items(), key=lambda item: -item[1])[:8]
+    if ranked:
+        told = []
+        for label, value in ranked:
+            limit = found.thresholds.get(label)
+            verdict = (
+                "" if limit is None else f" ({'yes' if value >= limit else 'no'}, from {limit:.0%})"
+            )
+            told.append(f"{names.get(label, label)} {value:.0%}{verdict}")
+        lines += ["  ·  ".join(told), f"{found.measured()}."]
     return lines

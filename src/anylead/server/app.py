@@ -1,5 +1,6 @@
 """The routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -8,25 +9,30 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from anylead import __version__
 from anylead.errors import AnyleadError, CheckpointError, MissingPackageError
-from anylead.inference.inputs import check
+from anylead.inference.answer import NOTICE
 from anylead.leads import parse_leads
 from anylead.records import Record
-from anylead.server import answers, reading, schema
+from anylead.server import answers, bodies, reader, schema
+from anylead.server.api_page import api_page
+from anylead.server.connections import Complaints
 from anylead.server.examples import EXAMPLES, example
 from anylead.server.gate import Gate
-from anylead.server.limits import RefusalError
-from anylead.server.service import Service, visible
+from anylead.server.limits import RefusalError, short
+from anylead.server.service import Service
 
+SCRIPTS = (
+    *("page.js", "answer.js", "api.js", "elements.js", "layout.js", "overview.js", "paper.js"),
+    *("recordings.js", "words.js"),
+)
 PAGE_FILES = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
-    **dict.fromkeys(("page.js", "paper.js", "api.js"), "text/javascript; charset=utf-8"),
+    **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8"),
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schema.ErrorOut, "description": text}
@@ -83,14 +89,17 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(Complaints())
+        warming = asyncio.create_task(reader.start(service.processes))
         yield
+        warming.cancel()
         await service.stop()
 
     app = FastAPI(
         title="anylead",
         version=__version__,
-        description=f"ECG models that work with any set of leads. {answers.NOTICE}",
-        docs_url=None,  # those pages load scripts from elsewhere
+        description=f"ECG models that work with any set of leads. {NOTICE}",
+        docs_url=None,  # FastAPI's load scripts from elsewhere; see `api_page`
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -103,7 +112,8 @@ def create_app(
     _add_facts(app, service)
     _add_numbers(app, service)
     _add_pictures(app, service)
-    _describe_bodies(app)
+    _add_api_page(app, token is not None)
+    _describe_bodies(app)  # last: a route more would make the description anew
     return app
 
 
@@ -119,6 +129,14 @@ def _add_page(app: FastAPI) -> None:
         if name not in PAGE_FILES:
             raise RefusalError(404, "no such file")
         return Response((page / name).read_bytes(), media_type=PAGE_FILES[name])
+
+
+def _add_api_page(app: FastAPI, wants_token: bool) -> None:
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        address = str(request.base_url).rstrip("/")
+        made = api_page(app.openapi(), address, wants_token, NOTICE)
+        return Response(made, media_type=PAGE_FILES["index.html"])
 
 
 def _add_facts(app: FastAPI, service: Service) -> None:
@@ -150,27 +168,31 @@ def _add_facts(app: FastAPI, service: Service) -> None:
 
 
 def _add_numbers(app: FastAPI, service: Service) -> None:
-    records = _records_of(service)
-    one = _single(records)
+    records = bodies.records_of(service)
+    one = bodies.single(records)
 
     @app.post("/read", responses=_ERRORS, response_model=schema.RecordingOut)
-    async def read(record: Annotated[Record, Depends(one)]) -> JSONResponse:
-        """A recording as numbers, for pages that draw it themselves."""
-        return await _json(service, lambda: answers.recording(record))
+    async def read(
+        request: Request,
+        start: Annotated[float, Query(ge=0)] = 0.0,
+        seconds: Annotated[float | None, Query(gt=0, le=service.limits.ecg_seconds)] = None,
+    ) -> JSONResponse:
+        """A recording as numbers; with `seconds` a part of it, and an overview of a longer one."""
+        if seconds is None:
+            record, overview = await one(await records(request)), None
+        else:
+            record, overview = await bodies.part(request, service, start, seconds)
+        return await _json(service, lambda: answers.recording(record, start, overview))
 
     @app.post("/predict", responses=_ERRORS)
     async def predict(
-        found: Annotated[list[Record], Depends(records)], use_leads: UseLeads = None
+        found: Annotated[list[Record], Depends(records)],
+        use_leads: UseLeads = None,
+        force: Annotated[bool, Query(description="answer for what looks like noise, too")] = False,
     ) -> schema.Predictions:
-        """Probabilities by label."""
-        windows, seen = await service.prepare(found, _leads(use_leads))
-        rows = await service.probabilities(windows)
-        return schema.Predictions(
-            recordings=[
-                schema.Prediction(name=record.record_id, leads=leads, probabilities=row)
-                for record, leads, row in zip(found, seen, rows, strict=True)
-            ]
-        )
+        """Probabilities and decisions by label, and how far to trust them."""
+        windows, _ = await service.prepare(found, _leads(use_leads))
+        return answers.predictions(await service.answers(found, windows, force), service)
 
     @app.post("/embed", responses=_ERRORS)
     async def embed(
@@ -209,7 +231,7 @@ def _add_gallery(app: FastAPI, service: Service, records: Callable[..., Any]) ->
 
 
 def _add_pictures(app: FastAPI, service: Service) -> None:
-    one = _single(_records_of(service))
+    one = bodies.single(bodies.records_of(service))
     pictures: dict[int | str, dict[str, Any]] = {
         200: {"content": {kind: {} for kind in answers.MEDIA.values()}},
         **_ERRORS,
@@ -237,72 +259,26 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
         method: Annotated[str | None, Query(max_length=30)] = None,
         label: Annotated[str | None, Query(max_length=200)] = None,
         use_leads: UseLeads = None,
+        force: bool = False,
     ) -> Response:
         """The page; with `report` what the model says above it, with `method` its saliency."""
         leads, header, found = _leads(use_leads), None, None
+        seen = None if leads is None else leads.split(",")
         if method is not None:
             found = await service.explain(record, method, label, leads)
         if report:
-            windows, seen = await service.prepare([record], leads)
+            windows, each_seen = await service.prepare([record], leads)
             is_classifier = service.model.kind == "classification"
-            rows = await service.probabilities(windows) if is_classifier else [None]
-            header = answers.report_header(rows[0], seen[0], found)
-        shown = record if found is not None else visible(record, leads)
+            said = (await service.answers([record], windows, force))[0] if is_classifier else None
+            header = answers.report_header(record, said, service.model.about, found)
+            seen = each_seen[0]
         content = await service.aside(
             lambda: answers.picture(
-                shown, format, layout=layout, seconds=seconds, start=start, header=header,
-                found=found,
+                record, format, layout=layout, seconds=seconds, start=start, header=header,
+                found=found, seen=seen,
             )
         )  # fmt: skip
         return Response(content, media_type=answers.MEDIA[format])
-
-
-def _records_of(service: Service) -> Any:
-    """A dependency that reads the body."""
-
-    async def records(request: Request) -> list[Record]:
-        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        limits = service.limits
-        if kind == "application/json":
-            body = await request.body()
-            found = await service.aside(lambda: reading.from_json(body, limits))
-        elif kind == "multipart/form-data":
-            uploads, facts = await _form(request, service)
-            found = await service.aside(lambda: reading.from_files(uploads, facts, limits))
-        else:
-            raise RefusalError(415, "want application/json, or multipart/form-data with files")
-        reading.check_amount(found, limits)
-        for record in found:
-            check(record)
-        service.metrics.recordings.inc(len(found))
-        return found
-
-    return records
-
-
-async def _form(request: Request, service: Service) -> tuple[list[reading.Upload], dict[str, str]]:
-    most = service.limits.recordings * 4  # a header, samples, and a JSON beside them
-    async with request.form(max_files=most, max_fields=8) as form:
-        items = form.multi_items()
-        uploads = [
-            reading.Upload(value.filename or "", await value.read())
-            for _, value in items
-            if isinstance(value, UploadFile)
-        ]
-        facts = {name: value for name, value in items if isinstance(value, str)}
-    unknown = set(facts) - set(reading.FACTS)
-    if unknown:
-        raise RefusalError(422, f"unknown fields; known are file, {', '.join(reading.FACTS)}")
-    return uploads, facts
-
-
-def _single(records: Any) -> Any:
-    async def one(found: Annotated[list[Record], Depends(records)]) -> Record:
-        if len(found) != 1:
-            raise RefusalError(422, f"{len(found)} recordings; this answers for one at a time")
-        return found[0]
-
-    return one
 
 
 def _leads(use_leads: str | None) -> str | None:
@@ -329,7 +305,7 @@ async def _as_answer(_: Request, error: Exception) -> JSONResponse:
         first = error.errors()[0]
         message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     retry = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse({"error": message}, status, headers=retry)
+    return JSONResponse({"error": short(message)}, status, headers=retry)
 
 
 def _describe_bodies(app: FastAPI) -> None:

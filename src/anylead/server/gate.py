@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
-from anylead.server.limits import Limits, RefusalError
+from anylead.server.limits import Limits, RefusalError, short
 from anylead.server.metrics import Metrics
 
 Message = MutableMapping[str, Any]
@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _LOG = logging.getLogger("anylead.server")
-OPEN_PATHS = ("/", "/health")
+OPEN_PATHS = ("/", "/docs", "/health")
 OPEN_FOLDER = "/page/"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -65,8 +65,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        answer = _Answer(send)
-        body = _Body(receive, self.limits.request_bytes)
+        body = _Body(receive, self.limits.request_bytes, _has_body(scope))
+        answer = _Answer(send, body)
         try:
             self._admit(scope)
             async with asyncio.timeout(self.limits.request_seconds):
@@ -91,6 +91,10 @@ class Gate:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         if self.hosts is not None and name not in self.hosts:
             raise RefusalError(421, "this host name is not served here; see --allowed_hosts")
+        if scope["method"] == "POST" and not _is_from_here(headers, host):
+            raise RefusalError(
+                403, "a page of another site asks; a proxy before this server must keep Host"
+            )
         path = scope["path"]
         is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
         if self.token is not None and not is_open:
@@ -102,12 +106,28 @@ class Gate:
             raise _too_large(self.limits.request_bytes)
 
 
+def _has_body(scope: MutableMapping[str, Any]) -> bool:
+    names = {name.lower(): value for name, value in scope["headers"]}
+    return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
+
+
+def _is_from_here(headers: MutableMapping[bytes, bytes], host: str) -> bool:
+    """Whether a browser sent the request from this server's own page, or no browser did.
+
+    A page of any site may send a form to an address of this machine; browsers then say whose it is.
+    """
+    origin = headers.get(b"origin")
+    if origin is not None:
+        return origin.decode("latin-1") in (f"http://{host}", f"https://{host}")
+    return headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+
+
 class _Body:
     """Counts what comes in."""
 
-    def __init__(self, receive: Receive, most: int):
+    def __init__(self, receive: Receive, most: int, has_any: bool):
         self._receive, self._left, self._most = receive, most, most
-        self.is_complete = False
+        self.is_complete = not has_any
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -121,27 +141,27 @@ class _Body:
 class _Answer:
     """Adds headers to what goes out, and remembers the status."""
 
-    def __init__(self, send: Send):
-        self._send = send
+    def __init__(self, send: Send, body: _Body):
+        self._send, self._body = send, body
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", []), *_HEADERS]
+            if not self._body.is_complete:  # what is still to come is not read
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
     async def refuse(self, status: int, text: str) -> None:
         if self.status:  # the answer has begun: it can only be cut off
             return
-        body = json.dumps({"error": text}).encode()
+        body = json.dumps({"error": short(text)}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         if status == 503:
             headers.append((b"retry-after", b"1"))
-        if status in (408, 413):  # the rest of the body is not read
-            headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 

@@ -4,6 +4,7 @@ A body is JSON (`schema.RecordingsIn`) or multipart with files of any format. Fi
 of their own while they are read and are gone afterwards; no name can point out of that folder.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+from anyio import CapacityLimiter
 from pydantic import ValidationError
 
-from anylead import formats
 from anylead.errors import FormatError, LeadError
-from anylead.formats.guard import guarded
-from anylead.formats.sidecar import FOLDER_FILE
+from anylead.formats.beside import FOLDER_FILE
 from anylead.inference.inputs import as_records
 from anylead.records import Record
+from anylead.server import reader
 from anylead.server.limits import Limits, RefusalError
 from anylead.server.schema import RecordingIn, RecordingsIn
 
@@ -52,29 +53,59 @@ def from_json(body: bytes, limits: Limits) -> list[Record]:
     return [_record(each, i) for i, each in enumerate(request.recordings)]
 
 
-def from_files(uploads: Sequence[Upload], facts: Mapping[str, str], limits: Limits) -> list[Record]:
+async def from_files(
+    uploads: Sequence[Upload],
+    facts: Mapping[str, str],
+    limits: Limits,
+    processes: CapacityLimiter,
+) -> list[Record]:
     """Files of any format; a header and its samples, or an array and its JSON, count as one.
 
     Args:
         uploads: all files of the request.
         facts: sample_rate (Hz), leads ("I,II") and unit of array files that do not tell.
-        limits: number of recordings.
+        limits: number of recordings, time and amount.
+        processes: how many may read at once.
 
     Raises:
-        RefusalError: no file, too many, a name that is a path, or a pickle.
-        FormatError: a file that cannot be read.
+        RefusalError: no file, too many, a name that is a path, a pickle, or too long to read.
+        FormatError, LeadError: a file that cannot be read.
     """
+    heads = _heads(uploads, limits)
+    with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
+        await asyncio.to_thread(_write, Path(folder), uploads, facts)
+        return await reader.read(Path(folder), heads, limits, processes)
+
+
+async def part_from_files(
+    uploads: Sequence[Upload],
+    facts: Mapping[str, str],
+    limits: Limits,
+    processes: CapacityLimiter,
+    part: tuple[float, float],
+) -> tuple[Record, reader.Overview | None]:
+    """A part (start and length in seconds) of one recording, and an overview of the whole.
+
+    Raises:
+        RefusalError, FormatError, LeadError: as for `from_files`.
+    """
+    heads = _heads(uploads, limits)
+    if len(heads) != 1:
+        raise RefusalError(422, f"{len(heads)} recordings; this answers for one at a time")
+    with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
+        await asyncio.to_thread(_write, Path(folder), uploads, facts)
+        return await reader.read_part(Path(folder) / heads[0], *part, limits, processes)
+
+
+def _heads(uploads: Sequence[Upload], limits: Limits) -> list[str]:
+    """Names of the files that stand for a recording."""
     _check_names(uploads)
     heads = [upload.name for upload in _without_companions(uploads)]
     if not heads:
         raise RefusalError(422, "no recording among the files; send ECG files in the field 'file'")
     if len(heads) > limits.recordings:
         raise _too_many(len(heads), limits)
-    with TemporaryDirectory(prefix="anylead-") as folder:
-        for upload in uploads:
-            (Path(folder) / upload.name).write_bytes(upload.content)
-        _write_facts(Path(folder), facts)
-        return [_read(Path(folder) / name) for name in heads]
+    return heads
 
 
 def check_amount(records: Sequence[Record], limits: Limits) -> None:
@@ -85,9 +116,7 @@ def check_amount(records: Sequence[Record], limits: Limits) -> None:
     """
     seconds = sum(record.seconds for record in records)
     if seconds > limits.ecg_seconds:
-        raise RefusalError(
-            413, f"{seconds:.0f} s of ECG; a request may hold {limits.ecg_seconds:.0f} s, split it"
-        )
+        raise reader.too_much_ecg(seconds, limits)
 
 
 def _record(given: RecordingIn, number: int) -> Record:
@@ -109,16 +138,10 @@ def _record(given: RecordingIn, number: int) -> Record:
     return Record(record.signal, record.leads, record.sample_rate, name, unit=record.unit)
 
 
-def _read(path: Path) -> Record:
-    """One file; messages name it without the folder it lies in for the moment."""
-    try:
-        with guarded(path, "ECG"):
-            return formats.read(path)
-    except FormatError as error:
-        message = str(error).replace(f"{path.parent}/", "")
-        if formats.find_format(path) is None and _looks_pickled(path):
-            raise _pickled(path.name) from None
-        raise FormatError(message) from None
+def _write(folder: Path, uploads: Sequence[Upload], facts: Mapping[str, str]) -> None:
+    for upload in uploads:
+        (folder / upload.name).write_bytes(upload.content)
+    _write_facts(folder, facts)
 
 
 def _check_names(uploads: Sequence[Upload]) -> None:
@@ -127,7 +150,7 @@ def _check_names(uploads: Sequence[Upload]) -> None:
         if not _SAFE_NAME.fullmatch(name) or name.startswith(".") or len(name.encode()) > 240:
             raise RefusalError(422, f"file name {name[:60]!r}: want a plain name without a path")
         if name.lower().endswith(_PICKLE_NAMES):
-            raise _pickled(name)
+            raise reader.pickled(name)
     if len(set(names)) < len(names):
         raise RefusalError(422, "two files of one name; rename one")
 
@@ -168,16 +191,6 @@ def _write_facts(folder: Path, facts: Mapping[str, str]) -> None:
     if "leads" in known:
         known["leads"] = [part.strip() for part in facts["leads"].split(",")]
     (folder / FOLDER_FILE).write_text(json.dumps(known), encoding="utf-8")
-
-
-def _looks_pickled(path: Path) -> bool:
-    content = path.read_bytes()
-    is_stream = content[:1] == b"\x80" and content[1:2] in (b"\2", b"\3", b"\4", b"\5")
-    return (is_stream and content.endswith(b".")) or b"data.pkl" in content[:200]
-
-
-def _pickled(name: str) -> RefusalError:
-    return RefusalError(415, f"{name}: pickles can run code and are refused; send an ECG file")
 
 
 def _too_many(number: int, limits: Limits) -> RefusalError:

@@ -1,6 +1,6 @@
 """What the API takes and gives, as it stands in its OpenAPI description."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,17 +26,46 @@ class RecordingsIn(BaseModel):
 
 
 class Prediction(BaseModel):
-    """Probabilities of one recording."""
+    """What the model says of one recording, and what one must know to trust it."""
 
     name: str
     leads: list[str] = Field(description="those that the model saw")
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] = Field(
+        description="calibrated where the model holds a calibration; empty where it does not answer"
+    )
+    decisions: dict[str, bool] = Field(description="of the labels that have a threshold")
+    thresholds: dict[str, float]
+    decided_with: str | None = Field(description="the set of leads that the thresholds are from")
+    quality: dict[str, list[str]] = Field(description="lead -> flags of its signal")
+    warnings: list[str] = Field(description="what speaks against trusting the answer")
+    refusal: str | None = Field(
+        description="why there is no answer, or would be none without force"
+    )
+    scores: dict[str, tuple[float, float, float]] = Field(
+        description="value and 95 % interval, on recordings the model did not learn from"
+    )
+    scored_with: str | None = Field(description="the set of leads that the scores are from")
+    is_measured: bool = Field(description="whether that is exactly these leads")
+    measured: str = Field(description="the same in words")
+
+
+class AboutOut(BaseModel):
+    """Which model answers, and what it learned from."""
+
+    name: str
+    version: str
+    anylead: str
+    trained: str
+    training: dict[str, Any]
+    licence: str | None
 
 
 class Predictions(BaseModel):
     """Answer of /predict."""
 
     recordings: list[Prediction]
+    model: AboutOut
+    notice: str
 
 
 class Embedding(BaseModel):
@@ -85,7 +114,7 @@ class Identities(BaseModel):
 
 
 class Saliency(BaseModel):
-    """Strength in [0, 1]."""
+    """Strength in [-1, 1]: above 0 for the answer, below 0 against it."""
 
     leads: list[str]
     sample_rate: float = Field(description="of the values, Hz")
@@ -99,8 +128,20 @@ class ExplanationOut(BaseModel):
     label: str | None
     probability: float | None
     method: str
-    by_lead: dict[str, float] = Field(description="fall of the score without the lead")
+    by_lead: dict[str, float | None] = Field(
+        description="fall of the score without the lead; null for the only lead"
+    )
+    segments: list[tuple[float, float]] = Field(description="what the model saw, seconds")
     saliency: Saliency
+
+
+class OverviewOut(BaseModel):
+    """A whole long recording."""
+
+    seconds: float
+    lead: str
+    low: list[float]
+    high: list[float]
 
 
 class RecordingOut(BaseModel):
@@ -112,6 +153,8 @@ class RecordingOut(BaseModel):
     unit: str
     signal: list[list[float | None]]
     about: dict[str, str | float] = Field(description="age, sex, time and text, where stated")
+    start: float = Field(0.0, description="seconds into the file")
+    overview: OverviewOut | None = Field(None, description="of a file that is longer than this")
 
 
 class Example(BaseModel):
@@ -125,8 +168,14 @@ class ModelOut(BaseModel):
     """What is served."""
 
     kind: str
+    about: AboutOut
     label_names: list[str]
-    thresholds: list[float] | None
+    titles: dict[str, str] = Field(description="full names of labels, where known")
+    thresholds: dict[str, dict[str, float]] = Field(description="by set of leads and label")
+    scores: dict[str, dict[str, tuple[float, float, float]]] = Field(
+        description="by set of leads: value and 95 % interval"
+    )
+    dim: int = Field(description="length of a vector")
     task: str | None
     sample_rate: float
     segment_seconds: float

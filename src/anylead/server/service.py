@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from anyio import CapacityLimiter
 from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, explain
+from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.gallery import (
     Candidate,
     Entry,
@@ -21,9 +23,8 @@ from anylead.inference.gallery import (
     threshold_for,
     weights_hash,
 )
-from anylead.inference.inputs import restrict
 from anylead.inference.model import Model
-from anylead.inference.windows import Windows, sigmoid
+from anylead.inference.windows import Windows
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.server.batching import Batcher
@@ -84,7 +85,8 @@ class Service:
         model.batch_size = self.limits.batch_windows
         # One thread: passes one after another are faster than side by side on the same cores.
         self._model_thread = ThreadPoolExecutor(1, "anylead-model")
-        self._readers = ThreadPoolExecutor(_READERS, "anylead-reader")
+        self.processes = CapacityLimiter(_READERS)  # that read files
+        self._threads = ThreadPoolExecutor(_READERS, "anylead-thread")
         self._explainer = ThreadPoolExecutor(1, "anylead-explainer")
         observe = self.metrics.batches.observe
         self._logits = Batcher(model.logits, self._model_thread, self.limits, observe)
@@ -95,12 +97,12 @@ class Service:
         """Let go of threads; what is running is waited for."""
         await self._logits.stop()
         await self._vectors.stop()
-        for executor in (self._model_thread, self._readers, self._explainer):
+        for executor in (self._model_thread, self._threads, self._explainer):
             executor.shutdown(cancel_futures=True)
 
     async def aside(self, work: Callable[[], Result]) -> Result:
         """Run what takes long beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def prepare(
         self, records: Sequence[Record], use_leads: str | None
@@ -113,12 +115,21 @@ class Service:
         ]
         return windows, seen
 
-    async def probabilities(self, windows: Sequence[Windows]) -> list[dict[str, float]]:
-        """By label, of every recording."""
-        if self.model.kind != "classification":
-            raise RefusalError(409, f"a model of kind {self.model.kind!r} predicts no labels")
-        rows = sigmoid(np.asarray(await self._logits(windows), dtype=np.float64))
-        return [dict(zip(self.model.label_names, row, strict=True)) for row in rows.tolist()]
+    async def answers(
+        self, records: Sequence[Record], windows: Sequence[Windows], force: bool = False
+    ) -> list[Answer]:
+        """What the model says of every recording; of noise nothing, unless it must."""
+        model = self.model
+        if model.kind != "classification":
+            raise RefusalError(409, f"a model of kind {model.kind!r} predicts no labels")
+        is_asked = [force or refusal(each) is None for each in windows]
+        asked = [each for each, is_so in zip(windows, is_asked, strict=True) if is_so]
+        logits = iter(await self._logits(asked) if asked else ())
+        rate = model.preprocess_config.sample_rate
+        return [
+            answer(model.about, record.record_id, each, next(logits) if is_so else None, rate)
+            for record, each, is_so in zip(records, windows, is_asked, strict=True)
+        ]
 
     async def vectors(self, windows: Sequence[Windows]) -> NDArray[np.float32]:
         """(recording, dim)."""
@@ -166,8 +177,3 @@ class Service:
             is_known = persons[0].cosine >= self.threshold
             found.append(Identified(persons[0].person if is_known else UNKNOWN, persons, nearest))
         return found
-
-
-def visible(record: Record, use_leads: str | None) -> Record:
-    """The recording with the leads that the model may see."""
-    return record if use_leads is None else replace(restrict(record, use_leads), labels={})

@@ -8,13 +8,14 @@ from anylead.signals.preprocess import (
     with_frank,
     without_leads,
 )
-from anylead.signals.quality import Quality
+from anylead.signals.quality import Quality, is_acceptable
 
 __all__ = [
     "Prepared",
     "PreprocessConfig",
     "Quality",
     "differences",
+    "is_acceptable",
     "preprocess",
     "with_frank",
     "without_leads",

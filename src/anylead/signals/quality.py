@@ -26,6 +26,9 @@ class Quality(IntFlag):
     SWAPPED = 1024  # limb electrodes look swapped: lead I or II is V6 upside down
     DUPLICATED = 2048  # equal to another lead, sample by sample
     RATE = 4096  # of the recording: below 20 or above 300 beats a minute, or no beats stand out
+    PARTLY_FLAT = 8192  # constant for longer than 1 s, but not throughout
+    NOISE = 16384  # nearly as restless between the beats as in them
+    UNACCEPTABLE = 32768  # a human reader would want the lead recorded again: see `is_acceptable`
 
 
 # Bits that `assess` gives, in its order.
@@ -39,6 +42,9 @@ _JUDGED = np.array(
         Quality.SWAPPED,
         Quality.DUPLICATED,
         Quality.RATE,
+        Quality.PARTLY_FLAT,
+        Quality.NOISE,
+        Quality.UNACCEPTABLE,
     ],
     dtype=np.uint16,
 )
@@ -57,6 +63,18 @@ _LARGEST_MISFIT = 0.1  # of the limb leads' root mean square
 _OPPOSITE = -0.6
 _SWAP_LEADS = [LEADS.index(name) for name in ("I", "II", "aVR", "V6")]
 _PLAUSIBLE_PER_MINUTE = (20.0, 300.0)
+_LONGEST_FLAT_SECONDS = 1.0
+# Of how far half of the samples lie from between those 18 ms before and after: in mV, and of that
+# in the beats. Chosen by what 285 clinical recordings and their damaged copies gave.
+_LARGEST_NOISE_MV = 0.1
+_LARGEST_NOISE_OF_BEAT = 0.08
+_LARGEST_NOISE_OF_NOTHING = 0.15  # where nothing is taller than this, in mV:
+_NOTHING_MV = 0.25
+# What no human reads any more, in mV: wander of the baseline, the mains, and bottom to top.
+_UNREADABLE_WANDER_MV = 2.5
+_UNREADABLE_MAINS_MV = 0.3
+_UNREADABLE_RANGE_MV = (0.05, 10.0)
+_NO_LEAD = np.uint16(Quality.FLAT | Quality.LOST | Quality.UNACCEPTABLE)
 _LARGEST_REST = 0.45  # slope between beats, of that in them
 _PAIRS = np.triu_indices(NUM_LEADS, k=1)
 
@@ -88,8 +106,10 @@ def assess(
     gram = (centred @ centred.T).astype(np.float64)
     found = np.zeros((len(_JUDGED), NUM_LEADS), dtype=bool)
     found[0] = _is_clipped(signal, thin, high, low, sample_rate)
-    found[1] = _has_mains(signal, sample_rate)
-    found[2] = _wanders(signal, sample_rate, unit)
+    mains = _mains(signal, sample_rate)
+    found[1] = mains > _LARGEST_MAINS
+    wander = _wander(signal, sample_rate)
+    found[2] = wander > _LARGEST_WANDER[unit]
     if unit == "mV":
         least, most = _PLAUSIBLE_MV
         found[3] = (high - low < least) | (high - low > most)
@@ -97,6 +117,13 @@ def assess(
     found[5] = _is_swapped(gram, has_lead)
     found[6] = _is_duplicated(signal, gram, has_lead)
     found[7] = not has_plausible_rate(signal, sample_rate)
+    found[8] = _is_partly_flat(signal, thin, sample_rate)
+    found[9] = _is_noisy(signal, high - low, sample_rate, unit)
+    found[10] = found[7] | found[8] | found[9]
+    if unit == "mV":
+        least, most = _UNREADABLE_RANGE_MV
+        found[10] |= (wander > _UNREADABLE_WANDER_MV) | (mains > _UNREADABLE_MAINS_MV)
+        found[10] |= (high - low < least) | (high - low > most)
     flags: NDArray[np.uint16] = _JUDGED @ (found & has_lead)
     return flags
 
@@ -134,6 +161,65 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
         _per_minute(steep > 0.3 * beat, rate, seconds) >= least
         and _per_minute(steep > 0.5 * beat, rate, seconds) <= most
     )
+
+
+def is_acceptable(quality: NDArray[np.uint16]) -> bool:
+    """Whether a human reader would take a recording, judged by the flags of its leads.
+
+    Not so if a lead is lost, flat, flat for more than a second, noisy, wanders by more than 2.5 mV,
+    has less than 0.05 mV or more than 10 mV from bottom to top, holds mains of more than 0.3 mV, or
+    if no beats stand out.
+
+    Args:
+        quality: (12,) bits of `Quality`, of `Prepared` or of a store.
+    """
+    return not (np.asarray(quality) & _NO_LEAD).any()
+
+
+def _is_noisy(
+    signal: NDArray[np.float32], height: NDArray[np.float32], sample_rate: float, unit: str
+) -> NDArray[np.bool_]:
+    """Between beats bent as noise is, by many mV or so much that it hides the beats.
+
+    What is bent over 18 ms is the QRS, for a tenth of the time, and noise; T waves and ST are not.
+    Also where a lead is low and no beats stand out in it: an electrode that touches nothing.
+    """
+    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
+    middle = signal[:, lag:-lag:step]
+    bend = np.abs(signal[:, 2 * lag :: step] - 2 * middle + signal[:, : -2 * lag : step])
+    window = round(2 * sample_rate / step)
+    num_windows = bend.shape[1] // window
+    if num_windows < 2:
+        return np.zeros(len(signal), dtype=bool)
+    pieces = bend[:, : num_windows * window].reshape(len(signal), num_windows, window)
+    beat = np.median(pieces.max(axis=2), axis=1)
+    half = bend.shape[1] // 2
+    rest = np.partition(bend, half, axis=1)[:, half]
+    if unit != "mV":
+        return np.asarray(rest > _LARGEST_NOISE_OF_NOTHING * beat)
+    is_empty = (height < _NOTHING_MV) & (rest > _LARGEST_NOISE_OF_NOTHING * beat)
+    hides = (rest > _LARGEST_NOISE_MV) & (rest > _LARGEST_NOISE_OF_BEAT * beat)
+    return np.asarray(hides | is_empty)
+
+
+def _is_partly_flat(
+    signal: NDArray[np.float32], thin: NDArray[np.float32], sample_rate: float
+) -> NDArray[np.bool_]:
+    """Whether the same value stands for longer than a second.
+
+    Args:
+        signal: (lead, time).
+        thin: (lead, ...) every fourth sample of it, or all.
+        sample_rate: Hz.
+    """
+    longest = _LONGEST_FLAT_SECONDS * sample_rate
+    is_flat = np.zeros(len(signal), dtype=bool)
+    same = (thin[:, 1:] == thin[:, :-1]).sum(axis=1)
+    for lead in np.flatnonzero(same >= longest * thin.shape[1] / signal.shape[1] - 2):
+        is_same = (signal[lead, 1:] == signal[lead, :-1]).view(np.int8)
+        edges = np.flatnonzero(np.diff(is_same, prepend=0, append=0))
+        is_flat[lead] = (edges[1::2] - edges[::2]).max(initial=0) > longest
+    return is_flat
 
 
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
@@ -224,12 +310,12 @@ def _is_clipped(
     return is_clipped
 
 
-def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bool_]:
-    """A line that stands out from the frequencies beside it, over windows of one second."""
+def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
+    """(lead,) height of a line that stands out from what is beside it; 0 where none does."""
     window = round(sample_rate)
     num_windows = signal.shape[1] // window
     if num_windows == 0 or sample_rate < _LEAST_RATE:
-        return np.zeros(len(signal), dtype=bool)
+        return np.zeros(len(signal), dtype=np.float32)
     pieces = signal[:, : num_windows * window].reshape(-1, window)
     power = np.square(pieces @ _waves(window, sample_rate))
     half = power.shape[1] // 2
@@ -237,8 +323,7 @@ def _has_mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bo
     mean = sizes.reshape(len(signal), num_windows, half).mean(axis=1)
     line = mean[:, : len(_MAINS_HZ)]
     beside = mean[:, len(_MAINS_HZ) + _BESIDE].mean(axis=2)  # (lead, mains)
-    found: NDArray[np.bool_] = ((line > _LARGEST_MAINS) & (line > 3 * beside)).any(axis=1)
-    return found
+    return np.asarray(np.where(line > 3 * beside, line, 0).max(axis=1))
 
 
 @lru_cache(maxsize=16)
@@ -253,14 +338,15 @@ def _waves(window: int, sample_rate: float) -> NDArray[np.float32]:
     return np.asarray(waves, dtype=np.float32)
 
 
-def _wanders(signal: NDArray[np.float32], sample_rate: float, unit: str) -> NDArray[np.bool_]:
+def _wander(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
+    """(lead,) between the highest and the lowest mean of a second."""
     window = round(sample_rate)
     num_windows = signal.shape[1] // window
     if num_windows < 2:
-        return np.zeros(len(signal), dtype=bool)
+        return np.zeros(len(signal), dtype=np.float32)
     pieces = signal[:, : num_windows * window].reshape(len(signal), num_windows, window)
     level = pieces @ np.full(window, 1 / window, dtype=np.float32)
-    return np.asarray(np.ptp(level, axis=1) > _LARGEST_WANDER[unit])
+    return np.asarray(np.ptp(level, axis=1))
 
 
 def _is_swapped(gram: NDArray[np.float64], has_lead: NDArray[np.bool_]) -> NDArray[np.bool_]:

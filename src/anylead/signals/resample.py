@@ -15,6 +15,9 @@ from anylead.errors import FormatError
 _HALF_WIDTH = 16
 _KAISER_BETA = 8.0
 _LARGEST_FACTOR = 4000
+# Of the rate: a clock that is so far off moves the end of ten seconds by one millisecond. Devices
+# write 124.9999 and 499.983 Hz, and mean 125 and 500 or did not measure better.
+_TOLERANCE = 1e-4
 
 
 def resample(
@@ -30,20 +33,23 @@ def resample(
 
     Returns:
         (lead, ceil(time * new_rate / sample_rate)); the signal itself where the rates are equal.
+            The ratio is that of whole numbers up to 4000 that is nearest.
 
     Raises:
-        FormatError: no ratio of whole numbers up to 4000 comes within 1e-6 of that of the rates.
+        FormatError: no such ratio comes within 1e-4 of that of the rates.
     """
     if sample_rate == new_rate:
         return signal
     ratio = Fraction(new_rate / sample_rate).limit_denominator(_LARGEST_FACTOR)
     exact = new_rate / sample_rate
-    if ratio.numerator > _LARGEST_FACTOR or abs(float(ratio) - exact) > 1e-6 * exact:
+    if ratio.numerator > _LARGEST_FACTOR or abs(float(ratio) - exact) > _TOLERANCE * exact:
         raise FormatError(
             f"cannot resample {sample_rate} Hz to {new_rate} Hz: the ratio is no fraction of whole"
             f" numbers up to {_LARGEST_FACTOR}; choose another sample_rate"
         )
     up, down = ratio.numerator, ratio.denominator
+    if up == down:
+        return signal
     if signal.shape[1] == 1:  # one sample makes no line
         return np.repeat(signal, ceil(up / down), axis=1)
     from scipy.signal import resample_poly

@@ -31,12 +31,14 @@ from anylead.store.manifest import (
     Shard,
     parse_manifest,
 )
-from anylead.store.schema import INDEX, METADATA
+from anylead.store.schema import INDEX, METADATA, VERSION
 from anylead.store.writer import ShardWriter
 
 _JOURNAL = "journal"
 _PLAN = "plan.json"
 _LOCK = ".lock"
+_UNREAD = ".unread"  # beside the number of a shard that is to be made again
+SOURCES = "sources"  # among the settings: tells that files changed, but not another plan
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A recording that was left out."""
+    """A recording that was left out.
+
+    Attributes:
+        record_id: its id.
+        reason: why.
+        is_lasting: False where disk, network or machine failed, and not the file: its shard is
+            not finished then.
+    """
 
     record_id: str
     reason: str
+    is_lasting: bool = True
 
 
 def finished_manifest(folder: Path, plan: Plan) -> Manifest | None:
@@ -88,10 +98,10 @@ def finished_manifest(folder: Path, plan: Plan) -> Manifest | None:
     if not path.is_file():
         return None
     manifest = parse_manifest(path.read_text(), str(folder))
-    if manifest.settings != _settings_of(plan) or manifest.preprocess != plan.preprocess:
+    then, now = ({**each, SOURCES: None} for each in (manifest.settings, _settings_of(plan)))
+    if then != now or manifest.preprocess != plan.preprocess:
         differs = _difference(
-            {**manifest.settings, **asdict(manifest.preprocess)},
-            {**_settings_of(plan), **asdict(plan.preprocess)},
+            {**then, **asdict(manifest.preprocess)}, {**now, **asdict(plan.preprocess)}
         )
         raise StoreError(
             f"{folder}: holds a finished store made with other settings ({differs});"
@@ -126,13 +136,13 @@ def building(folder: Path, plan: Plan) -> Iterator[None]:
         raise write_error(folder, error) from error
     try:
         journal.mkdir(exist_ok=True)
-        for leftover in [*folder.glob(f"*{TEMPORARY}"), *journal.glob(f"*{TEMPORARY}")]:
-            leftover.unlink(missing_ok=True)
+        _remove_unfinished(folder)
         _begin_or_go_on(journal, plan, folder)
         yield
     except OSError as error:
         raise write_error(folder, error) from error
     finally:
+        _remove_unfinished(folder)
         lock.release()
         if (folder / MANIFEST).is_file():
             (folder / _LOCK).unlink(missing_ok=True)
@@ -156,7 +166,8 @@ def write_shard(
     """Write one shard and then its journal entry.
 
     Returns:
-        How many recordings were stored and how many left out.
+        How many recordings were stored and how many left out. Where one could not be read
+        just now, nothing of the shard is kept.
     """
     rejected: list[Rejected] = []
     path = folder / f"shard-{number:06d}.arrow"
@@ -168,6 +179,12 @@ def write_shard(
             else:
                 writer.add(*result)
         writer.close()
+    passing = [each.reason for each in rejected if not each.is_lasting]
+    if passing:
+        path.unlink()
+        write_text(folder / _JOURNAL / f"{number:06d}{_UNREAD}", json.dumps(passing))
+        return writer.num_records, len(rejected)
+    (folder / _JOURNAL / f"{number:06d}{_UNREAD}").unlink(missing_ok=True)
     if writer.num_records == 0:
         path.unlink()
     entry = {
@@ -191,8 +208,16 @@ def finish(
         note: what a user of the dataset should know.
 
     Raises:
-        StoreError: not one recording was accepted.
+        StoreError: not one recording was accepted, or some could not be read just now.
     """
+    unread = [json.loads(path.read_text()) for path in (folder / _JOURNAL).glob(f"*{_UNREAD}")]
+    if unread:
+        reasons = [reason for each in unread for reason in each]
+        raise StoreError(
+            f"{folder}: {len(reasons)} recordings could not be read just now, the others are kept;"
+            f" the first: {reasons[0]}; mend the disk and run the same command again: it goes on;"
+            " or leave them out with --skip_unreadable true"
+        )
     shards, labels, rejected = _read_journal(folder, plan)
     _write_rejected(folder, rejected)
     if not shards:
@@ -218,6 +243,12 @@ def finish(
     write_text(folder / MANIFEST, manifest.to_json())
     clean_up(folder)
     return manifest
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What a writer left that was killed, here or in a run before."""
+    for leftover in [*folder.glob(f"*{TEMPORARY}"), *folder.glob(f"{_JOURNAL}/*{TEMPORARY}")]:
+        leftover.unlink(missing_ok=True)
 
 
 def clean_up(folder: Path) -> None:
@@ -248,12 +279,14 @@ def private_value(folder: Path, name: str, make: str) -> str:
 
 
 def _begin_or_go_on(journal: Path, plan: Plan, folder: Path) -> None:
-    wanted = {**_settings_of(plan), **asdict(plan.preprocess)}
+    # Shards of two versions of the store cannot stand side by side.
+    wanted = {**_settings_of(plan), **asdict(plan.preprocess), "store_version": VERSION}
     path = journal / _PLAN
     if not path.is_file():
         write_text(path, json.dumps(wanted))
         return
-    begun = json.loads(path.read_text())
+    begun = {**json.loads(path.read_text()), SOURCES: None}
+    wanted = {**wanted, SOURCES: None}
     if begun != json.loads(json.dumps(wanted)):
         raise StoreError(
             f"{folder}: was begun with other settings ({_difference(begun, wanted)}); use the same"

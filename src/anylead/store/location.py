@@ -6,7 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from anylead.errors import AnyleadError, MissingPackageError, StoreError
+from anylead.errors import AnyleadError, StoreError
+from anylead.extras import missing
 from anylead.store.manifest import MANIFEST
 
 
@@ -34,8 +35,15 @@ class Folder:
     def text(self, name: str) -> str:
         """The content of a file; StoreError where the folder holds no finished store."""
         path = self.folder / name
-        if path.is_file():
-            return path.read_text()
+        try:
+            if path.is_file():
+                return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise StoreError(f"{path}: is damaged; copy the store again or prepare it again") from (
+                None
+            )
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from None
         if (self.folder / "journal").is_dir():
             raise StoreError(
                 f"{self.folder}: not finished; run the same prepare command again, it goes on"
@@ -110,9 +118,7 @@ class Remote:
 
             return url_to_fs(self.url)[0]
         except ImportError as error:
-            raise MissingPackageError(
-                f'{self.url}: needs {error.name}; pip install "anylead[cloud]"'
-            ) from None
+            raise missing(error.name, "cloud") from None
 
 
 def file_sha256(path: Path) -> str:

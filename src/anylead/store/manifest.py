@@ -8,7 +8,7 @@ from typing import Any
 
 from anylead.errors import StoreError
 from anylead.signals import PreprocessConfig
-from anylead.store.schema import VERSION
+from anylead.store.schema import FIRST_VERSION, VERSION
 
 MANIFEST = "manifest.json"
 INDEX_FILE = "index.arrow"
@@ -67,7 +67,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""
-        return json.dumps({**asdict(self), "content_hash": self.content_hash}, indent=1) + "\n"
+        values = {**asdict(self), "content_hash": self.content_hash}
+        return json.dumps({**values, "manifest_sha256": _hash_of(values)}, indent=1) + "\n"
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
@@ -75,11 +76,12 @@ def parse_manifest(text: str, where: str) -> Manifest:
     try:
         values = json.loads(text)
         version = values["version"]
-        if version != VERSION:
+        if version not in range(FIRST_VERSION, VERSION + 1):
             raise StoreError(
-                f"{where}: store version {version}, this anylead reads version {VERSION};"
-                " prepare it again or use the anylead that made it"
+                f"{where}: store version {version}, this anylead reads version {FIRST_VERSION} to"
+                f" {VERSION}; prepare it again or use the anylead that made it"
             )
+        is_whole = version < 2 or values.pop("manifest_sha256") == _hash_of(values)
         stated_hash = values.pop("content_hash")
         manifest = Manifest(
             **{
@@ -95,8 +97,12 @@ def parse_manifest(text: str, where: str) -> Manifest:
         raise StoreError(
             f"{where}: {MANIFEST} is damaged ({error}); prepare the store again"
         ) from None
-    if stated_hash != manifest.content_hash:
+    if not is_whole or stated_hash != manifest.content_hash:
         raise StoreError(
             f"{where}: {MANIFEST} was changed by hand or damaged; prepare the store again"
         )
     return manifest
+
+
+def _hash_of(values: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

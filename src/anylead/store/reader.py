@@ -1,10 +1,10 @@
 """Read a store: everything about the recordings as columns, signals by crops."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
+from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
+from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
-from anylead.store.schema import INDEX
-from anylead.store.splits import split_rows
+from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
+from anylead.store.splits import shared_patients, split_rows, told_shared
 
 
 class Store:
@@ -34,25 +36,36 @@ class Store:
     def __init__(self, location: Location, manifest: Manifest, index: pa.Table):
         self.location = location
         self.manifest = manifest
-        self._index = index
+        self.index = index
         self._views: dict[int, NDArray[np.int16]] = {}
+        self._is_checked = bytearray(manifest.num_records)
+        self._whole: set[int] = set()  # shards of a store of version 1
         self._rows_of_mask: dict[int, NDArray[np.intp]] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":
         """Open a store in a folder or behind an fsspec URL such as "s3://bucket/store".
 
+        Several, separated by commas, are joined: see `anylead.store.joined`.
+
         Raises:
             StoreError: there is no finished store, of this version, whole.
         """
+        parts = str(path).split(",")
+        if len(parts) > 1 and not Path(path).exists():
+            return cls(*join([cls.open(part.strip()) for part in parts]))
         location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
-            _check_sizes(location.folder, manifest)
+            check_sizes(location.folder, manifest)
         file = location.file(INDEX_FILE, manifest.index_sha256)
-        with _damage_is_a_store_error(str(file)):
-            index = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        if index.num_rows != manifest.num_records or index.schema != INDEX:
+        with damage_is_a_store_error(str(file)):
+            mapped = pa.memory_map(str(file))
+            if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
+                raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
+            index = pa.ipc.open_file(mapped).read_all()
+        schema = INDEX_OF_VERSION_1 if manifest.version == 1 else INDEX
+        if index.num_rows != manifest.num_records or index.schema != schema:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
 
@@ -92,6 +105,12 @@ class Store:
     def record_id(self) -> NDArray[np.object_]:
         """(record,) str."""
         return np.asarray(self._column("record_id").to_numpy(zero_copy_only=False), dtype=object)
+
+    @cached_property
+    def corpus(self) -> NDArray[np.str_]:
+        """(record,) the name of the dataset that each recording is of."""
+        parts = self.manifest.settings.get(PARTS, [[self.manifest.name, self.num_records]])
+        return np.repeat([name for name, _ in parts], [number for _, number in parts])
 
     @cached_property
     def patient_id(self) -> list[str | None]:
@@ -158,33 +177,63 @@ class Store:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
 
-    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of a task.
-
-        Returns:
-            (record, class) multi-hot in the order of `manifest.label_names[task]`, and (record,)
-            whether the recording is labelled for the task at all.
+    def label_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a label task; of tasks joined by "+" as "task/class".
 
         Raises:
             StoreError: the store has no such task.
         """
-        names = self.manifest.label_names.get(task)
-        if names is None:
+        parts = task.split("+")
+        unknown = [part for part in parts if part not in self.manifest.label_names]
+        if unknown:
             known = ", ".join(self.manifest.label_names) or "none: it is not labelled"
-            raise StoreError(f"{self.location}: no label task {task!r}; known are {known}")
-        column = self._column("labels")
+            raise StoreError(f"{self.location}: no label task {unknown[0]!r}; known are {known}")
+        if len(parts) == 1:
+            return self.manifest.label_names[task]
+        names = self.manifest.label_names
+        return tuple(f"{part}/{name}" for part in parts for name in names[part])
+
+    def labels(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of a task, or of several joined by "+".
+
+        Returns:
+            (record, class) multi-hot in the order of `label_names(task)`, and (record, class)
+            whether it is known: False throughout where the recording is not labelled for the task
+            at all, and for classes that nobody looked for.
+
+        Raises:
+            StoreError: the store has no such task.
+        """
+        self.label_names(task)  # raises
+        hot, is_known = zip(*(self._labels_of(part) for part in task.split("+")), strict=True)
+        return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+
+    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The labels of one task; as `labels`."""
+        names = self.manifest.label_names[task]
+        hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
+        is_known = np.zeros(hot.shape, dtype=bool)
+        labelled, rows, codes = self._named("labels", task, names)
+        is_known[labelled] = True
+        hot[rows, codes] = 1
+        if self.manifest.version > 1:
+            _, rows, codes = self._named("unknown", task, names)
+            is_known[rows, codes] = False
+        return hot, is_known
+
+    def _named(
+        self, name: str, task: str, names: tuple[str, ...]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that have the task in a column of maps, and row and class of each of its names."""
+        column = self._column(name)
         entry_row = np.repeat(np.arange(len(column)), _lengths(column.offsets))
         chosen = np.flatnonzero(
             pc.equal(_entries(column, column.keys), task).to_numpy(zero_copy_only=False)
         )
-        is_labelled = np.zeros(len(column), dtype=bool)
-        is_labelled[entry_row[chosen]] = True
         lists = _entries(column, column.items).take(pa.array(chosen))
         codes = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
         rows = np.repeat(entry_row[chosen], _lengths(lists.offsets))
-        hot = np.zeros((len(column), len(names)), dtype=np.uint8)
-        hot[rows, codes.to_numpy(zero_copy_only=False)] = 1
-        return hot, is_labelled
+        return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
 
     def split_rows(
         self, task: str | None = None, scheme: str = "auto"
@@ -196,12 +245,30 @@ class Store:
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
                 recordings are added), "auto" (official where there is one), "folds:9:10"
-                (validation and test by the corpus's folds, training on the others).
+                (validation and test by the corpus's folds, training on the others), "all" (every
+                recording trains).
+
+        Raises:
+            StoreError: no such scheme or folds, or patients on several sides.
         """
-        is_wanted = np.ones(self.num_records, dtype=bool)
+        is_wanted: NDArray[np.bool_] = np.ones(self.num_records, dtype=bool)
         if task is not None:
-            is_wanted = self.labels(task)[1]
-        return split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
+            is_wanted = np.asarray(self.labels(task)[1].any(axis=1))
+        rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
+        if not self.manifest.settings.get("allow_shared_patients"):
+            self._refuse_shared(rows)
+        return rows
+
+    def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
+        shared = shared_patients(rows, self.patient)
+        if len(shared):
+            first = (int(np.argmax(self.patient == person)) for person in shared[:3])
+            names = [str(self.patient_id[row]) for row in first]
+            raise StoreError(
+                f"{self.location}: its own split has {told_shared(len(shared), names)}, so scores"
+                " would flatter; mend it, use --data.scheme hash, or prepare it with"
+                " --allow_shared_patients true"
+            )
 
     def read(
         self, rows: NDArray[np.int64], starts: NDArray[np.int64], num_samples: int
@@ -216,13 +283,18 @@ class Store:
         Returns:
             (crop, 12, num_samples) int16 in steps of `scale`; zero beyond the end of a recording
             and for missing leads.
+
+        Raises:
+            StoreError: the samples of a recording are not those that were written.
         """
         rows, starts = np.asarray(rows), np.asarray(starts)
         if rows.shape != starts.shape or (starts < 0).any():
             raise ValueError(f"rows {rows.shape} and starts {starts.shape}; want starts >= 0")
         crops = np.empty((len(rows), NUM_LEADS, num_samples), dtype=np.int16)
         taken = np.clip(self.num_samples[rows] - starts, 0, num_samples)
+        is_checked = self._is_checked
         places = zip(
+            rows.tolist(),
             crops,
             self._block[rows].tolist(),
             self._begin[rows].tolist(),
@@ -232,14 +304,17 @@ class Store:
             taken.tolist(),
             strict=True,
         )
-        for crop, block, begin, length, mask, start, take in places:
+        for row, crop, block, begin, length, mask, start, take in places:
             leads = self._rows_of_mask.get(mask)
             if leads is None:
                 leads = self._rows_of_mask[mask] = np.flatnonzero(mask >> np.arange(12) & 1)
             view = self._views.get(block)
             if view is None:
                 view = self._views[block] = self._map(block)
-            signal = view[begin : begin + len(leads) * length].reshape(len(leads), length)
+            values = view[begin : begin + len(leads) * length]
+            if not is_checked[row]:
+                self._check(row, block, values, len(leads) * length)
+            signal = values.reshape(len(leads), length)
             if len(leads) == NUM_LEADS:
                 crop[:, :take] = signal[:, start : start + take]
                 crop[:, take:] = 0
@@ -249,11 +324,26 @@ class Store:
         return crops
 
     def verify(self) -> None:
-        """Compare every file with its hash; StoreError names the first that differs."""
-        expected = {shard.name: shard.sha256 for shard in self.manifest.shards}
-        for name, digest in {INDEX_FILE: self.manifest.index_sha256, **expected}.items():
-            if file_sha256(self.location.file(name, digest)) != digest:
-                raise StoreError(f"{self.location}: {name} is damaged; prepare the store again")
+        """Compare every file with its hash; StoreError names those that differ."""
+        verify_files(self.location, self.manifest)
+
+    def _check(self, row: int, block: int, values: NDArray[np.int16], num: int) -> None:
+        """Refuse samples that are not those that were written, once for each recording."""
+        if len(values) != num or (
+            self._crc32 is not None and crc32(values.data) != self._crc32[row]
+        ):
+            name = self.manifest.shards[block >> 32].name
+            raise StoreError(
+                f"{self.location}: {name} is damaged (recording {self.record_id[row]}); {REMEDY}"
+            )
+        self._is_checked[row] = 1
+
+    @cached_property
+    def _crc32(self) -> NDArray[np.uint32] | None:
+        """Of each signal; None in stores of version 1, whose shards are hashed when mapped."""
+        if self.manifest.version == 1:
+            return None
+        return self._numbers("crc32", 0).astype(np.uint32)
 
     @cached_property
     def _begin(self) -> NDArray[np.int64]:
@@ -273,13 +363,17 @@ class Store:
         """The signals of one record batch, in place in the mapped file."""
         shard = self.manifest.shards[block >> 32]
         file = self.location.file(shard.name, shard.sha256)
-        with _damage_is_a_store_error(str(file)):
+        if self.manifest.version == 1 and block >> 32 not in self._whole:
+            if file_sha256(file) != shard.sha256:
+                raise StoreError(f"{self.location}: {shard.name} is damaged; {REMEDY}")
+            self._whole.add(block >> 32)
+        with damage_is_a_store_error(str(file)):
             batch = pa.ipc.open_file(pa.memory_map(str(file))).get_batch(block & 0xFFFFFFFF)
         values: NDArray[np.int16] = batch.column("signal").values.to_numpy()
         return values
 
     def _column(self, name: str) -> pa.Array:
-        return self._index.column(name).combine_chunks()
+        return self.index.column(name).combine_chunks()
 
     def _numbers(self, name: str, missing: float) -> NDArray[Any]:
         column = self._column(name)
@@ -304,23 +398,6 @@ def _entries(column: pa.Array, child: pa.Array) -> pa.Array:
 def _lengths(offsets: pa.Array) -> NDArray[np.int64]:
     ends: NDArray[np.int64] = offsets.to_numpy().astype(np.int64)
     return ends[1:] - ends[:-1]
-
-
-def _check_sizes(folder: Path, manifest: Manifest) -> None:
-    for shard in manifest.shards:
-        path = folder / shard.name
-        found = path.stat().st_size if path.is_file() else None
-        if found != shard.num_bytes:
-            size = "missing" if found is None else f"{found} bytes, want {shard.num_bytes}"
-            raise StoreError(f"{path}: {size}; copy the store again or prepare it again")
-
-
-@contextmanager
-def _damage_is_a_store_error(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); prepare the store again") from None
 
 
 def _word(value: Any) -> str:

@@ -3,14 +3,16 @@
 `signal` holds the leads of `has_lead` one after another, each `num_samples` long, as int16;
 times `scale` they are mV. `labels` has one key per task that the recording is labelled for.
 `split_draw` is a hash of the patient (or the recording where no patient is known), uniform over
-32 bits: it gives a split that does not change when recordings are added.
+32 bits: it gives a split that does not change when recordings are added. `unknown` lists, by task,
+the classes that nobody looked for in a recording that is labelled otherwise; `crc32` is that of the
+signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither.
 """
 
 import pyarrow as pa
 
 from anylead.leads import NUM_LEADS
 
-VERSION = 1
+VERSION, FIRST_VERSION = 2, 1
 
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("record_id", pa.string()),
@@ -19,6 +21,7 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("fold", pa.int16()),
     ("split_draw", pa.uint32()),
     ("labels", pa.map_(pa.string(), pa.list_(pa.string()))),
+    ("unknown", pa.map_(pa.string(), pa.list_(pa.string()))),
     ("num_samples", pa.int64()),
     ("has_lead", pa.list_(pa.bool_(), NUM_LEADS)),
     ("scale", pa.list_(pa.float32(), NUM_LEADS)),
@@ -27,8 +30,10 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("sex", pa.string()),
     ("unit", pa.string()),
     ("source_rate", pa.float32()),
+    ("crc32", pa.uint32()),
 ]
 METADATA = pa.schema(_COLUMNS)
 SHARD = pa.schema([*_COLUMNS, ("signal", pa.large_list(pa.int16()))])
 # Where the signal of a recording lies: shard, record batch in it, first element in the batch.
 INDEX = pa.schema([*_COLUMNS, ("shard", pa.int32()), ("batch", pa.int32()), ("begin", pa.int64())])
+INDEX_OF_VERSION_1 = pa.schema([field for field in INDEX if field.name not in ("unknown", "crc32")])

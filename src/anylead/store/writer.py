@@ -3,6 +3,7 @@
 import math
 from hashlib import sha256
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -42,8 +43,10 @@ class ShardWriter:
         steps = self._room(signal.size).reshape(signal.shape)
         scale = np.zeros(NUM_LEADS, dtype=np.float32)
         scale[present] = quantize(signal, prepared.resolution[present], steps)
-        for task, labels in record.labels.items():
-            self.labels.setdefault(task, set()).update(labels)
+        unknown = record.unknown
+        for told in (record.labels, record.unknown):
+            for task, labels in told.items():
+                self.labels.setdefault(task, set()).update(labels)
         self._rows.append(
             {
                 "record_id": record.record_id,
@@ -52,6 +55,7 @@ class ShardWriter:
                 "fold": record.fold,
                 "split_draw": split_draw(record),
                 "labels": [(task, list(record.labels[task])) for task in sorted(record.labels)],
+                "unknown": [(task, list(unknown[task])) for task in sorted(unknown)],
                 "num_samples": signal.shape[1],
                 "has_lead": present.tolist(),
                 "scale": scale.tolist(),
@@ -60,6 +64,7 @@ class ShardWriter:
                 "sex": record.sex,
                 "unit": record.unit,
                 "source_rate": record.sample_rate,
+                "crc32": crc32(steps.data),
             }
         )
         self.num_records += 1

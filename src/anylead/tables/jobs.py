@@ -10,9 +10,8 @@ import json
 import shutil
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,6 +21,7 @@ import torch
 
 from anylead.checkpoint import load_checkpoint, write_atomically
 from anylead.commands import finetune, pretrain
+from anylead.engines.workers import Workers
 from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.tables.plan import Fit, Plan, build_recipe, merge
@@ -228,25 +228,19 @@ def _outcomes(jobs: Sequence[Job], devices: Sequence[str]) -> Iterator[Outcome]:
         for job in jobs:
             yield do_job(job, devices[0])
         return
-    # Fresh processes, one for each device: CUDA cannot be forked.
     free = list(devices)
     threads = max(1, torch.get_num_threads() // len(devices))
-    pool = ProcessPoolExecutor(
-        len(devices), get_context("spawn"), torch.set_num_threads, (threads,)
-    )
     running: dict[Future[Outcome], str] = {}
     queue = list(jobs)
-    try:
+    with Workers(len(devices), torch.set_num_threads, (threads,)) as workers:
         while queue or running:
             while queue and free:
                 device = free.pop(0)
-                running[pool.submit(do_job, queue.pop(0), device)] = device
+                running[workers.submit(do_job, queue.pop(0), device)] = device
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 free.append(running.pop(future))
                 yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Clock:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from anylead.commands import finetune, pretrain
-from anylead.errors import AnyleadError, RecipeError
+from anylead.commands.recipes import build
+from anylead.errors import RecipeError, known_are
 from anylead.leads import parse_leads
 
 Training = Literal["padded", "per_lead_set", "finetuned_per_lead_set"]
@@ -238,16 +239,8 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
     Raises:
         RecipeError: an unknown field or a value of the wrong type.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(recipe_type, as_group=False)
-    try:
-        options = parser.parse_object(values)
-        return recipe_type(**vars(parser.instantiate(options)))
-    except (ArgumentError, AnyleadError) as error:
-        name = recipe_type.__module__.rpartition(".")[2]
-        raise RecipeError(f"{name}: {' '.join(str(error).split())}") from None
+    name = recipe_type.__module__.rpartition(".")[2]
+    return build(recipe_type, values, where=f"{name}: ")
 
 
 def _fit(values: Values, after: str | None = None, evaluate: Values | None = None) -> Fit:
@@ -263,7 +256,7 @@ def _check(grid: Grid) -> None:
         parse_leads(lead_set)
     for training in grid.training:
         if training not in get_args(Training):
-            raise RecipeError(f"training {training!r}: known are {', '.join(get_args(Training))}")
+            raise RecipeError(f"training {training!r}{known_are(training, get_args(Training))}")
     for row in grid.rows:
         unknown = set(row.tasks or ()) - set(grid.tasks)
         if unknown:

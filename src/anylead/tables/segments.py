@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from anylead.commands import prepare
 from anylead.datasets import Corpus, Item
@@ -18,11 +17,12 @@ from anylead.leads import LEADS
 from anylead.records import Record, Split
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
+from anylead.store.persons import BY_SEGMENT
 
 NOTE = "This store is split by segment: its scores leak."
 
 
-def split_by_segment(store: Store, out: Path, segment_seconds: float, console: Console) -> None:
+def split_by_segment(store: Store, out: Path, segment_seconds: float) -> None:
     """Write a store in which every segment is a recording of its own, in a random split."""
     segment = round(segment_seconds * store.manifest.sample_rate)
     items: list[Item] = [
@@ -31,7 +31,7 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         for number in range(max(1, int(store.num_samples[row]) // segment))
     ]
     corpus = Corpus(
-        f"{store.manifest.name}-by-segment",
+        f"{store.manifest.name}{BY_SEGMENT}",
         items,
         partial(_read, location=str(store.location), segment=segment),
         store.manifest.label_names,
@@ -42,8 +42,9 @@ def split_by_segment(store: Store, out: Path, segment_seconds: float, console: C
         out=out,
         preprocess=PreprocessConfig(sample_rate=store.manifest.sample_rate),
         num_workers=1,
+        allow_shared_patients=True,  # the protocol draws segments, whoever they are of
     )
-    prepare.run(recipe, console, corpus)
+    prepare.run(recipe, corpus=corpus)
 
 
 @lru_cache(maxsize=2)
@@ -62,11 +63,14 @@ def _read(item: Item, location: str, segment: int) -> Record:
     length = min(segment, int(store.num_samples[row]))
     counts = store.read(np.array([row]), np.array([number * segment]), length)[0]
     has_lead = store.has_lead[row]
-    labels = {}
+    labels, unknown = {}, {}
     for task, names in store.manifest.label_names.items():
-        label, is_labelled = _label_table(location, task)
-        if is_labelled[row]:
+        label, is_known = _label_table(location, task)
+        if is_known[row].any():
             labels[task] = tuple(n for n, hot in zip(names, label[row], strict=True) if hot)
+            unknown[task] = tuple(
+                n for n, is_told in zip(names, is_known[row], strict=True) if not is_told
+            )
     return Record(
         signal=(counts * store.scale[row][:, None]).astype(np.float32)[has_lead],
         leads=tuple(name for name, present in zip(LEADS, has_lead, strict=True) if present),
@@ -74,6 +78,7 @@ def _read(item: Item, location: str, segment: int) -> Record:
         record_id=record_id,
         patient_id=store.patient_id[row],
         labels=labels,
+        unknown=unknown,
         split=_split(record_id),
         unit="mV" if store.unit[row] == "mV" else "NU",
     )

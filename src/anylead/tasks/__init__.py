@@ -1,7 +1,7 @@
 """Downstream objectives. To add one: a module, how it is made ready, and a line in `TASKS`."""
 
-from anylead.tasks.classification import Classification
-from anylead.tasks.classification_setup import CLASSIFICATION
+from anylead.tasks.classification import AverageConfig, Classification
+from anylead.tasks.classification_setup import CLASSIFICATION, columns_by_task
 from anylead.tasks.embedding import Sessions, embed, two_sessions
 from anylead.tasks.identification import Identification
 from anylead.tasks.identification_setup import IDENTIFICATION
@@ -20,6 +20,7 @@ TASKS: dict[str, Task] = {"classification": CLASSIFICATION, "identification": ID
 
 __all__ = [
     "TASKS",
+    "AverageConfig",
     "Classification",
     "Identification",
     "IdentityConfig",
@@ -31,6 +32,7 @@ __all__ = [
     "TaskParts",
     "TaskSetup",
     "Verdict",
+    "columns_by_task",
     "embed",
     "predict",
     "two_sessions",

@@ -1,9 +1,14 @@
 """Diagnosis made ready for a store: labels, validation by macro AUROC, thresholds."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.loading import Labels, evaluation_batches
+from anylead.metrics.cinc_score import choose_thresholds, is_challenge
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import best_f1_thresholds
 from anylead.store import Store
@@ -20,10 +25,22 @@ def choose_label_task(store: Store, wanted: str | None) -> str:
     """
     known = list(store.manifest.label_names)
     if wanted is not None:
+        store.label_names(wanted)  # raises
         return wanted
     if len(known) != 1:
         raise RecipeError(f"labels.task: name one of the store's label tasks {known}")
     return known[0]
+
+
+def columns_by_task(task: str, names: Sequence[str]) -> dict[str, slice]:
+    """Task -> its columns among the classes of a task, or of several joined by "+"."""
+    if "+" not in task:
+        return {task: slice(0, len(names))}
+    owner = [name.partition("/")[0] for name in names]  # classes are named "task/class"
+    return {
+        part: slice(owner.index(part), owner.index(part) + owner.count(part))
+        for part in task.split("+")
+    }
 
 
 class ClassificationSetup:
@@ -42,21 +59,36 @@ class ClassificationSetup:
             raise RecipeError(
                 f"no recording in the validation split has labels of {self.label_task!r}"
             )
-        label, _ = parts.store.labels(self.label_task)
-        self.labels = Labels(label, tuple(parts.store.manifest.label_names[self.label_task]))
-        self.module = Classification(parts.encoder, len(self.labels.names), parts.augment)
+        label, is_known = parts.store.labels(self.label_task)
+        names = parts.store.label_names(self.label_task)
+        self.labels = Labels(label, names, is_known)
+        self.module = Classification(parts.encoder, len(names), parts.augment, parts.average)
 
     def validate(self, run: Run) -> Verdict:
-        """Macro AUROC, and the thresholds with the best F1."""
-        parts = self.parts
-        batches = evaluation_batches(
-            parts.store, parts.valid_rows, parts.segment_seconds, run.batch_size
-        )
+        """Macro AUROC, the mean over joined tasks; thresholds with the best F1 and CinC score."""
+        parts, rows = self.parts, self.parts.valid_rows
+        rows = rows[run.restrict.is_kept(parts.store.has_lead[rows]).any(axis=1)]
+        if not len(rows):
+            raise RecipeError("no recording in the validation split has any of the leads")
+        batches = evaluation_batches(parts.store, rows, parts.segment_seconds, run.batch_size)
         predictions = predict(self.module, batches, run.device, run.precision, run.restrict)
-        label = self.labels.label[predictions.row]
-        score = classification_scores(label, predictions.probability).macro_auroc
+        label = self.labels.of(predictions.row)
+        scores = [
+            classification_scores(
+                label[:, columns], predictions.probability[:, columns]
+            ).macro_auroc
+            for columns in columns_by_task(self.label_task, self.labels.names).values()
+        ]
         thresholds = best_f1_thresholds(label, predictions.probability)
-        return Verdict(score, {"thresholds": thresholds.tolist()})
+        facts = {"thresholds": thresholds.tolist()}
+        if is_challenge(self.labels.names) and np.isfinite(label).all():
+            own = choose_thresholds(label, predictions.probability, self.labels.names)
+            facts["cinc_thresholds"] = own.tolist()
+        return Verdict(float(np.mean(scores)), facts)
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of the training."""
+        return self.module.weights()
 
     def describe(self) -> dict[str, Any]:
         """The keys of a classification checkpoint."""

@@ -60,16 +60,15 @@ class Sessions(NamedTuple):
     probe: Rows
 
 
-def two_sessions(rows: Rows, patient: NDArray[np.int64], seed: int) -> Sessions:
-    """Two different recordings, at random, of each patient who has that many.
+def two_sessions(rows: Rows, patient: NDArray[np.int64], seed: int | None) -> Sessions:
+    """Two different recordings of each patient who has that many.
 
     Args:
         rows: (record,) rows of the store to choose from.
         patient: (num_records,) of all rows of the store.
-        seed: of the choice.
+        seed: of the choice; None takes the first two in the order of the rows.
     """
-    order = np.random.default_rng(seed).permutation(len(rows))
-    shuffled = rows[order]
+    shuffled = rows if seed is None else np.random.default_rng(seed).permutation(rows)
     by_patient = shuffled[np.argsort(patient[shuffled], kind="stable")]
     _, start, count = np.unique(patient[by_patient], return_index=True, return_counts=True)
     start = start[count >= 2]

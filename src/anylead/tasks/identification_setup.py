@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.loading.draws import Part, drawn_batches
@@ -16,13 +17,15 @@ from anylead.tasks.identification import Identification
 from anylead.tasks.setup import Run, Task, TaskParts, Verdict
 
 _FEWEST = 2
+_MOST_OF_TRAINING = 1000
 
 
 class IdentificationSetup:
     """See `TaskSetup`.
 
     Validation compares two recordings of each patient. Where too few patients have two, the two
-    halves of each recording stand in: easier, but the order of epochs is much the same.
+    halves of each recording stand in: easier, but the order of epochs is much the same. Where every
+    recording trains (scheme "all"), they are halves of some of these, which says little.
 
     Raises:
         RecipeError: fewer than two persons to learn from or to validate with.
@@ -45,10 +48,11 @@ class IdentificationSetup:
             identity.scale,
             identity.margin,
         )
-        sessions = two_sessions(parts.valid_rows, parts.store.patient, parts.seed)
-        self.has_sessions = len(sessions.gallery) >= _FEWEST
+        rows = parts.valid_rows if len(parts.valid_rows) else parts.train_rows[:_MOST_OF_TRAINING]
+        sessions = two_sessions(rows, parts.store.patient, parts.seed)
+        self.has_sessions = len(sessions.gallery) >= _FEWEST and len(parts.valid_rows) > 0
         if not self.has_sessions:
-            sessions = Sessions(parts.valid_rows, parts.valid_rows)
+            sessions = Sessions(rows, rows)
         self.gallery, self.probe = sessions.gallery, sessions.probe
         for what, number in (("train", class_of_row.max() + 1), ("valid", len(self.gallery))):
             if number < _FEWEST:
@@ -76,6 +80,10 @@ class IdentificationSetup:
             "valid_sessions": "two recordings" if self.has_sessions else "halves of one recording",
         }
         return Verdict(score, facts)
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of the training."""
+        return self.module.state_dict()
 
     def describe(self) -> dict[str, Any]:
         """The keys of an identification checkpoint."""

@@ -23,7 +23,7 @@ class Classifier(Protocol):
 
 
 class Predictions(NamedTuple):
-    """Logits of recordings, in the order of `row`.
+    """Logits of recordings, or of their windows, in the order of `row`.
 
     row: (record,) rows of the store, ascending.
     logits: (record, class) float32.
@@ -44,6 +44,7 @@ def predict(
     device: torch.device,
     precision: torch.dtype = torch.float32,
     restrict: Augmentation | None = None,
+    joins_windows: bool = True,
 ) -> Predictions:
     """Run a task over batches of windows.
 
@@ -53,14 +54,17 @@ def predict(
         device: where it runs.
         precision: of the forward pass.
         restrict: takes leads away, or None.
+        joins_windows: the logits of a recording are the mean over its windows; else each window
+            stands for itself.
     """
     rows, logits = [], []
     outputs = run_over(
         task, lambda copy, batch: copy.logits(batch), batches, device, precision, restrict
     )
     for row, windows in outputs:  # (batch, window, class)
-        rows.append(row)
-        logits.append(windows.mean(dim=1).cpu().numpy())
+        kept = windows.mean(dim=1, keepdim=True) if joins_windows else windows
+        rows.append(np.repeat(row, kept.shape[1]))
+        logits.append(kept.flatten(0, 1).cpu().numpy())
     joined = np.concatenate(rows)
-    order = np.argsort(joined)
+    order = np.argsort(joined, kind="stable")
     return Predictions(joined[order], np.concatenate(logits)[order])

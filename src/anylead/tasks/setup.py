@@ -6,11 +6,13 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from anylead.augment import Augmentation
+from anylead.augment.keep_leads import KeepLeads
 from anylead.loading import Labels
 from anylead.store import Store
+from anylead.tasks.classification import AverageConfig
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class LabelConfig:
     """Which labels, for how many recordings.
 
     Attributes:
-        task: label task of the store; null takes its only one.
+        task: label task of the store, or several joined by "+"; null takes its only one.
         fraction: share of the training patients that are used.
     """
 
@@ -55,6 +57,7 @@ class TaskParts:
         labels: which labels.
         identity: of the task "identification".
         seed: of the run.
+        average: of the weights, for classification.
     """
 
     store: Store
@@ -66,6 +69,7 @@ class TaskParts:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     seed: int = 0
+    average: AverageConfig = field(default_factory=AverageConfig)
 
 
 class Run(NamedTuple):
@@ -80,7 +84,7 @@ class Run(NamedTuple):
     device: torch.device
     precision: torch.dtype
     batch_size: int
-    restrict: Augmentation
+    restrict: KeepLeads
 
 
 class Verdict(NamedTuple):
@@ -114,6 +118,10 @@ class TaskSetup(Protocol):
 
     def validate(self, run: Run) -> Verdict:
         """Score the validation split."""
+        ...
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of the training; names start with "encoder." and "head."."""
         ...
 
     def describe(self) -> dict[str, Any]:

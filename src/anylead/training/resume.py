@@ -6,8 +6,8 @@ is pickled.
 """
 
 import json
+import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +24,7 @@ from anylead.errors import CheckpointError
 from anylead.training.sharding import shared_like, whole
 
 _PATTERN = "resume-*.safetensors"
+_TOLD = logging.getLogger(__name__)
 
 
 class StateWriter:
@@ -114,7 +115,7 @@ class StateWriter:
             rest = f"{kept[-1].name} is kept" if kept else "no state is kept"
             self._error = CheckpointError(f"{path}: cannot be written ({error}); {rest}")
             self._error.__cause__ = error
-            print(f"warning: {self._error}; training goes on", file=sys.stderr, flush=True)
+            _TOLD.warning("%s; training goes on", self._error)
 
 
 @contextmanager

@@ -1,23 +1,16 @@
-"""What a run tells: a CSV, TensorBoard, and one line on the screen."""
+"""What a run tells: a CSV, TensorBoard, and a line in the log for how far it is."""
 
 import csv
 import io
+import logging
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
+_TOLD = logging.getLogger(__name__)
 
 
 class Tracker:
@@ -25,10 +18,10 @@ class Tracker:
 
     Args:
         folder: of the run; None writes nothing.
-        title: stands before the progress bar.
+        title: of the run, where its progress is told.
         num_steps: of the whole run.
         first_step: where this run starts; rows of the log from there on are dropped.
-        is_shown: whether to draw a progress bar.
+        is_shown: whether to tell its progress, to the logger of this module.
     """
 
     def __init__(
@@ -38,19 +31,9 @@ class Tracker:
         self._rows = [] if self.path is None else _rows_before(self.path, first_step)
         self._flushed = monotonic()
         self._board = None if folder is None else _summary_writer(folder)
-        self._bar = Progress(
-            TextColumn(title),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            disable=not is_shown,
-        )
-        self._task = self._bar.add_task(title, total=num_steps, completed=first_step, told="")
+        self._title, self._num_steps, self._is_shown = title, num_steps, is_shown
 
     def __enter__(self) -> "Tracker":
-        self._bar.start()
         return self
 
     def __exit__(
@@ -59,14 +42,15 @@ class Tracker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
         self.flush()
         if self._board is not None:
             self._board.close()
 
     def advance(self, step: int, told: str) -> None:
-        """Move the progress bar."""
-        self._bar.update(self._task, completed=step, told=told)
+        """Tell how far the run is; who listens to the log may draw `progress` as a bar."""
+        if self._is_shown:
+            moved = (self._title, step, self._num_steps, told)
+            _TOLD.info("%s: step %d of %d, %s", *moved, extra={"progress": moved})
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """Keep one row of numbers."""

@@ -1,28 +1,18 @@
 // The ECG on millimetre paper: 25 mm/s, 10 mm/mV, drawn on a canvas; calipers on top of it.
 // Everything is laid out in millimetres; `scale` is CSS pixels per millimetre.
 
-const SPEED = 25;
-const GAIN = 10;
-const LEFT = 13;
-const ROW = 24;
-const TOP = 7;
+import { clipped, GAIN, LEFT, places, SPEED, stack } from "./layout.js";
+
 const LEAST_SCALE = 2.6;
 const FIT_SCALE = 4.5; // a short recording does not fill a wide screen
 const MOST_SCALE = 14;
 const MOST_PIXELS = 24e6;
-const CLINIC = [
-  ["I", "aVR", "V1", "V4"],
-  ["II", "aVL", "V2", "V5"],
-  ["III", "aVF", "V3", "V6"],
-];
-
-const STANDARD = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"];
+const FONT = 'system-ui, "DejaVu Sans", sans-serif';
 
 export class Paper {
-  constructor(canvas, scroller, onMeasure) {
-    this.canvas = canvas;
-    this.scroller = scroller;
-    this.onMeasure = onMeasure;
+  // names: an element beside the canvas for the names of rows, which stay while the page scrolls.
+  constructor({ canvas, scroller, names, onMeasure, onScroll }) {
+    Object.assign(this, { canvas, scroller, names, onMeasure, onScroll });
     this.record = null;
     this.seen = new Set();
     this.saliency = null;
@@ -49,44 +39,46 @@ export class Paper {
     return Math.min(10, this.record.signal[0].length / this.record.sample_rate - this.start);
   }
 
-  // Which lead stands where: {lead, row, from, to} with seconds on the page.
-  places() {
-    const has = this.record.leads;
-    const isStandard = CLINIC.flat().every((name) => has.includes(name));
-    const narrow = this.scroller.clientWidth < 620;
-    const layout = this.layout || (isStandard && !narrow ? "3x4" : "12x1");
-    const length = this.seconds;
-    if (layout === "12x1" || !isStandard) {
-      return has.map((lead, row) => ({ lead, row, from: 0, to: length }));
-    }
-    if (layout === "6x2") {
-      return STANDARD.map((lead) => {
-        const at = STANDARD.indexOf(lead);
-        const column = at < 6 ? 0 : 1;
-        return { lead, row: at % 6, from: (column * length) / 2, to: ((column + 1) * length) / 2 };
-      });
-    }
-    const places = [];
-    CLINIC.forEach((leads, row) =>
-      leads.forEach((lead, column) =>
-        places.push({ lead, row, from: (column * length) / 4, to: ((column + 1) * length) / 4 }),
-      ),
-    );
-    places.push({ lead: "II", row: 3, from: 0, to: length });
-    return places;
+  // Millimetres above the baseline, of one place.
+  trace({ lead, from, to }) {
+    const index = this.record.leads.indexOf(lead);
+    const rate = this.record.sample_rate;
+    const part = this.record.signal[index].slice(
+      Math.round((this.start + from) * rate), Math.round((this.start + to) * rate) + 1);
+    return part.map((value) => (value === null ? 0 : clipped((value - this.centre[index]) * this.unitGain)));
   }
 
   draw() {
     if (!this.record) return;
-    const places = this.places();
-    this.rows = Math.max(...places.map((place) => place.row)) + 1;
     this.width = Math.ceil((LEFT + this.seconds * SPEED + 2) / 5) * 5;
-    this.top = TOP + this.excess(places);
-    this.height = Math.ceil((this.top + this.rows * ROW + 4) / 5) * 5;
     const room = Math.max(100, this.scroller.clientWidth - 2);
     this.fit = Math.max(LEAST_SCALE, Math.min(FIT_SCALE, room / this.width));
     this.scale = Math.min(MOST_SCALE, this.fit * this.zoom);
+    const all = places(this.record.leads, this.layout, this.seconds, this.scroller.clientWidth < 620);
+    const letter = Math.max(11.5, this.scale * 3.1) / this.scale;
+    const widest = Math.max(...this.record.leads.map((lead) => this.nameOf(lead).length));
+    const size = { height: letter, width: 0.64 * letter * widest + 2 };
+    const { baselines, height } = stack(all, (place) => this.trace(place), size, this.seconds);
+    Object.assign(this, { baselines, height, letter });
     this.canvas.dataset.scale = this.scale;
+    this.canvas.dataset.baselines = baselines.join(" ");
+    const context = this.sheet();
+    this.drawGrid(context);
+    for (const place of all) this.drawSaliency(context, place);
+    for (const place of all) this.drawLead(context, place);
+    for (const place of all.filter((each) => each.from > 0)) this.drawName(context, place);
+    baselines.forEach((_, row) => this.drawMark(context, row));
+    this.drawCaliper(context);
+    this.placeNames(all.filter((each) => each.from === 0));
+    this.onScroll();
+  }
+
+  nameOf(lead) {
+    return this.seen.has(lead) ? lead : `${lead} hidden`;
+  }
+
+  // The canvas in its size, empty.
+  sheet() {
     const width = this.width * this.scale;
     const height = this.height * this.scale;
     const ratio = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
@@ -100,31 +92,29 @@ export class Paper {
     this.color = (name) => style.getPropertyValue(`--${name}`).trim();
     context.fillStyle = this.color("sheet");
     context.fillRect(0, 0, this.width, this.height);
-    this.drawGrid(context);
-    for (const place of places) this.drawSaliency(context, place);
-    for (const place of places) this.drawLead(context, place);
-    for (let row = 0; row < this.rows; row += 1) this.drawMark(context, row);
-    this.drawCaliper(context);
+    return context;
   }
 
-  // Millimetres that the first row needs above its usual height.
-  excess(places) {
-    let highest = 0;
-    for (const { lead, from, to } of places.filter((place) => place.row === 0)) {
-      const index = this.record.leads.indexOf(lead);
-      const rate = this.record.sample_rate;
-      const part = this.record.signal[index].slice(
-        Math.round((this.start + from) * rate), Math.round((this.start + to) * rate),
-      );
-      for (const value of part) {
-        if (value !== null) highest = Math.max(highest, value - this.centre[index]);
-      }
-    }
-    return Math.min(25, Math.max(0, Math.ceil(highest * this.unitGain - ROW * 0.55 - 4)));
+  // Names of rows stand below the calibration marks and stay there while the page scrolls.
+  placeNames(rows) {
+    this.names.style.height = `${this.height * this.scale}px`;
+    this.names.replaceChildren(...rows.map(({ lead, row }) => {
+      const name = document.createElement("span");
+      name.textContent = lead;
+      name.className = this.seen.has(lead) ? "" : "unseen";
+      if (!this.seen.has(lead)) name.title = "hidden from the model";
+      name.style.top = `${(this.baselines[row] + 1.5) * this.scale}px`;
+      name.style.fontSize = `${this.letter * this.scale}px`;
+      return name;
+    }));
   }
 
-  baseline(row) {
-    return this.top + ROW * (row + 0.55);
+  // Seconds that are to be seen, or null where all are.
+  shown() {
+    const { scrollLeft, clientWidth, scrollWidth } = this.scroller;
+    if (!this.record || scrollWidth <= clientWidth + 5) return null;
+    const at = (x) => Math.min(this.seconds, Math.max(0, (x / this.scale - LEFT) / SPEED));
+    return [at(scrollLeft), at(scrollLeft + clientWidth)];
   }
 
   drawGrid(context) {
@@ -149,15 +139,10 @@ export class Paper {
     const index = this.record.leads.indexOf(lead);
     const signal = this.record.signal[index];
     const rate = this.record.sample_rate;
-    const isSeen = this.seen.has(lead);
-    const y0 = this.baseline(row);
+    const y0 = this.baselines[row];
     const first = Math.round((this.start + from) * rate);
     const last = Math.min(signal.length, Math.round((this.start + to) * rate) + 1);
-    context.save();
-    context.beginPath();
-    context.rect(0, this.top + ROW * row - 20, this.width, ROW + 40); // a wild lead must not cover all
-    context.clip();
-    context.strokeStyle = this.color(isSeen ? "trace" : "dim");
+    context.strokeStyle = this.color(this.seen.has(lead) ? "trace" : "dim");
     context.lineWidth = Math.max(1.1, this.scale * 0.25) / this.scale;
     context.lineJoin = "round";
     context.beginPath();
@@ -169,26 +154,19 @@ export class Paper {
         continue;
       }
       const x = LEFT + (i / rate - this.start) * SPEED;
-      const y = y0 - (value - this.centre[index]) * this.unitGain;
+      const y = y0 - clipped((value - this.centre[index]) * this.unitGain);
       if (isDown) context.lineTo(x, y);
       else context.moveTo(x, y);
       isDown = true;
     }
     context.stroke();
-    context.restore();
-    context.fillStyle = this.color(isSeen ? "ink" : "soft");
-    const size = Math.max(11.5, this.scale * 3.1) / this.scale;
-    context.font = `600 ${size}px system-ui, "DejaVu Sans", sans-serif`;
-    const text = isSeen ? lead : `${lead} (hidden)`;
-    const every = to - from > 5 && this.width * this.scale > this.scroller.clientWidth + 5 ? 4 : to - from;
-    context.strokeStyle = this.color("sheet");
-    context.lineWidth = 4 / this.scale;
-    for (let at = from; at < to - 0.5; at += every) {
-      const place = [text, LEFT + at * SPEED + 1, y0 - ROW * 0.32];
-      context.strokeText(...place); // keeps the name readable where a wave crosses it
-      context.fillText(...place);
-    }
     if (from > 0) this.drawTick(context, LEFT + from * SPEED, y0);
+  }
+
+  drawName(context, { lead, row, from, nameAbove }) {
+    context.fillStyle = this.color(this.seen.has(lead) ? "ink" : "soft");
+    context.font = `600 ${this.letter}px ${FONT}`;
+    context.fillText(this.nameOf(lead), LEFT + from * SPEED + 1, this.baselines[row] - nameAbove);
   }
 
   // Parts a lead from the one before it in the row.
@@ -203,24 +181,29 @@ export class Paper {
     context.stroke();
   }
 
-  drawSaliency(context, { lead, row, from, to }) {
-    const index = this.saliency ? this.saliency.leads.indexOf(lead) : -1;
+  // Blue speaks for the answer, orange against it.
+  drawSaliency(context, place) {
+    const index = this.saliency ? this.saliency.leads.indexOf(place.lead) : -1;
     if (index < 0) return;
     const values = this.saliency.values[index];
     const rate = this.saliency.sample_rate;
-    const first = Math.floor((this.start + from) * rate);
-    const last = Math.min(values.length, Math.ceil((this.start + to) * rate));
-    const top = this.baseline(row) - ROW * 0.42;
+    const first = Math.floor((this.start + place.from) * rate);
+    const last = Math.min(values.length, Math.ceil((this.start + place.to) * rate));
+    const trace = this.trace(place);
+    const high = trace.reduce((most, value) => Math.max(most, value), 4) + 1;
+    const low = trace.reduce((least, value) => Math.min(least, value), -4) - 1;
+    const top = this.baselines[place.row] - high;
     const step = SPEED / rate;
     for (let i = first; i < last; i += 1) {
-      if (values[i] < 0.06) continue;
-      context.fillStyle = `rgba(${this.color("saliency")}, ${0.6 * values[i]})`;
-      context.fillRect(LEFT + (i / rate - this.start) * SPEED, top, step * 1.02, ROW * 0.8);
+      const size = Math.abs(values[i]);
+      if (size < 0.06) continue;
+      context.fillStyle = `rgba(${this.color(values[i] > 0 ? "for" : "against")}, ${0.6 * size})`;
+      context.fillRect(LEFT + (i / rate - this.start) * SPEED, top, step * 1.02, high - low);
     }
   }
 
   drawMark(context, row) {
-    const y = this.baseline(row);
+    const y = this.baselines[row];
     context.strokeStyle = this.color("trace");
     context.lineWidth = Math.max(1, this.scale * 0.22) / this.scale;
     context.beginPath();
@@ -266,7 +249,7 @@ export class Paper {
     this.canvas.classList.toggle("measuring", isOn);
     if (isOn && !this.caliper) {
       const x = (this.scroller.scrollLeft + this.scroller.clientWidth * 0.4) / this.scale;
-      const y = this.baseline(Math.min(this.rows - 1, 1));
+      const y = this.baselines[Math.min(this.baselines.length - 1, 1)];
       this.caliper = { x1: x, y1: y, x2: x + 20, y2: y - GAIN };
     }
     this.measured();
@@ -330,6 +313,7 @@ export class Paper {
       event.preventDefault();
       this.setZoom(this.zoom * (event.deltaY < 0 ? 1.2 : 1 / 1.2));
     }, { passive: false });
+    this.scroller.addEventListener("scroll", () => this.onScroll(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.scroller);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }

@@ -1,0 +1,191 @@
+"""anylead pack: a run -> a model to hand on, which knows how good it is with any leads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from anylead.errors import CheckpointError
+from anylead.evaluation import EVALUATIONS, Settings
+from anylead.evaluation.classification import ClassificationRun
+from anylead.interop.model_card import model_card
+from anylead.metrics.bootstrap import bootstrap_interval
+from anylead.metrics.calibration import calibration_error, platt_scaling
+from anylead.metrics.thresholds import best_f1_thresholds, by_label
+from anylead.metrics.weighted import macro_auroc
+from anylead.tasks import columns_by_task
+
+FIRST = ("out", "store", "split", "lead_sets", "name", "version", "licence", "about")
+EXAMPLES = ("anylead pack runs/diagnosis -o packed/ --name rhythm --version 2",)
+RULES = {
+    "thresholds": "of the sigmoid of a logit: largest F1 on the validation split with these leads",
+    "calibration": "sigmoid(slope * logit + offset), fitted on the validation split with these"
+    " leads, with a pull towards slope 1 and offset 0",
+    "scores": "macro AUROC on the validation split with these leads, 95 % interval over patients",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is packed, and what it says about itself.
+
+    Attributes:
+        model: folder of `anylead finetune` for classification.
+        out: folder of the packed model.
+        store: null takes the store of the run.
+        split: whose recordings choose thresholds and calibration and give the scores.
+        lead_sets: named sets, or lists such as "I,V2", separated by spaces.
+        num_resamples: of patients, for the intervals.
+        name: of the model, for its card.
+        version: of the model, for its card.
+        licence: of the weights; null where none is stated.
+        about: facts for its card, by name: data, licence, what it is for and must not be used for.
+        batch_size: windows at once.
+        device: "auto", "cpu", "cuda".
+    """
+
+    model: str = "runs/finetune"
+    out: str = "runs/packed"
+    store: str | None = None
+    split: str = "valid"
+    lead_sets: str = "12 6 4 3 2 1 II V1,V2,V3,V4,V5,V6 V1"
+    num_resamples: int = 1000
+    name: str = "model"
+    version: str = "1"
+    licence: str | None = None
+    about: Mapping[str, str] | None = None
+    batch_size: int = 128
+    device: str = "auto"
+
+
+def run(recipe: Recipe) -> Path:
+    """Choose thresholds and calibration for each set of leads; returns the folder.
+
+    Raises:
+        CheckpointError: the run is no classifier.
+    """
+    folder = Path(recipe.model)
+    checkpoint = load_checkpoint(folder)
+    kind = checkpoint.description.get("kind")
+    if kind != "classification":
+        raise CheckpointError(f"{folder}: a {kind} model has no classes; want a classification run")
+    settings = Settings(
+        store=recipe.store,
+        split=recipe.split,
+        num_resamples=recipe.num_resamples,
+        batch_size=recipe.batch_size,
+        device=recipe.device,
+    )
+    opened: ClassificationRun = EVALUATIONS["classification"].open(folder, checkpoint, settings)
+    known: dict[str, dict[str, Any]] = {"thresholds": {}, "calibration": {}, "scores": {}}
+    for lead_set in recipe.lead_sets.split():
+        for fact, values in _with_leads(opened, lead_set).items():
+            known[fact][lead_set] = values
+        shown = {task: f"{s['auroc'][0]:.3f}" for task, s in known["scores"][lead_set].items()}
+        print(f"{lead_set}: {shown}")
+    out = Path(recipe.out)
+    described = {
+        **_handed_on(checkpoint.description),
+        **known,
+        "rules": RULES,
+        "name": recipe.name,
+        "version": recipe.version,
+        "licence": recipe.licence,
+        "about": dict(recipe.about or {}),
+        "training": _training(opened, checkpoint),
+    }
+    save_checkpoint(out, checkpoint.tensors, described)
+    write_atomically(out / "README.md", card(described).encode())
+    print(f"packed: {out} ({(out / 'model.safetensors').stat().st_size / 1e6:.1f} MB)")
+    return out
+
+
+def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
+    """Thresholds, calibration and scores with some leads."""
+    predictions = opened.predict(lead_set)
+    thresholds: list[float] = []
+    slopes: list[float] = []
+    offsets: list[float] = []
+    scores: dict[str, dict[str, Any]] = {}
+    for task, columns in columns_by_task(opened.task, opened.names).items():
+        label = opened.labels.of(predictions.row)[:, columns]
+        is_known = np.isfinite(label).all(axis=1)
+        true, logit = label[is_known], predictions.logits[is_known][:, columns]
+        said = predictions.probability[is_known][:, columns]
+        slope, offset = platt_scaling(true, logit)
+        thresholds += _rounded(best_f1_thresholds(true, said))
+        slopes += _rounded(slope)
+        offsets += _rounded(offset)
+        patient = opened.store.patient[predictions.row[is_known]]
+        interval = bootstrap_interval(
+            macro_auroc(true, said), patient, opened.settings.num_resamples
+        )
+        calibrated = 1 / (1 + np.exp(-(slope * logit + offset)))
+        scores[task] = {
+            "auroc": _rounded([interval.value, interval.low, interval.high]),
+            "calibration_error": _rounded(
+                [calibration_error(true, said), calibration_error(true, calibrated)]
+            ),
+            "records": int(is_known.sum()),
+        }
+    both = zip(opened.names, slopes, offsets, strict=True)
+    return {
+        "thresholds": by_label(thresholds, opened.names),
+        "calibration": {name: [slope, offset] for name, slope, offset in both},
+        "scores": scores,
+    }
+
+
+def _rounded(values: NDArray[np.float64] | list[float]) -> list[float]:
+    return [round(float(value), 5) for value in values]
+
+
+def _handed_on(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The description without folders of this machine."""
+    kept = json.loads(json.dumps(description))
+    recipe = kept.get("provenance", {}).get("recipe", {})
+    recipe.pop("out", None)
+    recipe.get("data", {}).pop("store", None)
+    recipe.get("model", {}).pop("checkpoint", None)
+    return dict(kept)
+
+
+def _training(opened: ClassificationRun, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the model was trained on."""
+    described = checkpoint.description
+    rows = opened.store.split_rows(opened.task, described["data"]["scheme"])
+    patients = len(np.unique(opened.store.patient[rows["train"]]))
+    seconds = opened.store.num_samples / opened.store.manifest.sample_rate
+    return {
+        **described["data"],
+        "recordings": {name: len(part) for name, part in rows.items()},
+        "patients": patients,
+        "date": datetime.now(UTC).date().isoformat(),
+        "hours": {name: round(float(seconds[part].sum()) / 3600, 1) for name, part in rows.items()},
+        "parameters": sum(t.numel() for t in checkpoint.tensors.values()),
+        "steps": described["provenance"]["steps"],
+        "pretraining": described["provenance"].get("pretraining"),
+    }
+
+
+def card(described: Mapping[str, Any]) -> str:
+    """The model card: what the model is, how good with which leads, and what it is not for."""
+    lines = [f"# {described['name']}", ""]
+    for name, text in described["about"].items():
+        lines += [f"**{name}.** {text}", ""]
+    tasks = list(next(iter(described["scores"].values())))
+    lines += ["## Scores by leads", "", RULES["scores"].capitalize() + ".", ""]
+    lines += [f"| leads | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|"]
+    for leads, scores in described["scores"].items():
+        cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*scores[task]["auroc"]) for task in tasks]
+        lines.append(f"| {leads} | {' | '.join(cells)} |")
+    lines += ["", "## Training", "", "| fact | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in described["training"].items()]
+    lines += ["", *model_card(described).split("---\n", 2)[2].strip().splitlines()[2:]]
+    return "\n".join(lines) + "\n"

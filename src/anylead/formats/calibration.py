@@ -1,0 +1,91 @@
+"""The calibration pulse that some devices store at an end of the ECG, told apart from the ECG.
+
+Philips writes 0.1 s of zero, 0.2 s of 1 mV and 0.1 s of zero behind 10.6 s of ECG, in every lead. A
+square that all leads share is no ECG: I + III - II and I + II + 2 aVR are 0 in any heart
+(Einthoven, Goldberger), and no heart moves eight leads by the same voltage.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.leads import LEADS
+
+LONGEST_SECONDS = 2.0  # of the stretch at the end that is looked at
+LEAD_IN_SECONDS = 0.2  # of the flat line before a pulse that is cut with it
+SHORTEST_SECONDS = 0.04  # of the pulse
+TALLEST, LOWEST = 2.1, 0.4  # mV
+FLAT = 0.03  # mV between leads, and around the two levels
+SAME_LEADS = 8  # so many cannot agree by chance where no law can be broken
+
+
+def without_pulse(
+    signal: NDArray[np.float32], leads: Sequence[str], sample_rate: float
+) -> tuple[NDArray[np.float32], str | None]:
+    """Cut off a calibration pulse before or behind the ECG.
+
+    Args:
+        signal: (lead, time) in mV.
+        leads: canonical names of the rows.
+        sample_rate: Hz.
+
+    Returns:
+        The rest, and a note that says what was cut; None where nothing was.
+    """
+    if not _can_tell(leads):
+        return signal, None
+    behind = _length(signal[:, ::-1], sample_rate)
+    before = 0 if behind else _length(signal, sample_rate)
+    if not behind and not before:
+        return signal, None
+    where = "end" if behind else "beginning"
+    seconds = (behind or before) / sample_rate
+    kept = signal[:, before : signal.shape[1] - behind]
+    return np.ascontiguousarray(kept), f"calibration pulse: {seconds:.2f} s cut at the {where}"
+
+
+def _can_tell(leads: Sequence[str]) -> bool:
+    names = set(leads)
+    return (
+        len(names & set(LEADS)) >= SAME_LEADS
+        or {"I", "II", "III"} <= names
+        or {"I", "II", "aVR"} <= names
+    )
+
+
+def _length(signal: NDArray[np.float32], sample_rate: float) -> int:
+    """Samples of a pulse that stands first, with its flat line; 0 where there is none."""
+    most = min(round(LONGEST_SECONDS * sample_rate), signal.shape[1] // 2)
+    first = signal[:, :most]
+    # Cheap for nearly every ECG: its first samples differ from lead to lead.
+    if most == 0 or not _is_shared(first[:, :1]).all():
+        return 0
+    is_shared = _is_shared(first)
+    shared = most if is_shared.all() else int(np.argmin(is_shared))
+    level = first[:, :shared].mean(axis=0)
+    height = level[np.argmax(np.abs(level))]
+    if not LOWEST <= abs(height) <= TALLEST:
+        return 0
+    is_high = np.abs(level - height) < max(FLAT, 0.1 * abs(height))
+    is_low = np.abs(level) < FLAT
+    high = np.flatnonzero(is_high)
+    # The pulse is one stretch, between two that are flat; edges take a sample or two.
+    is_square = (
+        len(high) >= SHORTEST_SECONDS * sample_rate
+        and high[-1] - high[0] + 1 == len(high)
+        and (is_high | is_low)[: high[-1] + 1].mean() > 0.9
+    )
+    if not is_square:
+        return 0
+    flat = is_low[high[-1] + 1 :]
+    edge = high[-1] + 1 + (int(np.argmax(flat)) if flat.any() else len(flat))
+    lead_in = is_low[edge:]
+    num_flat = len(lead_in) if lead_in.all() else int(np.argmin(lead_in))
+    return int(edge + min(num_flat, round(LEAD_IN_SECONDS * sample_rate)))
+
+
+def _is_shared(signal: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(time,): whether all leads have the same voltage; never where one is missing."""
+    is_same: NDArray[np.bool_] = np.ptp(signal, axis=0) < FLAT
+    return is_same

@@ -1,0 +1,349 @@
+"""An answer, and what one must know to trust it: how good the model is with exactly these leads.
+
+A model may say about itself, in `model.json`, by set of leads ("12", "I,V2"):
+
+- `thresholds`: {set: {label: the smallest probability that means yes}},
+- `calibration`: {set: {label: [slope, intercept]}}, applied to the logit; the thresholds of the
+  same set hold for the probability that comes out of it,
+- `scores`: {set: {score: [value, low, high]}}, measured on recordings it did not learn from,
+
+and once: `training` ("data", "records", "patients", "date", "generated"), `name`, `licence`.
+Everything may be missing; then the answer says less.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead import __version__
+from anylead.errors import CheckpointError, LeadError
+from anylead.inference.windows import Windows, sigmoid
+from anylead.leads import LEAD_SETS, LEADS, parse_leads
+from anylead.signals.quality import Quality
+
+NOTICE = "Research software, no medical device: not for diagnosis or treatment of anyone."
+# Flag -> what it means for an answer. Leads that are flat or lost are not seen by the model.
+_WARNINGS = {
+    Quality.FLAT: "flat, not used",
+    Quality.LOST: "mostly missing, not used",
+    Quality.LONG_GAP: "gaps longer than 0.2 s were filled in",
+    Quality.CLIPPED: "rests at its largest or smallest value",
+    Quality.AMPLITUDE: "less than 0.05 mV or more than 15 mV from bottom to top: wrong unit?",
+    Quality.POWERLINE: "mains at 50 or 60 Hz",
+    Quality.BASELINE: "baseline wanders by more than 1 mV",
+    Quality.LIMB_INCONSISTENT: "limb leads contradict each other (III = II - I does not hold)",
+    Quality.SWAPPED: "limb electrodes look swapped",
+    Quality.DUPLICATED: "equal to another lead, sample by sample",
+}
+
+Scores = Mapping[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model says about itself.
+
+    Attributes:
+        name: of the model.
+        version: its own, else the first digits of the hash of its weights.
+        label_names: of its answers.
+        trained: on what, how many and when, in words.
+        training: the same as `model.json` has it.
+        licence: of the weights, where stated.
+        thresholds, calibration, scores: by set of leads, see above.
+    """
+
+    name: str
+    version: str
+    label_names: tuple[str, ...]
+    trained: str
+    training: Mapping[str, Any]
+    licence: str | None
+    thresholds: Mapping[str, Mapping[str, float]]
+    calibration: Mapping[str, Mapping[str, tuple[float, float]]]
+    scores: Mapping[str, Scores]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The part that stands in every answer, ready for JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "anylead": __version__,
+            "trained": self.trained,
+            "training": dict(self.training),
+            "licence": self.licence,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one recording, or of one window of it.
+
+    Attributes:
+        record: name of the recording.
+        leads: those that the model saw.
+        probabilities: by label, calibrated where the model holds a calibration; empty where there
+            is no answer.
+        decisions: whether the probability reaches the threshold; only labels that have one.
+        thresholds: by label.
+        decided_with: the measured set of leads that thresholds and calibration come from, the
+            nearest to the leads that are there.
+        quality: lead -> flags, such as "powerline".
+        warnings: what speaks against trusting the answer, in words.
+        refusal: why there is no answer, or would be none without `force`.
+        scores: (value, low, high) of the model on recordings it did not learn from.
+        scored_with: the set of leads that these were measured with, nearest to those here.
+        start: seconds into the recording.
+        seconds: how long what was seen is.
+        model: the model's words about itself.
+    """
+
+    record: str
+    leads: tuple[str, ...]
+    probabilities: Mapping[str, float]
+    decisions: Mapping[str, bool]
+    thresholds: Mapping[str, float]
+    decided_with: str | None
+    quality: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
+    refusal: str | None
+    scores: Scores
+    scored_with: str | None
+    start: float
+    seconds: float
+    model: About
+
+    @property
+    def positive(self) -> tuple[str, ...]:
+        """Labels at or above their threshold."""
+        return tuple(label for label, is_so in self.decisions.items() if is_so)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the scores were measured with exactly these leads."""
+        return self.scored_with is not None and set(parse_leads(self.scored_with)) == set(
+            self.leads
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        values = {name: value for name, value in asdict(self).items() if name != "model"}
+        values |= {
+            "leads": list(self.leads),
+            "positive": list(self.positive),
+            "quality": {lead: list(flags) for lead, flags in self.quality.items()},
+            "warnings": list(self.warnings),
+            "scores": {name: list(value) for name, value in self.scores.items()},
+            "is_measured": self.is_measured,
+        }
+        return {**values, "model": self.model.as_dict(), "notice": NOTICE}
+
+    def lines(self) -> list[str]:
+        """The answer as a person reads it: warnings first, then labels, then what it rests on."""
+        shown = [f"{self.record}: {len(self.leads)} of 12 leads seen ({', '.join(self.leads)})"]
+        if self.refusal is not None:
+            shown.append(f"  no answer: {self.refusal}" if not self.probabilities else "")
+            shown[-1] = shown[-1] or f"  doubtful: {self.refusal}"
+        shown += [f"  warning: {warning}" for warning in self.warnings]
+        for label, probability in sorted(self.probabilities.items(), key=lambda item: -item[1]):
+            verdict = ""
+            if label in self.thresholds:
+                word = "yes" if self.decisions[label] else "no"
+                verdict = f"  {word} (threshold {self.thresholds[label]:.1%})"
+            shown.append(f"  {label}  {probability:.1%}{verdict}")
+        return [*shown, *self.grounds()]
+
+    def grounds(self) -> list[str]:
+        """What the answer rests on: scores with these leads, the model, its training."""
+        model = self.model
+        said = [f"  {self.measured()}"]
+        used = parse_leads(self.decided_with) if self.decided_with else self.leads
+        if set(used) != set(self.leads):
+            said.append(
+                f"  thresholds are those for {', '.join(used)}, the nearest set that has any"
+            )
+        said.append(f"  model {model.name} ({model.version}), {model.trained}")
+        return [*said, f"  {NOTICE}"]
+
+    def measured(self) -> str:
+        """How good the model is with these leads, in words."""
+        if self.scored_with is None:
+            return "how good the model is with these leads was not measured"
+        shown = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f} [{low:.3f}, {high:.3f}]"
+            for name, (value, low, high) in self.scores.items()
+        )
+        used = ", ".join(parse_leads(self.scored_with))
+        if self.is_measured:
+            return f"validated with exactly these leads: {shown}"
+        return f"not validated with exactly these leads; the nearest set, {used}: {shown}"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def about(description: Mapping[str, Any], name: str, version: str) -> About:
+    """What `model.json` says.
+
+    Args:
+        description: its content.
+        name: of the model, where it does not say.
+        version: likewise.
+
+    Raises:
+        CheckpointError: a field of another form.
+    """
+    labels = tuple(description.get("label_names") or ())
+    thresholds = description.get("thresholds") or {}
+    try:
+        if not isinstance(thresholds, Mapping):  # one for each label, for the leads of the training
+            names = ",".join(parse_leads(description.get("leads") or LEADS))
+            thresholds = {_named(names): dict(zip(labels, thresholds, strict=True))}
+        calibration = description.get("calibration") or {}
+        scores = description.get("scores") or {}
+        for lead_set in (*thresholds, *calibration, *scores):
+            parse_leads(lead_set)
+        return About(
+            name=description.get("name") or name,
+            version=str(description.get("version") or version),
+            label_names=labels,
+            trained=_trained(description),
+            training=description.get("training") or {},
+            licence=description.get("licence"),
+            thresholds={
+                key: {label: float(value) for label, value in each.items()}
+                for key, each in thresholds.items()
+            },
+            calibration={
+                key: {label: (float(slope), float(shift)) for label, (slope, shift) in each.items()}
+                for key, each in calibration.items()
+            },
+            scores={
+                key: {label: (float(v), float(a), float(b)) for label, (v, a, b) in each.items()}
+                for key, each in scores.items()
+            },
+        )
+    except (LeadError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{name}: thresholds, calibration or scores in its model.json cannot be used ({error})"
+        ) from error
+
+
+def answer(
+    about: About,
+    record: str,
+    windows: Windows,
+    logits: NDArray[np.float64] | None,
+    sample_rate: float,
+) -> Answer:
+    """The answer of a model for a recording.
+
+    Args:
+        about: the model's words about itself.
+        record: name of the recording.
+        windows: what the model saw.
+        logits: (label,), or None where there is to be no answer.
+        sample_rate: Hz of the windows.
+    """
+    seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
+    decided_with = nearest_set(seen, about.thresholds or about.calibration)
+    scored_with = nearest_set(seen, about.scores)
+    thresholds = about.thresholds.get(decided_with or "", {})
+    lines = about.calibration.get(decided_with or "", {})
+    probabilities: dict[str, float] = {}
+    if logits is not None:
+        for label, logit in zip(about.label_names, logits, strict=True):
+            slope, shift = lines.get(label, (1.0, 0.0))
+            probabilities[label] = float(sigmoid(np.asarray(slope * logit + shift)))
+    decided = {label: value for label, value in thresholds.items() if label in probabilities}
+    return Answer(
+        record=record,
+        leads=seen,
+        probabilities=probabilities,
+        decisions={label: probabilities[label] >= value for label, value in decided.items()},
+        thresholds=decided,
+        decided_with=decided_with,
+        quality=flags(windows.quality),
+        warnings=warnings(windows.quality),
+        refusal=refusal(windows),
+        scores=about.scores.get(scored_with or "", {}),
+        scored_with=scored_with,
+        start=float(windows.start[0] / sample_rate),
+        seconds=float(
+            (windows.start[-1] - windows.start[0] + windows.signal.shape[2]) / sample_rate
+        ),
+        model=about,
+    )
+
+
+def nearest_set(seen: Sequence[str], measured: Iterable[str]) -> str | None:
+    """The measured set of leads that is most like those that are there; of two alike the smaller.
+
+    Likeness is the number of common leads over the number of all leads of both.
+    """
+
+    def likeness(lead_set: str) -> tuple[float, int]:
+        leads = set(parse_leads(lead_set))
+        return len(leads & set(seen)) / len(leads | set(seen)), -len(leads)
+
+    return max(measured, key=likeness, default=None)
+
+
+def flags(quality: NDArray[np.uint16] | None) -> dict[str, tuple[str, ...]]:
+    """Lead -> names of its flags; leads without one are left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for lead, bits in zip(LEADS, _bits(quality), strict=True):
+        if bits:
+            found[lead] = tuple(str(flag.name).lower() for flag in Quality if flag & bits)
+    return found
+
+
+def warnings(quality: NDArray[np.uint16] | None) -> tuple[str, ...]:
+    """What the flags mean for an answer, one line for each kind."""
+    bits = _bits(quality)
+    told = []
+    for flag, meaning in _WARNINGS.items():
+        leads = [lead for lead, found in zip(LEADS, bits, strict=True) if flag & found]
+        if leads:
+            told.append(f"{', '.join(leads)}: {meaning}" if len(leads) < len(LEADS) else meaning)
+    return tuple(told)
+
+
+def refusal(windows: Windows) -> str | None:
+    """Why no model should answer for this recording, or None."""
+    seen = [found for found, there in zip(_bits(windows.quality), windows.has_lead, strict=True)
+            if there]  # fmt: skip
+    if any(Quality.RATE & found for found in seen):
+        return "no heart beat of 20 to 300 a minute stands out: noise, or no ECG"
+    if seen and all(Quality.AMPLITUDE & found for found in seen):
+        return "no lead is between 0.05 mV and 15 mV from bottom to top: wrong unit, or no ECG"
+    return None
+
+
+def _bits(quality: NDArray[np.uint16] | None) -> list[int]:
+    return [0] * len(LEADS) if quality is None else [int(bits) for bits in quality]
+
+
+def _named(leads: str) -> str:
+    """The usual name of a set of leads."""
+    chosen = parse_leads(leads)
+    return next((name for name, each in LEAD_SETS.items() if each == chosen), leads)
+
+
+def _trained(description: Mapping[str, Any]) -> str:
+    """On what, how many and when; nothing that the model does not say."""
+    training = description.get("training") or {}
+    data = training.get("data") or (description.get("data") or {}).get("name")
+    if not data:
+        return "training data not stated"
+    is_generated = training.get("generated", data == "synthetic")
+    said = "trained on generated ECGs only" if is_generated else f"trained on {data}"
+    records = training.get("records", (description.get("data") or {}).get("records"))
+    if records is not None:
+        said += f": {int(records):,} recordings"
+        if training.get("patients") is not None:
+            said += f" of {int(training['patients']):,} patients"
+    return said + (f", {training['date']}" if training.get("date") else "")

@@ -1,0 +1,233 @@
+"""Tables as people write them, and what must become of each."""
+
+import itertools
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anylead.datasets.cells import cell, flag, number, split_labels
+from anylead.datasets.label_table import LabelTable
+from anylead.datasets.matching import rows_of_files
+from anylead.errors import DatasetError
+
+MISSING = ("", " ", "NaN", "nan", "NA", "N/A", "#N/A", "None", "NULL", "<NA>", "NaT", "?")
+
+
+def read(path, text, label_columns=None, encoding="utf-8", **columns):
+    path.write_bytes(text.encode(encoding))
+    return LabelTable(path, {"record": None, "patient": None, **columns}, label_columns)
+
+
+def everything(table):
+    """What a table says about every row."""
+    return [table.about(row) for row in range(len(table.rows))]
+
+
+@pytest.mark.parametrize("word", MISSING)
+def test_a_missing_word_is_no_class_no_patient_and_no_flag(word, tmp_path):
+    text = f"record,Patient ID,diagnosis,AF\nr1,{word},{word},{word}\nr2,p2,MI,1\n"
+    first, second = everything(read(tmp_path / "t.csv", text))
+    assert (first.patient_id, first.labels, first.unknown) == (None, {}, {})
+    assert (second.patient_id, second.labels) == ("p2", {"diagnosis": ("MI",), "labels": ("AF",)})
+
+
+@pytest.mark.parametrize("yes", ["1", "1.0", "TRUE", "True", "yes", "Y", "t"])
+@pytest.mark.parametrize("no", ["0", "0.0", "FALSE", "False", "no", "N", "f"])
+def test_flags_in_any_spelling(yes, no, tmp_path):
+    text = f"record,AF,MI\nr1,{yes},{no}\nr2,{no},\nr3,,{yes}\n"
+    told = everything(read(tmp_path / "t.csv", text))
+    assert [each.labels for each in told] == [
+        {"labels": ("AF",)}, {"labels": ()}, {"labels": ("MI",)},
+    ]  # fmt: skip
+    assert [each.unknown for each in told] == [{}, {"labels": ("MI",)}, {"labels": ("AF",)}]
+
+
+@pytest.mark.parametrize(
+    "text", ["AFIB;PVC", "AFIB | PVC", "['AFIB', 'PVC']", '["AFIB", "PVC"]', "['AFIB' 'PVC']",
+             "[AFIB, PVC]", "('AFIB', 'PVC')", "{'AFIB', 'PVC'}", "{'AFIB': 100.0, 'PVC': 0}"]
+)  # fmt: skip
+def test_several_labels_in_a_cell(text, tmp_path):
+    assert split_labels(text, ";|") == ("AFIB", "PVC")
+    quoted = text.replace('"', '""')
+    table = read(tmp_path / "t.csv", f'record,dx\nr1,"{quoted}"\n')
+    assert table.about(0).labels == {"dx": ("AFIB", "PVC")}
+
+
+def test_an_empty_list_says_that_nothing_was_found(tmp_path):
+    table = read(tmp_path / "t.csv", "record,dx\nr1,[]\nr2,\nr3,MI\n")
+    assert [each.labels for each in everything(table)] == [{"dx": ()}, {}, {"dx": ("MI",)}]
+
+
+def test_parquet_has_lists_booleans_and_nulls(tmp_path):
+    rows = {
+        "record": ["r1", "r2", "r3"],
+        "dx": [["AFIB", "PVC"], [], None],
+        "AF": [True, False, None],
+        "MI": [1.0, float("nan"), 0.0],
+        "patient": [7, 7, None],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    told = everything(LabelTable(tmp_path / "t.parquet", {}, None))
+    assert [each.labels for each in told] == [
+        {"dx": ("AFIB", "PVC"), "labels": ("AF", "MI")},
+        {"dx": (), "labels": ()},
+        {"labels": ()},
+    ]
+    assert [each.unknown for each in told] == [{}, {"labels": ("MI",)}, {"labels": ("AF",)}]
+    assert [each.patient_id for each in told] == ["7", "7", None]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+)
+def test_separators_and_encodings(separator, encoding, tmp_path):
+    rows = [("Record", "Patient ID", "dx", "Age"), ("r1", "p1", "Überleitung", "63")]
+    text = "\r\n".join(separator.join(row) for row in rows) + "\r\n" + separator * 3 + "\r\n"
+    about = read(tmp_path / "t.csv", text, encoding=encoding).about(0)
+    assert (about.patient_id, about.labels, about.age) == ("p1", {"dx": ("Überleitung",)}, 63)
+
+
+def test_a_spreadsheet_may_tell_its_separator(tmp_path):
+    table = read(tmp_path / "t.csv", "sep=;\nrecord;dx\nr1;MI,STTC\n")
+    assert table.about(0).labels == {"dx": ("MI,STTC",)}
+
+
+def test_a_workbook_is_no_table(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"PK\x03\x04" + bytes(100))
+    with pytest.raises(DatasetError, match="save it as CSV"):
+        LabelTable(tmp_path / "t.csv", {}, None)
+
+
+@pytest.mark.parametrize("values", ["55.5 61.2 38", "1 2 3", "0 1 -1", "5 5 5", "60 NA 61",
+                                    "['1','2'] ['3'] ['1']"])  # fmt: skip
+def test_numbers_are_never_classes(values, tmp_path):
+    cells = values.split(" ")
+    text = "record,label,dx\n" + "".join(f'r{n},"{c}",MI\n' for n, c in enumerate(cells))
+    with pytest.raises(DatasetError, match="'label' holds numbers"):
+        read(tmp_path / "t.csv", text, ["label"])
+    guessed = read(tmp_path / "t.csv", text)
+    assert guessed.tasks.texts == ("dx",)
+    assert "label (numbers)" in guessed.summary(everything(guessed))
+
+
+def test_codes_of_snomed_are_words(tmp_path):
+    table = read(
+        tmp_path / "t.csv", "record,dx\nr1,426783006\nr2,164889003\nr3,59118001;426783006\n"
+    )
+    assert table.about(2).labels == {"dx": ("59118001", "426783006")}
+
+
+def test_an_empty_column_is_told_or_refused(tmp_path):
+    text = "record,label,dx\nr1,,MI\nr2,NaN,SR\n"
+    table = read(tmp_path / "t.csv", text)
+    assert "label (no value)" in table.summary(everything(table))
+    with pytest.raises(DatasetError, match="'label' holds no value"):
+        read(tmp_path / "t.csv", text, ["label"])
+
+
+def test_the_summary_counts_and_warns(tmp_path):
+    rows = [f"r{n},p{n // 2},{n % 2},{int(n < 2)},0,{'' if n else 1}" for n in range(12)]
+    table = read(tmp_path / "t.csv", "\n".join(["record,patient,A,B,C,D", *rows]))
+    lines = table.summary(everything(table)).splitlines()
+    assert lines[1] == "12 of 12 rows fit a file; 6 patients"
+    for line in ("  A: 6 positive, 6 negative, 0 unknown",
+                 "  D: 1 positive, 0 negative, 11 unknown",
+                 "warning: task labels: classes without a positive: C",
+                 "warning: task labels: classes without a negative: D",
+                 "warning: task labels: classes in fewer than 5 recordings: B"):  # fmt: skip
+        assert line in lines
+
+
+@pytest.mark.parametrize("word", ["Trainset", "7", "fold1", "holdout"])
+def test_an_unknown_word_for_a_split_is_told_with_the_known_ones(word, tmp_path):
+    table = read(tmp_path / "t.csv", f"record,split,dx\nr1,train,MI\nr2,{word},SR\n")
+    with pytest.raises(DatasetError, match=f"split '{word}' of r2; known are train, training"):
+        everything(table)
+
+
+def test_a_fold_is_a_whole_number(tmp_path):
+    table = read(tmp_path / "t.csv", "record,fold,dx\nr1,9.0,MI\nr2,a,SR\n")
+    assert table.about(0).fold == 9
+    with pytest.raises(DatasetError, match="fold 'a' of r2"):
+        table.about(1)
+
+
+def test_one_person_has_one_name_however_a_spreadsheet_wrote_it(tmp_path):
+    text = "record,patient\n" + "".join(
+        f"r{n},{who}\n" for n, who in enumerate(["007", "7", "7.0", "70", "A7", "unknown"])
+    )
+    told = [each.patient_id for each in everything(read(tmp_path / "t.csv", text))]
+    assert told == ["007", "007", "007", "70", "A7", None]
+
+
+@pytest.mark.parametrize("header", ["Patient ID", "patient_id", "PATIENT-ID", " PatientID "])
+def test_headers_in_any_spelling_are_found_and_may_be_named_so(header, tmp_path):
+    text = f"File Name,{header},dx\nr1.csv,p1,MI\n"
+    assert read(tmp_path / "t.csv", text).about(0).patient_id == "p1"
+    named = read(tmp_path / "t.csv", text, ["DX"], patient=header.upper())
+    assert named.about(0).patient_id == "p1"
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="'dx' stands twice"):
+        read(tmp_path / "t.csv", "record,dx,dx\nr1,MI,SR\n")
+
+
+FILES = ["a/r1.csv", "a/r2.csv", "b/r3.edf"]
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["r1", "r2", "r3"], [0, 1, 2]),
+        (["r3.edf", "r2.csv", "r1.csv"], [2, 1, 0]),
+        (["a/r1", "a/r2", "b/r3"], [0, 1, 2]),
+        (["C:/study/a/r1.csv", "C:/study/a/r2.csv", "C:/study/b/r3.edf"], [0, 1, 2]),
+        (["R1.CSV", "R2", "R3"], [0, 1, 2]),
+        (["x/r1", "r2"], [None, 1, None]),  # the folder is another one
+        (["r001", "r02", "r3"], [0, 1, 2]),
+    ],
+)
+def test_rows_find_their_files(names, rows, tmp_path):
+    assert rows_of_files(tmp_path, names, FILES) == rows
+
+
+def test_leading_zeros_are_overlooked_only_where_nothing_fits_better(tmp_path):
+    assert rows_of_files(tmp_path, ["1", "2"], ["00001.hea", "00002.hea"]) == [0, 1]
+    assert rows_of_files(tmp_path, ["00001", "2"], ["1.hea", "2.hea"]) == [0, 1]
+    assert rows_of_files(tmp_path, ["1", "01"], ["01.hea", "1.hea"]) == [1, 0]
+    assert rows_of_files(tmp_path, ["10"], ["1.hea", "100.hea"]) == [None, None]
+
+
+def test_what_cannot_be_told_apart_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="'r1' fits 2 files"):
+        rows_of_files(tmp_path, ["r1"], ["a/r1.csv", "b/r1.csv"])
+    with pytest.raises(DatasetError, match="fits 2 rows"):
+        rows_of_files(tmp_path, ["D:/a/r1.csv", "D:/b/r1.csv"], ["r1.csv"])
+    assert rows_of_files(tmp_path, ["r1"], ["a/r1.csv", "a/r1.edf"]) == [0, 0]
+
+
+def spellings(file):
+    """Ways in which a table may write the path of a file."""
+    stem = file.rpartition(".")[0]
+    return [file, stem, f"C:/data/{file}", f"/home/x/{stem}", file.rpartition("/")[2]]
+
+
+@given(st.data())
+def test_any_mixture_of_spellings_finds_every_file(data):
+    files = [f"{folder}/{name}{n}.csv" for n, (folder, name) in enumerate(
+        itertools.product(("a", "b/c"), ("x", "y")))]  # fmt: skip
+    order = data.draw(st.permutations(range(len(files))))
+    names = [data.draw(st.sampled_from(spellings(files[i]))) for i in order]
+    found = rows_of_files("t.csv", names, files)
+    assert [order[row] for row in found] == list(range(len(files)))
+
+
+@given(st.text(max_size=30))
+def test_no_cell_breaks_the_reading(text):
+    cell(text), flag(text), number(text)
+    assert all(name == cell(name) != "" for name in split_labels(text))

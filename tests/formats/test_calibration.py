@@ -1,0 +1,80 @@
+"""The square that devices store beside the ECG."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anylead.formats.assemble import About, Channel, build_record
+from anylead.formats.calibration import without_pulse
+from anylead.leads import EINTHOVEN, LEADS
+from format_samples.recording import EIGHT
+
+RATE = 500
+
+
+def heart(seconds=10.0, seed=0, noise=0.02):
+    """(12, time) mV that obeys Einthoven."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    beat = np.exp(-((((time + rng.uniform()) % 0.9 - 0.3) / 0.02) ** 2) / 2)
+    independent = rng.uniform(0.3, 1.5, (8, 1)) * beat + noise * rng.standard_normal((8, len(time)))
+    return np.concatenate([EINTHOVEN @ independent[:2], independent[2:]]).astype(np.float32)
+
+
+def pulse(height=1.0, flat=0.1, wide=0.2, edge=()):
+    parts = [np.zeros(round(flat * RATE)), edge, np.full(round(wide * RATE), height), edge[::-1],
+             np.zeros(round(flat * RATE))]  # fmt: skip
+    return np.concatenate(parts).astype(np.float32)
+
+
+@pytest.mark.parametrize("height", [1.0, -1.0, 0.5, 2.0])
+@pytest.mark.parametrize("edge", [(), (0.3, 0.8)])
+@pytest.mark.parametrize("is_behind", [True, False])
+@pytest.mark.parametrize("names", [LEADS, EIGHT, ("I", "II", "III")])
+def test_a_square_in_every_lead_is_cut_with_its_flat_line(height, edge, is_behind, names):
+    ecg = heart()[[LEADS.index(name) for name in names]]
+    square = np.tile(pulse(height, edge=np.multiply(edge, height)), (len(names), 1))
+    both = np.concatenate([ecg, square] if is_behind else [square, ecg], axis=1)
+    kept, note = without_pulse(both, names, RATE)
+    assert abs(kept.shape[1] - ecg.shape[1]) <= 2
+    place = slice(None, 4000) if is_behind else slice(-4000, None)
+    np.testing.assert_array_equal(kept[:, place], ecg[:, place])
+    assert note is not None and "calibration pulse" in note
+
+
+@given(st.integers(0, 200))
+@settings(max_examples=30, deadline=None)
+def test_no_ecg_is_cut(seed):
+    for noise in (0.0, 0.01):
+        ecg = heart(5, seed, noise)
+        kept, note = without_pulse(ecg, LEADS, RATE)
+        assert kept is ecg
+        assert note is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((12, 3000)),
+        np.tile(np.sin(np.arange(3000) / 30), (12, 1)),  # one signal in every lead
+        np.tile(np.repeat([0.0, 1.0, 0.0], 1000), (12, 1)),  # longer than any pulse
+        np.concatenate([heart()[:, :3000], np.tile(pulse(), (12, 1))], axis=1)
+        * np.array([[1]] * 11 + [[0.5]]),  # not the same in all leads
+    ],
+)
+def test_what_is_no_pulse_of_every_lead_stays(rows):
+    assert without_pulse(rows.astype(np.float32), LEADS, RATE)[1] is None
+
+
+def test_one_lead_cannot_tell_and_keeps_everything():
+    both = np.concatenate([heart()[:1], pulse()[None]], axis=1)
+    assert without_pulse(both, ("I",), RATE)[1] is None
+
+
+def test_every_format_that_joins_channels_looks_for_it(tmp_path):
+    both = np.concatenate([heart(), np.tile(pulse(), (12, 1))], axis=1)
+    channels = [Channel(name, row, "mV") for name, row in zip(LEADS, both, strict=True)]
+    record = build_record(tmp_path / "a.xyz", channels, RATE, About())
+    assert abs(record.signal.shape[1] - 5000) <= 2
+    assert record.notes == ("calibration pulse: 0.40 s cut at the end",)

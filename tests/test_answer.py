@@ -1,0 +1,163 @@
+"""An answer tells what it rests on: thresholds, calibration and scores of the nearest lead set."""
+
+import copy
+import json
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fitted_model
+from anylead.checkpoint import Checkpoint
+from anylead.errors import CheckpointError
+from anylead.inference.answer import nearest_set
+from anylead.inference.model import Model
+
+MEASURED = {
+    "name": "little",
+    "thresholds": {"12": {"AFIB": 0.9, "SR": 0.2}, "2": {"AFIB": 0.1}},
+    "calibration": {"2": {"AFIB": [2.0, -1.0]}},
+    "scores": {"12": {"auroc": [0.9, 0.85, 0.95]}, "1": {"auroc": [0.7, 0.6, 0.8]}},
+    "training": {"data": "made up", "records": 1200, "patients": 700, "date": "2026-01-02"},
+}
+
+
+def measured(**changed):
+    made = fitted_model.checkpoint()
+    return Model(Checkpoint(made.tensors, {**made.description, **MEASURED, **changed}), "cpu")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return measured()
+
+
+@pytest.fixture(scope="module")
+def record():
+    return fitted_model.recordings()[0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "nearest"),
+    [
+        (["I", "II"], "2"),
+        (["I"], "1"),
+        (["V1"], "12"),  # the others have nothing in common with it
+        (["I", "II", "V1"], "2"),  # two of three; the twelve share three of twelve
+        (["I", "II", "III", "aVR", "aVL", "aVF", "V1"], "12"),
+    ],
+)
+def test_the_nearest_measured_set_shares_most(seen, nearest):
+    assert nearest_set(seen, ["12", "2", "1"]) == nearest
+    assert nearest_set(seen, []) is None
+
+
+def test_all_twelve_leads_take_what_was_measured_with_them(model, record):
+    answer = model.answer(record)
+    assert answer.probabilities == model.predict(record)  # no calibration for 12 leads
+    assert answer.thresholds == {"AFIB": 0.9, "SR": 0.2}
+    assert answer.decisions == {
+        label: answer.probabilities[label] >= limit for label, limit in answer.thresholds.items()
+    }
+    assert (answer.decided_with, answer.scored_with, answer.is_measured) == ("12", "12", True)
+    assert answer.scores == {"auroc": (0.9, 0.85, 0.95)}
+    assert answer.seconds == pytest.approx(5.0)
+
+
+def test_two_leads_are_calibrated_with_their_own_line(model, record):
+    answer = model.answer(record, use_leads="2")
+    logit = model.predict(record, use_leads="2", logits=True)["AFIB"]
+    assert answer.probabilities["AFIB"] == pytest.approx(1 / (1 + math.exp(1 - 2 * logit)))
+    assert answer.decisions == {"AFIB": answer.probabilities["AFIB"] >= 0.1}
+    assert answer.decided_with == "2"
+    assert not answer.is_measured  # scores are there for 12 leads and for lead I
+    assert "not validated with exactly these leads; the nearest set, I:" in str(answer)
+
+
+def test_a_list_of_thresholds_is_that_of_the_leads_of_the_training(record):
+    limits = [0.3] * len(fitted_model.LABELS)
+    answer = measured(thresholds=limits, leads="2").answer(record)
+    assert answer.leads == ("I", "II")
+    assert answer.decided_with == "2"
+    assert set(answer.thresholds.values()) == {0.3}
+
+
+def test_a_model_that_says_nothing_of_itself_answers_with_less(record):
+    answer = fitted_model.model().answer(record)
+    assert answer.decisions == {}
+    assert answer.scores == {}
+    assert answer.model.trained == "training data not stated"
+    assert "was not measured" in str(answer)
+
+
+def test_generated_ecgs_are_called_so(record):
+    only = measured(training={}, data={"name": "synthetic", "records": 40})
+    assert only.answer(record).model.trained == "trained on generated ECGs only: 40 recordings"
+    told = "trained on made up: 1,200 recordings of 700 patients, 2026-01-02"
+    assert measured().answer(record).model.trained == told
+
+
+def test_the_plain_form_is_json_and_says_all(model, record):
+    plain = json.loads(json.dumps(model.answer(record).as_dict()))
+    assert plain["model"]["name"] == "little"
+    assert plain["model"]["training"] == MEASURED["training"]
+    assert plain["positive"] == [
+        label for label, limit in {"AFIB": 0.9, "SR": 0.2}.items()
+        if plain["probabilities"][label] >= limit
+    ]  # fmt: skip
+    assert len(plain["model"]["version"]) == 12
+
+
+def test_noise_gets_no_answer_unless_it_is_forced(model, record):
+    noise = np.random.default_rng(0).standard_normal(record.signal.shape).astype(np.float32)
+    noisy = replace(record, signal=noise)
+    answers = model.answer([record, noisy, record])
+    assert answers[0].probabilities == answers[2].probabilities != {}
+    assert answers[0].refusal is None
+    assert answers[1].probabilities == {}
+    assert "no heart beat" in answers[1].refusal
+    assert "no answer: no heart beat" in str(answers[1])
+    forced = model.answer(noisy, force=True)
+    assert forced.probabilities == model.predict(noisy)
+    assert "doubtful: no heart beat" in str(forced)
+
+
+def test_a_wrong_unit_gets_no_answer(model, record):
+    assert "wrong unit" in model.answer(replace(record, signal=record.signal / 1000)).refusal
+
+
+def test_flat_and_swapped_leads_are_told_and_flat_ones_not_seen(model, record):
+    signal = record.signal.copy()
+    signal[6] = 0.0
+    answer = model.answer(replace(record, signal=signal))
+    assert "V1" not in answer.leads
+    assert "V1: flat, not used" in answer.warnings
+    assert answer.quality["V1"] == ("flat",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"thresholds": {"Q": {"SR": 0.5}}},
+        {"thresholds": [0.5]},
+        {"calibration": {"12": {"SR": 1.0}}},
+        {"scores": {"12": {"auroc": [0.9]}}},
+    ],
+)
+def test_fields_of_another_form_are_a_checkpoint_error(wrong, record):
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        measured(**wrong).answer(record)
+
+
+@pytest.mark.parametrize(
+    "way", [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy], ids=["pickle", "copy"]
+)
+def test_a_copy_of_a_model_answers_the_same_also_after_use(way, record):
+    model = fitted_model.model()
+    model.see_only("2")
+    before = way(model)
+    wanted = model.answer(record)
+    assert before.answer(record) == wanted == way(model).answer(record)
+    assert way(model).batch_size == model.batch_size
