@@ -37,7 +37,7 @@ def shrunk(name, cells):
     """The same table: two steps of each run, tiny, one lead set, one seed."""
     values = yaml.safe_load((FOLDER / name).read_text())
     for row in values["rows"]:
-        if row.get("encoder", {}).get("kind") == "resnet1d":
+        if "kind" in row.get("encoder", {}):
             row["encoder"]["size"] = "tiny"
         row.get("finetune", {}).pop("train", None)
         row.pop("fractions", None)
@@ -68,7 +68,14 @@ def shrunk(name, cells):
     return values
 
 
-@pytest.mark.parametrize("name", TABLES)
+# One run for each architecture takes longer than the other tables do.
+LONG = (pytest.mark.slow, pytest.mark.timeout(600))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=LONG) if n.startswith("encoders_") else n for n in TABLES],
+)
 def test_a_table_runs(name, cells, tmp_path):
     values = shrunk(name, cells)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
