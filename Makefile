@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs clean synthetic-tiny
 
 demo: .venv/installed  ## the whole job on generated ECGs: prepare, pretrain, finetune, evaluate
 	$(BIN)/anylead demo --out demo
+	@echo "next: source .venv/bin/activate; anylead serve demo/w2v-cmsc-rlm"
 
 test: .venv/installed-dev  ## every check and test
 	$(MAKE) --no-print-directory check
@@ -43,3 +44,9 @@ format: .venv/installed-dev
 
 clean:
 	rm -rf .venv demo runs store build dist site .cache
+
+synthetic-tiny: .venv/installed  ## the generated-ECG model of the box, made again in runs/packed
+	$(BIN)/anylead prepare synthetic --out store/synthetic-tiny --options '{num_patients: 800}' \
+		--preprocess '{sample_rate: 125, highpass_hz: 0.5}'
+	$(BIN)/anylead finetune recipes/finetune_synthetic_tiny.yaml
+	$(BIN)/anylead pack recipes/pack_synthetic_tiny.yaml

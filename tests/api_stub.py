@@ -18,8 +18,11 @@ STUB = Path(anylead.__file__).with_suffix(".pyi")
 COMMAND = "PYTHONPATH=src:tests python -m api_stub"
 # Function -> fields of its command's recipe that its own arguments stand for.
 FUNCTIONS: dict[str, set[str]] = {
+    "embed": {"source"},
     "evaluate": {"runs"},
     "finetune": set(),
+    "list_models": set(),
+    "predict": {"source"},
     "prepare": {"dataset", "root"},
     "pretrain": set(),
     "read": set(),
@@ -40,6 +43,7 @@ import pandas
 from anylead import leads as leads
 from anylead.inference.model import Model as Model
 from anylead.inference.model import load as load
+from anylead.inference.named import NamedModel
 from anylead.records import Record as Record
 from anylead.store import Store as Store
 """
@@ -51,11 +55,11 @@ def stub() -> str:
     functions = [function(name, taken, parts) for name, taken in FUNCTIONS.items()]
     needed = [f"from {module} import {name}" for module, name in sorted(parts)]
     head = f'"""Made by `{COMMAND}`; a test keeps it up to date."""'
-    made = "\n".join([head, IMPORTS, *needed, "__version__: str", "", *functions])
+    made = "\n".join([head, IMPORTS, *needed, "__version__: str", "", *functions, ""])
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--fix", "-q"], ["format", "-q"]):
         told = subprocess.run([*ruff, *command, "--stdin-filename", str(STUB), "-"], input=made,
-                              capture_output=True, text=True, check=False)  # fmt: skip
+                              capture_output=True, text=True, check=True)  # fmt: skip
         made = told.stdout
     return made
 
@@ -72,9 +76,10 @@ def function(name: str, taken: set[str], parts: set[tuple[str, str]]) -> str:
     ]
     named = [f"{each.arg}: {text(each.annotation)} = ..." for each in node.args.kwonlyargs]
     if node.args.kwarg is not None:
-        named += keywords(name, {*taken, *(each.arg for each in node.args.kwonlyargs)}, parts)
+        named += keywords(name, {*taken, *(a.arg for a in (*plain, *node.args.kwonlyargs))}, parts)
     lines = ",\n    ".join([*shown, *(["*", *named] if named else [])])
-    return f"def {name}(\n    {lines},\n) -> {text(node.returns)}: ..."
+    inside = f"\n    {lines},\n" if lines else ""
+    return f"def {name}({inside}) -> {text(node.returns)}: ..."
 
 
 def keywords(verb: str, taken: set[str], parts: set[tuple[str, str]]) -> list[str]:

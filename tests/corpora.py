@@ -164,6 +164,39 @@ def ecgid(root):
                        leads=["ECG I", "ECG I filtered"])  # fmt: skip
 
 
+def _half_minute(root, name, leads, rate, symbols, notes, comments=()):
+    """A long record of repeated beats with annotations, by the wfdb package."""
+    import wfdb
+
+    num = 30 * rate
+    signal = np.tile(RECORDS[0].signal[: len(leads)], (1, 30))[:, :num]
+    record = replace(RECORDS[0], signal=signal, leads=tuple(LEADS[: len(leads)]))
+    write_wfdb(root / name, record, comments, leads=leads, rate=rate)
+    places = np.linspace(rate, num - rate, len(symbols)).astype(int)
+    wfdb.wrann(name, "atr", places, symbol=list(symbols), aux_note=list(notes), write_dir=str(root))
+
+
+def mitdb(root):
+    root.mkdir(parents=True, exist_ok=True)
+    notes = ["(N", "", "", "(AFIB", "", ""]
+    for name in ("100", "101", "102", "201", "202"):
+        _half_minute(root, name, ["MLII", "V1"], 360, "+NV+LA", notes, ["# 69 M 1085 1629 x1"])
+
+
+def incart(root):
+    root.mkdir(parents=True, exist_ok=True)
+    about = ["#<age>: 65  <sex>: F  <diagnoses> Coronary artery disease", "#patient 1"]
+    for name in ("I01", "I02"):
+        _half_minute(root, name, list(LEADS), 257, "NVNANN", [""] * 6, about)
+
+
+def cinc2011(root):
+    for n, record in enumerate(RECORDS[:4], start=1):
+        write_wfdb(root / "set-a" / f"100000{n}", record)
+    (root / "set-a" / "RECORDS-acceptable").write_text("1000001\n1000003\n")
+    (root / "set-a" / "RECORDS-unacceptable").write_text("1000002\n")
+
+
 def folder(root):
     for n, record in enumerate(RECORDS[:3]):
         write_wfdb(root / "a" / f"x{n}", record)
@@ -183,6 +216,9 @@ LAYOUTS = {
         sph,
         ludb,
         ptb,
+        incart,
+        mitdb,
+        cinc2011,
         ecgid,
         folder,
     )

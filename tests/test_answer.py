@@ -12,7 +12,7 @@ import pytest
 import fitted_model
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
-from anylead.inference.answer import nearest_set
+from anylead.inference.answer import nearest
 from anylead.inference.model import Model
 
 MEASURED = {
@@ -40,7 +40,7 @@ def record():
 
 
 @pytest.mark.parametrize(
-    ("seen", "nearest"),
+    ("seen", "wanted"),
     [
         (["I", "II"], "2"),
         (["I"], "1"),
@@ -49,9 +49,9 @@ def record():
         (["I", "II", "III", "aVR", "aVL", "aVF", "V1"], "12"),
     ],
 )
-def test_the_nearest_measured_set_shares_most(seen, nearest):
-    assert nearest_set(seen, ["12", "2", "1"]) == nearest
-    assert nearest_set(seen, []) is None
+def test_the_nearest_measured_set_shares_most(seen, wanted):
+    assert nearest(seen, ["12", "2", "1"]) == wanted
+    assert nearest(seen, []) is None
 
 
 def test_all_twelve_leads_take_what_was_measured_with_them(model, record):
@@ -70,15 +70,35 @@ def test_two_leads_are_calibrated_with_their_own_line(model, record):
     answer = model.answer(record, use_leads="2")
     logit = model.predict(record, use_leads="2", logits=True)["AFIB"]
     assert answer.probabilities["AFIB"] == pytest.approx(1 / (1 + math.exp(1 - 2 * logit)))
-    assert answer.decisions == {"AFIB": answer.probabilities["AFIB"] >= 0.1}
+    assert answer.decisions == {"AFIB": 1 / (1 + math.exp(-logit)) >= 0.1}
+    assert answer.thresholds["AFIB"] == pytest.approx(1 / (1 + math.exp(1 - 2 * math.log(1 / 9))))
     assert answer.decided_with == "2"
     assert not answer.is_measured  # scores are there for 12 leads and for lead I
     assert "not validated with exactly these leads; the nearest set, I:" in str(answer)
 
 
+def test_lists_in_the_order_of_the_labels_and_scores_by_task_mean_the_same(record):
+    names = fitted_model.LABELS
+    listed = measured(
+        thresholds={"12": [0.1 * i for i in range(len(names))]},
+        calibration={"12": {"slope": [1.5] * len(names), "offset": [0.1] * len(names)}},
+        scores={"12": {"rhythm": {"auroc": [0.9, 0.8, 1.0], "records": 7}}},
+        training={"name": "made up", "recordings": {"train": 5, "valid": 2}},
+    )
+    named = measured(
+        thresholds={"12": {name: 0.1 * i for i, name in enumerate(names)}},
+        calibration={"12": {name: [1.5, 0.1] for name in names}},
+        scores={"12": {"rhythm auroc": [0.9, 0.8, 1.0]}},
+        training={"data": "made up", "records": 5},
+    )
+    one, other = listed.answer(record), named.answer(record)
+    assert replace(one, model=other.model) == other
+    assert one.model.trained == other.model.trained
+
+
 def test_a_list_of_thresholds_is_that_of_the_leads_of_the_training(record):
     limits = [0.3] * len(fitted_model.LABELS)
-    answer = measured(thresholds=limits, leads="2").answer(record)
+    answer = measured(thresholds=limits, leads="2", calibration={}).answer(record)
     assert answer.leads == ("I", "II")
     assert answer.decided_with == "2"
     assert set(answer.thresholds.values()) == {0.3}

@@ -4,10 +4,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
+import wfdb
 
 import anylead
 import api_stub
+import fitted_model
 from anylead.commands.finetune import ModelConfig
 from anylead.errors import AnyleadError
 
@@ -96,3 +99,104 @@ def anylead_records():
     from anylead import datasets
 
     return datasets.records("synthetic", **SMALL)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted_model.model()
+
+
+def as_frame(records):
+    return pandas.DataFrame(
+        {"signal": [record.signal for record in records], "sample_rate": fitted_model.RATE,
+         "record_id": [f"r{i}" for i in range(len(records))], "patient_id": "one"}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        lambda records: (record for record in records),
+        lambda records: [record.signal for record in records],
+        lambda records: np.stack([record.signal for record in records]),
+        as_frame,
+    ],
+    ids=["records", "generator", "arrays", "stack", "frame"],
+)
+def test_recordings_from_memory_give_what_records_give(model, form):
+    records = list(fitted_model.recordings()[:3])
+    given = form(records)
+    has_arrays = not isinstance(given, list) or not isinstance(given[0], anylead.Record)
+    is_generator = not isinstance(given, list | np.ndarray | pandas.DataFrame)
+    told = {"sample_rate": fitted_model.RATE, "channels": "12"}
+    found = anylead.predict(given, model, **(told if has_arrays and not is_generator else {}))
+    wanted = model.predict(records)
+    for label in fitted_model.LABELS:
+        expected = [row[label] for row in wanted]
+        assert found[f"probability.{label}"].tolist() == pytest.approx(expected)
+    assert set(found["model"]) == {"model in memory"}
+
+
+def test_a_frame_with_leads_as_columns_is_one_recording(model):
+    record = fitted_model.recordings()[0]
+    frame = pandas.DataFrame(record.signal.T, columns=list(record.leads))
+    found = anylead.embed(frame, model, sample_rate=record.sample_rate)
+    assert found.filter(like="ecg").shape == (1, model.dim)
+    np.testing.assert_allclose(
+        found.filter(like="ecg").to_numpy()[0], model.embed(record), atol=1e-5
+    )
+
+
+def test_a_table_without_recordings_says_what_it_wants(model):
+    with pytest.raises(AnyleadError, match="columns age, sex: none is called signal"):
+        anylead.embed(pandas.DataFrame({"age": [1], "sex": ["x"]}), model)
+
+
+def test_records_of_wfdb_and_raw_data_of_mne_are_read_in_their_units(model):
+    record = fitted_model.recordings()[0]
+    ours = model.predict(record)
+    theirs = wfdb.Record(record_name="a", fs=record.sample_rate, sig_name=list(record.leads),
+                         units=["uV"] * 12, p_signal=1000.0 * record.signal.T)  # fmt: skip
+    assert model.predict(theirs) == pytest.approx(ours, abs=1e-4)
+
+    class Raw:  # stands for mne.io.RawArray: volts, names, rate
+        ch_names, info = list(record.leads), {"sfreq": record.sample_rate}
+
+        def get_data(self):
+            return record.signal / 1e3
+
+    Raw.__module__ = "mne.io.array"
+    assert model.predict(Raw()) == pytest.approx(ours, abs=1e-4)
+
+
+def test_a_store_from_memory_holds_the_recordings_and_is_not_mistaken_for_another(tmp_path):
+    frame = as_frame(fitted_model.recordings()[:3]).assign(labels=["AFIB;STE", "", "SR"])
+    store = anylead.prepare(records=frame, channels="12", out=tmp_path / "store",
+                            preprocess={"sample_rate": 100})  # fmt: skip
+    assert store.record_id.tolist() == ["r0", "r1", "r2"]
+    hot, is_labelled = store.labels("labels")
+    assert is_labelled.all()
+    assert hot.sum() == 3
+    frame.loc[0, "signal"][0, 0] += 1
+    with pytest.raises(AnyleadError, match="other settings"):
+        anylead.prepare(records=frame, channels="12", out=tmp_path / "store",
+                        preprocess={"sample_rate": 100})  # fmt: skip
+
+
+def test_a_result_is_the_same_in_every_form_of_file(tmp_path):
+    files = [tmp_path / f"{i}.npz" for i in range(2)]
+    for file, record in zip(files, fitted_model.recordings(), strict=False):
+        named = {"leads": list(record.leads), "sample_rate": fitted_model.RATE, "unit": "mV"}
+        np.savez(file, signal=record.signal, **named)
+    for verb in (anylead.predict, anylead.embed):
+        frames = [
+            verb(files, fitted_model.folder(), out=tmp_path / f"{verb.__name__}{ending}")
+            for ending in (".parquet", ".csv", ".json", ".jsonl")
+        ]
+        for frame in frames:
+            assert list(frame.columns) == list(frames[0].columns)
+            numbers = frame.select_dtypes("number").to_numpy()
+            np.testing.assert_allclose(numbers, frames[0].select_dtypes("number"), atol=1e-5)
+        with pytest.raises(AnyleadError, match=r"ending '.xls'; want one of .parquet"):
+            verb(files, fitted_model.folder(), out=tmp_path / "a.xls")

@@ -18,21 +18,13 @@ SHARED = {
     "tasks": {"setup", "embedding", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
     "datasets": {
-        *("cells", "corpus", "fetching", "label_table", "layout", "matching", "scp", "snomed"),
-        *("sources", "titles"),
+        *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
+        *("scp", "snomed", "sources", "titles"),
     },
     "formats": {
-        *(
-            "assemble",
-            "beside",
-            "calibration",
-            "channels",
-            "clinical",
-            "guard",
-            "matlab_values",
-            "sandbox",
-        ),
-        *("search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
+        *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),
+        *("sandbox", "search", "sidecar", "times", "units", "wfdb_header"),
+        "wfdb_samples",
     },
 }
 # Entries that belong together: (importer, imported).

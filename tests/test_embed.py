@@ -14,7 +14,7 @@ import anylead
 from anylead import datasets
 from anylead.commands import embed, prepare
 from anylead.errors import AnyleadError, RecipeError, StoreError
-from anylead.inference.embedding import begin_or_go_on, embed_part, unfinished
+from anylead.inference.many import begin_or_go_on, do_part, unfinished
 from anylead.signals import PreprocessConfig
 from interop import small_models
 
@@ -111,9 +111,9 @@ def test_two_processes_give_what_one_gives(folder, model, tmp_path):
 def test_a_run_goes_on_where_it_stopped(folder, model, tmp_path):
     out = tmp_path / "a.parquet"
     recipe = embed.Recipe(str(folder), model, out, num_workers=1, records_per_part=3)
-    job = embed.make_job(recipe)
+    job = embed.plan(recipe)
     begin_or_go_on(job)
-    embed_part(job, 2)
+    do_part(job, 2)
     done = job.part_file(2).stat().st_mtime_ns
     assert unfinished(job) == [0, 1, 3]
     begin_or_go_on(job)
@@ -128,7 +128,7 @@ def test_a_run_goes_on_where_it_stopped(folder, model, tmp_path):
 
 def test_other_settings_never_mix_with_parts_that_are_there(folder, model, tmp_path):
     recipe = embed.Recipe(str(folder), model, tmp_path / "a.parquet", num_workers=1)
-    begin_or_go_on(embed.make_job(recipe))
+    begin_or_go_on(embed.plan(recipe))
     with pytest.raises(RecipeError, match=r"begun with other settings \(pool: 'mean', now 'max'\)"):
         run(folder, model, tmp_path / "a.parquet", pool="max", records_per_part=256)
     run(folder, model, tmp_path / "a.parquet", records_per_part=256)

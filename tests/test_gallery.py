@@ -1,7 +1,12 @@
 """Known persons on disk and the search among them."""
 
+import json
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from anylead.errors import CheckpointError, FormatError, RecipeError
 from anylead.inference.gallery import (
@@ -111,3 +116,34 @@ def test_samples_beside_a_header_are_no_file_of_their_own(shared_data):
 def test_a_place_without_ecgs_is_named(tmp_path):
     with pytest.raises(FormatError, match="no ECG file"):
         ecg_files([str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: [1, 2],
+        lambda facts: {**facts, "format": "1"},
+        lambda facts: {**facts, "entries": {"a": 1}},
+        lambda facts: {**facts, "entries": facts["entries"][:-1]},
+        lambda facts: {**facts, "entries": [{**each, "person": 7} for each in facts["entries"]]},
+        lambda facts: {**facts, "entries": [{**each, "leads": "I"} for each in facts["entries"]]},
+        lambda facts: {**facts, "model_hash": None},
+        lambda facts: {name: value for name, value in facts.items() if name != "entries"},
+    ],
+)
+def test_a_gallery_that_cannot_be_meant_is_refused(change, tmp_path):
+    facts = {"format": 1, "model": "m", "model_hash": "abc",
+             "entries": [asdict(entry) for entry in gallery().entries]}  # fmt: skip
+    vectors = {"vectors": torch.from_numpy(gallery().vectors)}
+    save_file(vectors, tmp_path / "gallery.safetensors", {"anylead_gallery": json.dumps(facts)})
+    assert load_gallery(tmp_path).entries == gallery().entries
+    told = {"anylead_gallery": json.dumps(change(facts))}
+    save_file(vectors, tmp_path / "gallery.safetensors", told)
+    with pytest.raises(CheckpointError, match="enrol again"):
+        load_gallery(tmp_path)
+
+
+def test_vectors_that_are_no_numbers_are_refused(tmp_path):
+    change_gallery(tmp_path, lambda _: replace(gallery(), vectors=gallery().vectors * np.nan))
+    with pytest.raises(CheckpointError, match="no finite numbers"):
+        load_gallery(tmp_path)

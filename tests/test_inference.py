@@ -17,8 +17,8 @@ from anylead.errors import (
     LeadError,
     RecipeError,
 )
-from anylead.inference.embedding import StoreSource
 from anylead.inference.model import Model
+from anylead.inference.sources import StoreSource
 from anylead.leads import LEADS
 from anylead.loading import evaluation_batches
 from anylead.records import Record

@@ -2,17 +2,20 @@ import inspect
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 import anylead
 from anylead import datasets
 from anylead.errors import CheckpointError
-from anylead.inference.estimators import EcgEmbedding
+from anylead.inference.estimators import EcgClassifier, EcgEmbedding
 from interop import small_models
 
 # scikit-learn feeds tables of (sample, feature) to all its other checks; an ECG is no row of one.
@@ -34,6 +37,14 @@ CHECKS = [
     "check_readonly_memmap_input",
     "check_positive_only_tag_during_fit",
 ]
+# Checks that fit on tables of numbers, which a classifier of recordings refuses.
+NEEDS_NO_FIT = (
+    "check_n_features_in_after_fitting",
+    "check_estimators_fit_returns_self",
+    "check_estimators_overwrite_params",
+    "check_readonly_memmap_input",
+    "check_positive_only_tag_during_fit",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +57,17 @@ def records():
     return list(datasets.records("synthetic", num_patients=6, seconds=2.0))
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_passes_the_checks_of_scikit_learn_that_need_no_table(name):
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((EcgEmbedding, name) for name in CHECKS),
+        *((EcgClassifier, name) for name in CHECKS if name not in NEEDS_NO_FIT),
+    ],
+)
+def test_passes_the_checks_of_scikit_learn_that_need_no_table(kind, name):
     check = getattr(estimator_checks, name)
-    estimator = EcgEmbedding()
-    arguments = {"name": "EcgEmbedding", "estimator_orig": estimator, "estimator": estimator}
+    estimator = kind()
+    arguments = {"name": kind.__name__, "estimator_orig": estimator, "estimator": estimator}
     wanted = [p for p in inspect.signature(check).parameters if p in arguments]
     check(**{parameter: arguments[parameter] for parameter in wanted})
 
@@ -101,3 +118,38 @@ def test_columns_have_names(folder, records):
 def test_without_a_model_it_says_so(records):
     with pytest.raises(CheckpointError, match="say EcgEmbedding"):
         EcgEmbedding().transform(records)
+
+
+def test_a_classifier_gives_what_its_parts_give(folder, records):
+    labels = np.array(["a", "b"] * (len(records) // 2))
+    classifier = EcgClassifier(folder).fit(records, labels)
+    parts = make_pipeline(EcgEmbedding(folder), StandardScaler(), LogisticRegression(max_iter=1000))
+    parts.fit(records, labels)
+    assert np.array_equal(classifier.predict(records), parts.predict(records))
+    np.testing.assert_allclose(classifier.predict_proba(records), parts.predict_proba(records))
+    assert classifier.classes_.tolist() == ["a", "b"]
+    copy = pickle.loads(pickle.dumps(classifier))
+    assert np.array_equal(copy.predict(records), classifier.predict(records))
+    scores = cross_val_score(EcgClassifier(folder, classifier=LogisticRegression()), records,
+                             labels, cv=2)  # fmt: skip
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_a_classifier_takes_several_labels_at_once(folder, records):
+    labels = np.array([[i % 2, i // 2 % 2, i % 3 == 0] for i in range(len(records))]).astype(int)
+    probability = EcgClassifier(folder).fit(records, labels).predict_proba(records)
+    assert probability.shape == labels.shape
+    with pytest.raises(NotFittedError):
+        EcgClassifier(folder).predict(records)
+
+
+def test_a_column_of_a_table_is_read_also_as_a_table_of_one_column(folder, records, tmp_path):
+    files = []
+    for number, record in enumerate(records[:3]):
+        files.append(str(tmp_path / f"{number}.npz"))
+        named = {"leads": list(record.leads), "sample_rate": record.sample_rate, "unit": "mV"}
+        np.savez(files[-1], signal=record.signal, **named)
+    frame = pandas.DataFrame({"ecg_file": files})
+    expected = EcgEmbedding(folder).transform(files)
+    for given in (frame, frame["ecg_file"], frame[["ecg_file"]].to_numpy().ravel()):
+        np.testing.assert_allclose(EcgEmbedding(folder).transform(given), expected, atol=1e-6)

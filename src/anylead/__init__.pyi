@@ -11,10 +11,14 @@ from anylead.commands.finetune import ModelConfig
 from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.inference.model import Model as Model
 from anylead.inference.model import load as load
+from anylead.inference.named import NamedModel
+from anylead.models.latent_prediction import LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPredictionConfig
+from anylead.models.signal_prediction import SignalPredictionConfig
 from anylead.records import Record as Record
 from anylead.signals.preprocess import PreprocessConfig
 from anylead.store import Store as Store
+from anylead.tasks.classification import AverageConfig
 from anylead.tasks.setup import IdentityConfig, LabelConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
@@ -22,6 +26,26 @@ from anylead.training.settings import TrainConfig
 
 __version__: str
 
+def embed(
+    recordings: Any,
+    model: Model | str | Path | None = ...,
+    *,
+    sample_rate: float | None = ...,
+    channels: str | Sequence[str] | None = ...,
+    unit: str = ...,
+    out: str | Path | None = ...,
+    dataset: str | None = ...,
+    options: dict[str, Any] = ...,
+    preset: str | None = ...,
+    layer: int | None = ...,
+    pool: str = ...,
+    leads: str | None = ...,
+    rename: str = ...,
+    num_workers: int = ...,
+    records_per_part: int = ...,
+    engine: Literal["processes", "ray"] = ...,
+    precision: Literal["fp32", "bf16"] = ...,
+) -> pandas.DataFrame: ...
 def evaluate(
     runs: Model | str | Path | Sequence[Model | str | Path],
     *,
@@ -34,7 +58,9 @@ def evaluate(
     batch_size: int = ...,
     device: str = ...,
     num_draws: int = ...,
-    sessions: Literal["recordings", "halves"] = ...,
+    sessions: Literal["recordings", "first_recordings", "halves"] = ...,
+    level: Literal["recordings", "segments"] = ...,
+    json: bool = ...,
 ) -> pandas.DataFrame: ...
 def finetune(
     store: Store | str | Path | None = ...,
@@ -43,20 +69,48 @@ def finetune(
     out: str | Path | None = ...,
     task: str = ...,
     leads: str = ...,
+    lead_sets: str | None = ...,
     keep: Literal["best", "last"] = ...,
     validate_every: int = ...,
     augment: list[dict[str, Any]] = ...,
     data: DataConfig | Mapping[str, Any] = ...,
     labels: LabelConfig | Mapping[str, Any] = ...,
     identity: IdentityConfig | Mapping[str, Any] = ...,
+    average: AverageConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
     schedule: ScheduleConfig | Mapping[str, Any] = ...,
     train: TrainConfig | Mapping[str, Any] = ...,
 ) -> Model: ...
+def list_models() -> list[NamedModel]: ...
+def predict(
+    recordings: Any,
+    model: Model | str | Path | None = ...,
+    *,
+    sample_rate: float | None = ...,
+    channels: str | Sequence[str] | None = ...,
+    unit: str = ...,
+    out: str | Path | None = ...,
+    dataset: str | None = ...,
+    options: dict[str, Any] = ...,
+    preset: str | None = ...,
+    leads: str | None = ...,
+    rename: str = ...,
+    windows: bool = ...,
+    join: str | None = ...,
+    force: bool = ...,
+    num_workers: int = ...,
+    records_per_part: int = ...,
+    engine: Literal["processes", "ray"] = ...,
+    precision: Literal["fp32", "bf16"] = ...,
+) -> pandas.DataFrame: ...
 def prepare(
     dataset: str | Path = ...,
     root: str | Path | None = ...,
     *,
+    records: Any = ...,
+    sample_rate: float | None = ...,
+    channels: str | Sequence[str] | None = ...,
+    unit: str = ...,
     out: str | Path | None = ...,
     options: dict[str, Any] = ...,
     preprocess: PreprocessConfig | Mapping[str, Any] = ...,
@@ -65,7 +119,10 @@ def prepare(
     no_identifiers: bool = ...,
     drop_leads_with: tuple[str, ...] = ...,
     leads: str | None = ...,
+    rename: str = ...,
     engine: Literal["processes", "ray"] = ...,
+    allow_shared_patients: bool = ...,
+    skip_unreadable: bool = ...,
 ) -> Store: ...
 def pretrain(
     store: Store | str | Path | None = ...,
@@ -85,6 +142,8 @@ def pretrain(
     data: DataConfig | Mapping[str, Any] = ...,
     encoder: EncoderChoice | Mapping[str, Any] = ...,
     local: MaskedPredictionConfig | Mapping[str, Any] = ...,
+    latent: LatentPredictionConfig | Mapping[str, Any] = ...,
+    signal: SignalPredictionConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
     schedule: ScheduleConfig | Mapping[str, Any] = ...,
     train: TrainConfig | Mapping[str, Any] = ...,

@@ -11,6 +11,8 @@ from anylead.errors import FormatError
 from anylead.leads import to_canonical
 
 Split = Literal["train", "valid", "test"]
+# No ECG is slower or faster, and beyond these a number is a slip or an attack.
+LOWEST_RATE, HIGHEST_RATE = 1.0, 100_000.0  # Hz
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Record:
         resolution: one step of the file's integers in `unit` for each row, so that every sample is
             a whole number of steps; None where the file holds no integers or tells no gain.
         notes: what the reader left out of the file, and why; one sentence each.
+        channels: lead -> name of its channel as the file spells it, where the reader tells.
     """
 
     signal: NDArray[np.float32]
@@ -55,6 +58,7 @@ class Record:
     unit: Literal["mV", "NU"] = "mV"
     resolution: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,8 +69,11 @@ class Record:
             )
         if self.signal.shape[1] == 0:
             raise FormatError(f"{self.record_id}: 0 samples")
-        if not (np.isfinite(self.sample_rate) and self.sample_rate > 0):
-            raise FormatError(f"{self.record_id}: sample rate {self.sample_rate} Hz")
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+            raise FormatError(
+                f"{self.record_id}: sample rate {self.sample_rate} Hz; want {LOWEST_RATE:g} to"
+                f" {HIGHEST_RATE:g} Hz"
+            )
 
     @property
     def seconds(self) -> float:

@@ -46,7 +46,7 @@ def test_thresholds_are_chosen_for_each_lead_set_on_validation(run):
     opened = EVALUATIONS["classification"].open(out, load_checkpoint(out), settings)
     for name in ("12", "1", "II"):
         predictions = opened.predict(name)
-        label = opened.label[predictions.row]
+        label = opened.labels.of(predictions.row)
         expected = best_f1_thresholds(label, predictions.probability)
         stored = [described["thresholds"][name][label] for label in opened.names]
         np.testing.assert_allclose(stored, expected, rtol=1e-4)

@@ -372,3 +372,64 @@ def test_physionet2017_takes_the_final_labels_and_lead_one(made):
     (root / "training2017" / "REFERENCE.csv").write_text("A00001,Normal\n")
     with pytest.raises(DatasetError, match=r"line 'A00001,Normal'; want NAME,LABEL"):
         datasets.corpus("physionet2017", root)
+
+
+@pytest.mark.parametrize("made", ["mitdb"], indirect=True)
+def test_mitdb_windows_know_their_beats_their_rhythm_and_the_usual_split(made):
+    _, corpus = made
+    assert [name for name, _ in corpus.items][:4] == ["100/00000", "100/00010", "100/00020",
+                                                      "101/00000"]  # fmt: skip
+    records = by_id(corpus)
+    assert {r.signal.shape for r in records.values()} == {(2, 3600)}
+    assert records["100/00000"].leads == ("II", "V1")
+    # Marks at 1, 6.6, 12.2, 17.8, 23.4 and 29 s: (N N | V (AFIB | L A.
+    labels = [records[f"100/{start}"].labels for start in ("00000", "00010", "00020")]
+    assert labels == [
+        {"beats": ("N",), "rhythm": ("N",)},
+        {"beats": ("V",), "rhythm": ("N", "AFIB")},
+        {"beats": ("N", "S"), "rhythm": ("AFIB",)},
+    ]
+    facts = {name[:3]: (r.patient_id, r.split) for name, r in records.items()}
+    assert facts == {
+        "100": ("100", "test"), "101": ("101", "train"), "102": ("102", None),
+        "201": ("201", "train"), "202": ("201", "train"),
+    }  # fmt: skip
+    np.testing.assert_array_equal(
+        np.concatenate([records[f"100/{start}"].signal for start in ("00000", "00010")], axis=1),
+        np.tile(RECORDS[0].signal[:2], (1, 30))[:, :7200].round(3).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("made", ["mitdb"], indirect=True)
+def test_windows_longer_than_a_record_and_lost_annotations_are_told(made):
+    root, corpus = made
+    with pytest.raises(DatasetError, match=r"100\.hea: no window of 60 s in 10800 samples"):
+        datasets.corpus("mitdb", root, seconds=60.0)
+    (root / "101.atr").unlink()
+    with pytest.raises(FormatError, match=r"101\.atr: cannot be read"):
+        corpus.read(corpus.items[3])
+
+
+@pytest.mark.parametrize("made", ["incart"], indirect=True)
+def test_incart_takes_the_patient_from_the_header(made):
+    root, corpus = made
+    records = by_id(corpus)
+    assert {(r.patient_id, r.age, r.sex) for r in records.values()} == {("1", 65.0, "female")}
+    assert records["I01/00000"].labels == {"beats": ("N", "V")}
+    header = root / "I02.hea"
+    header.write_text(header.read_text().replace("#patient 1", ""))
+    with pytest.raises(DatasetError, match=r"I02\.hea: names no patient"):
+        datasets.corpus("incart", root)
+
+
+@pytest.mark.parametrize("made", ["cinc2011"], indirect=True)
+def test_cinc2011_reads_the_lists_of_the_acceptable(made):
+    root, corpus = made
+    found = {name: r.labels.get("quality") for name, r in by_id(corpus).items()}
+    assert found == {
+        "1000001": ("acceptable",), "1000002": ("unacceptable",), "1000003": ("acceptable",),
+        "1000004": None,
+    }  # fmt: skip
+    (root / "set-a" / "RECORDS-acceptable").unlink()
+    with pytest.raises(DatasetError, match="RECORDS-acceptable is missing"):
+        datasets.corpus("cinc2011", root)

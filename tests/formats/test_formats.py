@@ -1,5 +1,7 @@
 """Every format: the recording in a file that other code wrote comes back as it went in."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -48,14 +50,21 @@ def test_the_content_tells_the_format(name, variant, tmp_path):
     assert formats.find_format(SAMPLES[name][variant](tmp_path).path) == name
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
-@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9])
+# Text that ends early is shorter text.
+TEXTS = {"csv", "apple_health", "wfdb"}
+CUT = [
+    (name, variant, part)
+    for name, variant in VARIANTS
+    for part in (0.0, 0.1, 0.5, 0.9)
+    if part < 0.5 or name not in TEXTS
+]
+
+
+@pytest.mark.parametrize(("name", "variant", "part"), CUT)
 def test_a_file_cut_off_is_a_format_error_that_starts_with_its_path(name, variant, part, tmp_path):
     path = SAMPLES[name][variant](tmp_path).path
     data = path.read_bytes()
     path.write_bytes(data[: int(part * len(data))])
-    if part >= 0.5 and (name in ("csv", "apple_health") or path.suffix == ".hea"):
-        pytest.skip("a text does not tell its length")
     with pytest.raises(FormatError) as caught:
         formats.READERS[name].read(path)
     assert str(caught.value).startswith(str(path.with_suffix("")))
@@ -68,11 +77,8 @@ def test_a_missing_file_is_a_format_error(name, tmp_path):
         formats.READERS[name].read(path)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-@pytest.mark.parametrize("other", SAMPLES)
+@pytest.mark.parametrize(("name", "other"), list(permutations(SAMPLES, 2)))
 def test_the_file_of_another_format_is_a_format_error(name, other, tmp_path):
-    if name == other:
-        pytest.skip("the same format")
     path = next(iter(SAMPLES[other].values()))(tmp_path).path
     with pytest.raises(FormatError):
         formats.READERS[name].read(path)

@@ -7,6 +7,7 @@ from anylead.leads import EINTHOVEN
 from anylead.models import ENCODER_SIZES, Encoder, EncoderConfig, mean_over_frames
 from anylead.models.encoder import scale_gradient
 from anylead.models.feature_extractor import ConvFeatureExtractor
+from anylead.models.layer_norm_features import LayerNormFeatureExtractor
 
 TINY = EncoderConfig(((16, 2, 2),) * 4, 24, 2, 2, 48, conv_pos_kernel=16, conv_pos_groups=4)
 
@@ -32,9 +33,10 @@ def test_the_base_size_is_the_papers():
     assert num == pytest.approx(90.4e6, rel=0.01)
 
 
+@pytest.mark.parametrize("stem", ["plain", "layer_norm"])
 @torch.no_grad()
-def test_padding_changes_nothing():
-    model, x = encoder(), signal()
+def test_padding_changes_nothing(stem):
+    model, x = encoder(stem=stem), signal()
     num_samples = torch.tensor([800, 500, 333])
     is_padding = torch.arange(800) >= num_samples[:, None]
     padded = model(x.masked_fill(is_padding[:, None], 0.0), num_samples)
@@ -87,6 +89,23 @@ def test_an_encoder_that_knows_leads_tells_a_missing_lead_from_a_silent_one():
     with_lead = torch.ones(1, 12, dtype=torch.bool)
     without = with_lead & (torch.arange(12) != 3)
     assert not torch.allclose(model(x, None, with_lead).context, model(x, None, without).context)
+
+
+@torch.no_grad()
+def test_layer_normalization_is_of_each_frame_in_every_block():
+    torch.manual_seed(3)
+    extractor = LayerNormFeatureExtractor(12, ((8, 2, 2), (6, 3, 2)))
+    x = signal(2, 41)
+    features = extractor(x)
+    for conv, norm in zip(extractor.convs, extractor.norms, strict=True):
+        x = torch.nn.functional.conv1d(x, conv.weight, stride=2)
+        centred = x - x.mean(dim=1, keepdim=True)
+        x = centred / (centred.square().mean(dim=1, keepdim=True) + norm.eps).sqrt()
+        x = torch.nn.functional.gelu(x)
+    torch.testing.assert_close(features, x.transpose(1, 2), rtol=1e-4, atol=1e-5)
+    assert features.shape[1] == extractor.num_frames(torch.tensor(41))
+    ratio = extractor(1000 * signal(2, 41)) - extractor(2000 * signal(2, 41))
+    assert ratio.abs().max() < 1e-3  # unlike a normalization over time it forgets the amplitude
 
 
 def test_gradients_into_the_convolutions_are_scaled():

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from anylead.commands import inspect as inspect_folder
-from anylead.errors import DatasetError
+from anylead.errors import DatasetError, FormatError
 from corpora import RECORDS, write_csv, write_wfdb
 
 
@@ -65,3 +65,41 @@ def test_looks_into_a_part_when_asked(folder):
 def test_a_folder_without_ecgs_is_told(tmp_path):
     with pytest.raises(DatasetError, match="no file of a known ECG format"):
         inspect(root=tmp_path)
+
+
+def test_tells_which_channels_it_takes_and_why_others_are_left(folder, tmp_path):
+    record = type(RECORDS[0])(RECORDS[1].signal[:3], ("I", "II", "III"), 500.0)
+    write_wfdb(tmp_path / "monitor" / "m", record, leads=("MLII", "ECG 2", "RESP"))
+    summary, text = inspect(root=tmp_path / "monitor")
+    assert summary.taken == {"II from MLII": 1}
+    why = {"ECG 2: an ECG, but its place is not stated": 1, "RESP: no ECG lead": 1}
+    assert summary.left_out == why
+    for told in ("II from MLII", *why):
+        assert told in text
+    summary, _ = inspect(root=tmp_path / "monitor", rename="ECG 2=V1")
+    assert summary.leads == {"II, V1": 1}
+    assert summary.taken == {"II from MLII": 1, "V1 from ECG 2": 1}
+
+
+def test_one_file_is_looked_into_alone(folder):
+    summary, text = inspect(root=folder / "one.hea")
+    assert (summary.num_files, summary.leads) == (1, {"II": 1})
+    assert "II from MLII" in text
+    with pytest.raises(FormatError, match=r"broken\.dat: truncated"):
+        inspect(root=folder / "broken.hea")
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "told"),
+    [
+        ("labels.csv", "filename,dx", "labels.csv is a table about the files; give it as labels"),
+        ("REFERENCE.csv", None, "REFERENCE.csv is a table about the files without a line of names"),
+    ],
+)
+def test_a_table_among_the_files_is_offered_and_no_broken_ecg(folder, name, head, told):
+    rows = [f"x{n},{'AF' if n % 2 else 'SR'}" for n in range(6)]
+    (folder / name).write_text("\n".join([*([head] if head else []), *rows]) + "\n")
+    summary, text = inspect(root=folder)
+    assert summary.num_files == 9
+    assert told in text
+    assert [record for record, _ in summary.problems] == ["broken"]

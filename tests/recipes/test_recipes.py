@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from anylead.commands.cli import main
+from recipes.small_corpora import challenge, make_stores, ptbxl
 from synthetic_store import store_folder
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
@@ -28,38 +29,32 @@ LOCAL = {"dim": 8, "num_codes": 8, "num_negatives": 10}
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory):
-    """Shared by all tables, as in real use."""
-    return tmp_path_factory.mktemp("cells")
+def desk(tmp_path_factory):
+    """A folder with the stores that the tables name, prepared from generated corpora."""
+    folder = tmp_path_factory.mktemp("desk")
+    challenge(folder / "challenge")
+    ptbxl(folder / "ptbxl")
+    make_stores(folder, folder / "challenge", folder / "ptbxl")
+    return folder
 
 
-def shrunk(name, cells):
-    """The same table: two steps of each run, tiny, one lead set, one seed."""
+def shrunk(name, rows):
+    """The same table in small: two steps of each run, tiny, one lead set, one seed, some rows.
+
+    Stores, splits, exclusions, tasks, labels, scores and the reference stay as they are.
+    """
     values = yaml.safe_load((FOLDER / name).read_text())
+    values["rows"] = [row for row in values["rows"] if row["name"] in rows]
     for row in values["rows"]:
         if "kind" in row.get("encoder", {}):
             row["encoder"]["size"] = "tiny"
-        row.get("finetune", {}).pop("train", None)
         row.pop("fractions", None)
-    data = {"store": str(store_folder()), "scheme": "auto"}
-    values |= {"store": data["store"], "scheme": "auto", "seeds": [0], "cells": str(cells)}
-    values |= {"encoder": TINY, "lead_sets": ["2"], "title": "test"}
-    values["fractions"] = values.get("fractions", [1.0])[-1:]
-    if "table1" not in name:  # both tasks are the same in all tables
-        values["tasks"].pop("identification", None)
-        values.get("published", {}).pop("identification", None)
-    values.setdefault("pretrain", {}).update(
-        {"data": data, "local": LOCAL, "train": {"steps": 2, "batch_size": 8}}
-    )
+    values |= {"encoder": TINY, "lead_sets": ["2"], "unseen": ["II"], "seeds": [0]}
+    values["pretrain"] |= {"local": LOCAL}
+    values["pretrain"]["train"] = {"steps": 2, "batch_size": 8}
     values["finetune"]["train"] = {"steps": 2, "batch_size": 16}
-    values["finetune"].pop("labels", None)
     for task in values["tasks"].values():
-        task.pop("data", None)
-        task.pop("train", None)
-        task.get("evaluate", {}).pop("store", None)
-        task["evaluate"] = {**task.get("evaluate", {}), "num_resamples": 20}
-    values.pop("scores", None)  # generated labels are no classes of the challenge
-    values["devices"] = "cpu"
+        task.setdefault("evaluate", {})["num_resamples"] = 20
     if "published" in values:
         values["published"] = {
             task: {row: numbers[:1] for row, numbers in rows.items()}
@@ -68,23 +63,69 @@ def shrunk(name, cells):
     return values
 
 
-# One run for each architecture takes longer than the other tables do.
-LONG = (pytest.mark.slow, pytest.mark.timeout(600))
+def some_rows(name):
+    """The reference; of the first tables also a row of random weights, and one model for all."""
+    if name.startswith("encoders_"):
+        return ["W2V+CMSC+RLM", "xresnet1d", "ECG-JEPA, JEPA", "ST-MEM, MAE", "ECG-CPC, CPC"]
+    if "table1" not in name:
+        return ["W2V+CMSC+RLM"]
+    rows = yaml.safe_load((FOLDER / name).read_text())["rows"]
+    one = [row["name"] for row in rows if row.get("training") == ["padded"] and "pretrain" in row]
+    return ["W2V+CMSC+RLM", "random frozen encoder, linear probe", *one]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=LONG) if n.startswith("encoders_") else n for n in TABLES],
-)
-def test_a_table_runs(name, cells, tmp_path):
-    values = shrunk(name, cells)
+@pytest.mark.parametrize("name", TABLES)
+def test_everything_that_a_table_needs_is_there(name, desk, monkeypatch, capsys):
+    """The recipe as it stands, in the folder that holds the stores of its header."""
+    monkeypatch.chdir(desk)
+    assert main(["benchmark", str(FOLDER / name), "--check_only", "true", "--devices", "cpu"]) == 0
+    assert "everything is there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_runs(name, desk, tmp_path, monkeypatch):
+    monkeypatch.chdir(desk)
+    values = shrunk(name, some_rows(name))
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
     out = tmp_path / "out"
-    assert main(["benchmark", str(tmp_path / "recipe.yaml"), f"--out={out}"]) == 0
+    assert main(["benchmark", str(tmp_path / "recipe.yaml"), f"--out={out}", "--devices=cpu"]) == 0
     table = (out / "table.md").read_text()
-    assert "Failed" not in table
+    assert "Failed" not in table and "LEAKS" not in table
     for row in values["rows"]:
         assert f"| {row['name']} |" in table
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("paper")])
+def test_the_papers_tables_are_made_as_the_paper_made_them(name):
+    values = yaml.safe_load((FOLDER / name).read_text())
+    training = "per_lead_set" if name == "paper_table2.yaml" else "finetuned_per_lead_set"
+    assert values["training"] == [training]
+    assert values["pretrain"]["data"]["samples"] == "every"
+    assert values["finetune"]["data"]["samples"] == "every"
+    diagnosis, identification = values["tasks"]["diagnosis"], values["tasks"]["identification"]
+    assert diagnosis["labels"]["task"] == "cinc2021" and values["scores"] == {"diagnosis": "cinc"}
+    assert diagnosis["evaluate"]["level"] == "segments"
+    assert (
+        diagnosis["optimizer"]["weight_decay"] == identification["optimizer"]["weight_decay"] == 0
+    )
+    assert not [
+        row
+        for row in values["rows"]
+        if row.get("finetune", {}).get("augment") and row.get("training") != ["padded"]
+    ]  # no lead masking in fine-tuning
+    assert "random frozen encoder, linear probe" in [row["name"] for row in values["rows"]]
+
+
+def test_the_papers_first_table_is_ready_on_real_recordings(shared_data, tmp_path, monkeypatch):
+    """Recordings of the challenge as published, with pairs of PTB-XL made here."""
+    ptbxl(tmp_path / "ptbxl")
+    make_stores(tmp_path, shared_data / "challenge2021", tmp_path / "ptbxl")
+    monkeypatch.chdir(tmp_path)
+    values = shrunk("paper_table1.yaml", ["W2V+CMSC+RLM"])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    assert main(["benchmark", str(tmp_path / "recipe.yaml"), "--devices=cpu"]) == 0
+    table = (tmp_path / "runs" / "paper_table1" / "table.md").read_text()
+    assert "diagnosis: cinc" in table and "identification: rank_1" in table
 
 
 @pytest.mark.parametrize("name", METHODS)

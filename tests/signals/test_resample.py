@@ -54,9 +54,34 @@ def test_the_same_rate_returns_the_signal_itself():
     assert resample(signal, 500.0, 500.0) is signal
 
 
-def test_a_rate_that_makes_no_small_fraction_is_refused():
-    with pytest.raises(FormatError, match=r"4999\.37"):
-        resample(np.zeros((1, 10), np.float32), 4999.37, 500.0)
+@pytest.mark.parametrize("rate", [124.9999, 513.157, 499.983, 250.0017, 999.9, 4999.37, 1024.7])
+@pytest.mark.parametrize("new_rate", [125.0, 500.0])
+def test_odd_rates_keep_time_and_height(rate, new_rate):
+    time = np.arange(round(20 * rate)) / rate
+    sine = np.sin(2 * np.pi * 17 * time + 0.3).astype(np.float32)
+    resampled = resample(sine[None], rate, new_rate)[0]
+    assert abs(len(resampled) - 20 * new_rate) <= 1
+    expected = np.sin(2 * np.pi * 17 * np.arange(len(resampled)) / new_rate + 0.3)
+    inside = slice(len(expected) // 20, -len(expected) // 20)
+    np.testing.assert_allclose(resampled[inside], expected[inside], atol=2e-3)
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 3, 4, 7])
+def test_odd_rates_of_very_short_signals(num_samples):
+    resampled = resample(np.full((2, num_samples), 1.5, np.float32), 513.157, 500.0)
+    assert resampled.shape == (2, int(np.ceil(num_samples * 500 / 513.157)))
+    np.testing.assert_allclose(resampled, 1.5, atol=2e-3)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(90_000.0, 1.0), (1.0, 90_000.0)])
+def test_rates_that_are_too_far_apart_are_refused(rate, new_rate):
+    with pytest.raises(FormatError, match="too far apart"):
+        resample(np.zeros((1, 10), np.float32), rate, new_rate)
+
+
+def test_a_result_that_would_fill_the_memory_is_refused():
+    with pytest.raises(FormatError, match="is the rate right"):
+        resample(np.zeros((1, 10**6), np.float32), 1.0, 500.0)
 
 
 @pytest.mark.parametrize("rate", [124.9999, 513.157, 499.983, 513.656, 299.99])

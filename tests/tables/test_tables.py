@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from time import sleep
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 from anylead.commands import benchmark
 from anylead.commands.benchmark import make_grid
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, StoppedError
 from anylead.store import Store
-from anylead.tables import jobs, plan
-from anylead.tables.plan import Row, build_recipe, check_recipes, make_plan, merge
+from anylead.tables import output, plan, running
+from anylead.tables.check import Wanted, check
+from anylead.tables.jobs import Job, Outcome
+from anylead.tables.plan import Row, build_recipe, make_plan, merge
 from anylead.tables.segments import split_by_segment
 from synthetic_store import open_store, store_folder
 
@@ -37,6 +40,7 @@ def recipe(out="unused", **changes):
         store=str(store_folder()),
         rows=[Row("random"), Row("CMSC+RLM", pretrain={"method": "cmsc", "augment": RLM})],
         lead_sets=["12", "2"],
+        unseen=[],
         seeds=[0],
         pretrain={"train": {"steps": 2, "batch_size": 8}},
         finetune={
@@ -51,7 +55,14 @@ def recipe(out="unused", **changes):
 
 
 def plan_of(**changes):
-    return make_plan(make_grid(recipe(**changes), "store"))
+    made = recipe(**changes)
+    return make_plan(make_grid(made, made.store))
+
+
+def checked(**changes):
+    made = recipe(**changes)
+    settings = benchmark.make_settings(made.evaluate)
+    return check(plan_of(**changes), Wanted(settings, made.scores, ["cpu"]))
 
 
 def test_cells_share_what_is_the_same_and_nothing_else():
@@ -84,7 +95,6 @@ def test_an_encoder_of_another_kind_inherits_nothing():
     made = plan_of(rows=rows, finetune_encoder={"dropout": 0.0})
     (fit,) = made.finetunings.values()
     assert fit.values["model"]["encoder"] == {"kind": "resnet1d", "size": "tiny", "overrides": {}}
-    check_recipes(made)
 
 
 def test_fractions_and_options_are_runs_of_their_own():
@@ -99,7 +109,7 @@ def test_fractions_and_options_are_runs_of_their_own():
     [
         ({"rows": []}, "asks for no run"),
         ({"rows": [Row("a"), Row("a")]}, "a name stands twice"),
-        ({"training": ["both"]}, "'both': known are padded, per_lead_set, finetuned_per_lead_set"),
+        ({"training": ["both"]}, "'both'; known are padded, per_lead_set, finetuned_per_lead_set"),
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),
@@ -107,7 +117,7 @@ def test_fractions_and_options_are_runs_of_their_own():
 )
 def test_a_mistake_is_told_before_the_first_run(changes, message):
     with pytest.raises(RecipeError, match=message):
-        check_recipes(plan_of(**changes))
+        checked(**changes)
 
 
 def test_merging_keeps_what_is_not_changed():
@@ -146,7 +156,7 @@ def test_a_number_is_the_mean_over_seeds_of_the_score_of_the_kept_predictions(fi
     result = next(
         r for r in results if r.score == "auroc" and r.place.row == "random" and r.is_main
     )
-    made = make_plan(make_grid(recipe(seeds=[0, 1]), str(store_folder())))
+    made = plan_of(seeds=[0, 1])
     values = []
     for cell in made.cells:
         if cell.row == "random":
@@ -159,16 +169,29 @@ def test_a_number_is_the_mean_over_seeds_of_the_score_of_the_kept_predictions(fi
     assert result.mean.value == pytest.approx(np.mean(values))
 
 
-def test_each_row_is_compared_with_the_best_of_its_column(finished):
+def test_each_row_is_compared_with_the_reference_of_its_column(finished):
     _, results = finished
     for column in {r.place.column for r in results}:
         main = [r for r in results if r.is_main and r.place.column == column]
-        best = max(main, key=lambda r: r.mean.value)
-        assert [r for r in main if r.is_best] == [best]
+        (reference,) = (r for r in main if r.is_reference)
+        assert (reference.place.row, reference.place.training) == ("random", "padded")
         for result in main:
-            if result is not best:
-                gap = result.mean.value - best.mean.value
-                assert result.to_best.value == pytest.approx(gap)
+            if result is not reference:
+                gap = result.mean.value - reference.mean.value
+                assert result.against.value == pytest.approx(gap)
+                assert result.against.low <= gap <= result.against.high
+
+
+def test_another_reference_and_a_margin_are_the_recipes_choice(finished):
+    out, _ = finished
+    wanted = recipe(out, seeds=[0, 1], training=["padded", "per_lead_set"], tables_only=True)
+    results = benchmark.run(replace(wanted, reference="CMSC+RLM", margin=2.0))
+    main = [r for r in results if r.is_main]
+    assert {r.place.row for r in main if r.is_reference} == {"CMSC+RLM"}
+    assert all(r.against.is_equivalent for r in main if r.against)
+    assert "≈ : equivalent" in (out / "table.md").read_text()
+    with pytest.raises(RecipeError, match="no row 'W2V'; there are random, CMSC"):
+        benchmark.run(replace(wanted, reference="W2V"))
 
 
 def test_a_second_run_repeats_nothing(finished, monkeypatch):
@@ -177,14 +200,14 @@ def test_a_second_run_repeats_nothing(finished, monkeypatch):
     def fail(*_):
         raise AssertionError("a finished run was repeated")
 
-    monkeypatch.setattr(jobs, "do_job", fail)
+    monkeypatch.setattr(running, "do_job", fail)
     again = benchmark.run(recipe(out, seeds=[0, 1], training=["padded", "per_lead_set"]))
     assert [r.mean for r in again] == [r.mean for r in results]
 
 
 def test_a_killed_benchmark_goes_on_with_what_is_missing(tmp_path, monkeypatch):
     done = []
-    real = jobs.do_job
+    real = running.do_job
 
     def killed(job, device):
         if len(done) == 2:
@@ -192,7 +215,7 @@ def test_a_killed_benchmark_goes_on_with_what_is_missing(tmp_path, monkeypatch):
         done.append(job.fit.key)
         return real(job, device)
 
-    monkeypatch.setattr(jobs, "do_job", killed)
+    monkeypatch.setattr(running, "do_job", killed)
     with pytest.raises(KeyboardInterrupt):
         benchmark.run(recipe(tmp_path))
     rest = []
@@ -201,7 +224,7 @@ def test_a_killed_benchmark_goes_on_with_what_is_missing(tmp_path, monkeypatch):
         rest.append(job.fit.key)
         return real(job, device)
 
-    monkeypatch.setattr(jobs, "do_job", counted)
+    monkeypatch.setattr(running, "do_job", counted)
     results = benchmark.run(recipe(tmp_path))
     assert len(done) == 2 and len(rest) == 1 and not set(done) & set(rest)
     assert len([r for r in results if r.is_main]) == 4
@@ -256,14 +279,99 @@ def test_tables_of_a_leaking_split_are_labelled(tmp_path):
 
 
 def test_the_expected_time_follows_from_the_runs_done(tmp_path):
-    made = [jobs.Job("finetune", tmp_path, plan.Fit(str(i), {}), (), None, False) for i in range(4)]
-    clock = jobs._Clock([], made, num_devices=1)
+    made = [job(tmp_path, str(i), num_steps=100 * (1 + (i == 3))) for i in range(4)]
+    clock = running.Clock(made, num_devices=1)
     assert clock.summary() == "4 runs, 0 finished already"
-    assert clock.tell(jobs.Outcome(made[0], 60.0)).endswith(
-        "[1/4] finetune 0: 60 s; about 3.0 min left"
+    assert clock.tell(Outcome(made[0], 60.0)) == "[1/4] row 0 0: 60 s; about 4.0 min left"
+    assert "about 4.5 min left" in clock.tell(Outcome(made[1], 120.0))
+    assert "FAILED: why" in clock.tell(Outcome(made[2], 1.0, "why"))
+
+
+def job(folder, key, after=None, num_steps=10):
+    fit = plan.Fit(key, {}, after)
+    return Job("finetune", folder, fit, (), None, False, f"row {key}", num_steps)
+
+
+def test_a_run_is_ready_once_its_own_pretraining_is_finished(tmp_path):
+    made = [
+        job(tmp_path, "a"),
+        job(tmp_path, "b"),
+        job(tmp_path, "a1", "a"),
+        job(tmp_path, "b1", "b"),
+    ]
+    queue = running.Queue(made)
+    assert [queue.take().fit.key, queue.take().fit.key, queue.take()] == ["a", "b", None]
+    queue.end(Outcome(made[1], 1.0))
+    assert queue.take().fit.key == "b1"  # a is still at work
+    queue.end(Outcome(made[0], 1.0, "no"))
+    assert queue.take() is None
+    assert queue.failed == {"a": "no", "a1": "its pre-training a failed"}
+
+
+def test_a_run_tells_how_far_it_is(tmp_path):
+    made = job(tmp_path, "a", num_steps=200)
+    assert running.progress(made, (0.0, 0), 60.0) == "  row a: step 0 of 200"
+    made.run_folder.mkdir(parents=True)
+    (made.run_folder / "log.csv").write_text("step,loss\n10,2.0\n50,1.0\n")
+    assert running.progress(made, (0.0, 0), 60.0) == "  row a: step 50 of 200, about 3.0 min left"
+    (made.run_folder / "log.csv").write_text("step,loss\n200,1.0\n")
+    assert running.progress(made, (0.0, 0), 60.0) == "  row a: trained, being scored"
+
+
+def test_a_long_run_is_never_silent(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "SECONDS_BETWEEN_LINES", 0.05)
+    lines = []
+
+    def slow(job, device):
+        sleep(0.3)
+        return Outcome(job, 0.3)
+
+    monkeypatch.setattr(running, "do_job", slow)
+    running.run_all([job(tmp_path, "a")], ["cpu"], lines.append)
+    assert sum("row a: step 0 of 10" in line for line in lines) >= 2
+
+
+def test_a_signal_says_that_the_same_command_goes_on(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise StoppedError(
+            "stopped by SIGTERM after step 3; --train.resume true goes on from there"
+        )
+
+    monkeypatch.setattr(running, "do_job", stopped)
+    with pytest.raises(StoppedError, match="step 3; the same benchmark command goes on"):
+        benchmark.run(recipe(tmp_path))
+
+
+def test_cells_belong_to_the_data_and_not_to_the_path():
+    grid = make_grid(recipe(), "store")
+    keys = [
+        set(make_plan(replace(grid, store=path, content_of=hashes.get)).finetunings)
+        for path, hashes in (
+            ("store", {"store": "first"}),
+            ("store", {"store": "second"}),
+            ("elsewhere", {"elsewhere": "first"}),
+        )
+    ]
+    assert not keys[0] & keys[1]
+    assert keys[0] == keys[2]
+
+
+def test_what_only_the_machine_decides_makes_no_other_run():
+    plain = plan_of()
+    small = plan_of(
+        pretrain={"train": {"steps": 2, "batch_size": 8, "accumulate": 2, "recompute": True}}
     )
-    assert "about 3.0 min left" in clock.tell(jobs.Outcome(made[1], 120.0))
-    assert "FAILED: why" in clock.tell(jobs.Outcome(made[2], 1.0, "why"))
+    assert plain.pretrainings.keys() == small.pretrainings.keys()
+    other = plan_of(evaluate={"num_draws": 3})
+    assert not plain.finetunings.keys() & other.finetunings.keys()
+
+
+def test_unseen_lead_sets_are_columns_of_one_model_for_all(tmp_path):
+    made = plan_of(unseen=["II"], training=["padded", "finetuned_per_lead_set"])
+    for cell in made.cells:
+        assert ("II" in cell.lead_sets) == (cell.training == "padded")
+    assert benchmark.UNSEEN == ("II", "V1", "V1,V2,V3,V4,V5,V6", "I,V2")
+    assert [output.short_name(name) for name in benchmark.UNSEEN] == ["II", "V1", "V1-V6", "I+V2"]
 
 
 def test_a_recipe_is_built_as_the_command_line_builds_it():

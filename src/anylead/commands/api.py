@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 from anylead import formats
 from anylead.commands import cli
 from anylead.commands.recipes import build
+from anylead.datasets import Corpus
 from anylead.errors import RecipeError
 from anylead.records import Record
 from anylead.store import Store
+
+_NOTHING = {"sample_rate": None, "leads": None, "unit": "mV"}
 
 if TYPE_CHECKING:
     import pandas
 
     from anylead.commands.finetune import ModelConfig
     from anylead.inference.model import Model
+    from anylead.inference.named import NamedModel
 
 
 def read(path: str | Path) -> Record:
@@ -36,12 +41,26 @@ def read(path: str | Path) -> Record:
     return formats.read(path)
 
 
-def prepare(dataset: str | Path = "folder", root: str | Path | None = None, **fields: Any) -> Store:
-    """Recordings of a corpus or a folder -> a store.
+def prepare(
+    dataset: str | Path = "folder",
+    root: str | Path | None = None,
+    *,
+    records: Any = None,
+    sample_rate: float | None = None,
+    channels: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    **fields: Any,
+) -> Store:
+    """Recordings of a corpus, a folder or from memory -> a store.
 
     Args:
         dataset: a name in `anylead.datasets.DATASETS`, or the folder of recordings.
         root: folder of the dataset; none for generated data.
+        records: in place of a dataset: Records, arrays (lead, time), a DataFrame with a recording
+            in each row, or whatever yields these.
+        sample_rate: Hz of arrays.
+        channels: names of the rows of arrays, in any order, or a set such as "12".
+        unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
         fields: of `anylead.commands.prepare.Recipe`, such as `out`, `options`, `preprocess`.
 
     Raises:
@@ -50,14 +69,49 @@ def prepare(dataset: str | Path = "folder", root: str | Path | None = None, **fi
     from anylead.commands import prepare as command
     from anylead.datasets import DATASETS
 
-    if str(dataset) not in DATASETS and Path(dataset).is_dir():
+    corpus = None
+    if records is not None:
+        if root is not None or dataset != "folder":
+            raise RecipeError("records are in place of dataset and root; give one or the other")
+        corpus = _corpus(records, {"sample_rate": sample_rate, "leads": channels, "unit": unit})
+        fields = {"num_workers": 1, **fields, "options": {"content": _digest(corpus)}}
+        dataset = corpus.name
+    elif str(dataset) not in DATASETS and Path(dataset).is_dir():
         if root is not None:
             raise RecipeError(f"dataset {str(dataset)!r} is a folder already; leave out root")
         dataset, root = "folder", dataset
-    given = {"out": "store", "dataset": dataset, "root": root, **fields}
-    recipe = recipe_of("prepare", given)
-    command.run(recipe)
+    recipe = recipe_of("prepare", {"out": "store", "dataset": dataset, "root": root, **fields})
+    command.run(recipe, corpus=corpus)
     return Store.open(recipe.out)
+
+
+def _corpus(records: Any, arrays: Mapping[str, Any]) -> Corpus:
+    """Recordings in memory as a dataset; their ids are made different."""
+    from anylead.inference import inputs
+
+    items: list[tuple[str, Any]] = []
+    taken: set[str] = set()
+    for number, record in enumerate(inputs.as_records(inputs.as_list(records)[0], **arrays)):
+        name = record.record_id or f"recording {number}"
+        name = f"{name} {number}" if name in taken else name
+        taken.add(name)
+        items.append((name, record))
+    return Corpus("memory", items, _second)
+
+
+def _second(item: tuple[str, Any]) -> Record:
+    record: Record = item[1]
+    return record
+
+
+def _digest(corpus: Corpus) -> str:
+    """A hash of all recordings, so that a store of others is not taken for theirs."""
+    digest = sha256()
+    for _, record in corpus.items:
+        told = {name: value for name, value in vars(record).items() if name != "signal"}
+        digest.update(repr(sorted(told.items())).encode())
+        digest.update(record.signal.tobytes())
+    return digest.hexdigest()
 
 
 def pretrain(store: Store | str | Path | None = None, **fields: Any) -> "Model":
@@ -134,6 +188,115 @@ def evaluate(
     )
 
 
+def embed(
+    recordings: Any,
+    model: "Model | str | Path | None" = None,
+    *,
+    sample_rate: float | None = None,
+    channels: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    **fields: Any,
+) -> "pandas.DataFrame":
+    """One vector per recording.
+
+    Args:
+        recordings: a store, a folder, a file or several; or from memory: Records, arrays
+            (lead, time), a DataFrame, or whatever yields these.
+        model: a `Model`, or what `anylead.load` takes; None takes the one in the box.
+        sample_rate: Hz of arrays.
+        channels: names of the rows of arrays, in any order, or a set such as "12".
+        unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
+        fields: of `anylead.commands.embed.Recipe`, such as `out`, `leads`, `layer`, `num_workers`.
+
+    Returns:
+        record_id, patient_id, and a column for each number of the vector: ecg0, ecg1, ...
+
+    Raises:
+        AnyleadError: the recordings or the model cannot be used.
+    """
+    arrays = {"sample_rate": sample_rate, "leads": channels, "unit": unit}
+    return _over("embed", recordings, model, arrays, fields)
+
+
+def predict(
+    recordings: Any,
+    model: "Model | str | Path | None" = None,
+    *,
+    sample_rate: float | None = None,
+    channels: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    **fields: Any,
+) -> "pandas.DataFrame":
+    """What a model says of recordings, and how far to trust it with the leads that are there.
+
+    Args:
+        recordings, model, sample_rate, channels, unit: as for `embed`.
+        fields: of `anylead.commands.predict.Recipe`, such as `out`, `leads`, `windows`, `force`.
+
+    Returns:
+        A row for each recording (or window): probabilities, decisions, signal quality, warnings,
+        leads seen, model and version. `Model.answer` gives the same as objects.
+
+    Raises:
+        AnyleadError: the recordings or the model cannot be used.
+    """
+    arrays = {"sample_rate": sample_rate, "leads": channels, "unit": unit}
+    return _over("predict", recordings, model, arrays, fields)
+
+
+def list_models() -> "list[NamedModel]":
+    """Models that have a name: in the box, in the user's cache, known elsewhere."""
+    from anylead.inference import named
+
+    return named.list_models()
+
+
+def _over(
+    verb: str,
+    recordings: Any,
+    model: "Model | str | Path | None",
+    arrays: Mapping[str, Any],
+    fields: Mapping[str, Any],
+) -> "pandas.DataFrame":
+    """A command over many recordings, read from its file; what is in memory becomes a store."""
+    from anylead.inference import inputs, outputs
+    from anylead.inference.model import load
+    from anylead.inference.named import default
+
+    command = import_module(f"anylead.commands.{verb}")
+    place = place_of(recordings)
+    with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
+        given = {"out": Path(folder) / "rows.parquet", "num_workers": 1, **fields}
+        given["model"] = default() if model is None else model
+        written = _with_paths({**given, "source": place or "memory"}, Path(folder))
+        recipe = recipe_of(verb, written)
+        loaded = given["model"]
+        if not _is_model(loaded):
+            loaded = load(recipe.model, preset=recipe.preset, precision=recipe.precision)
+        settings = command.settings_of(recipe, loaded)
+        if place is not None:
+            if arrays != _NOTHING:
+                raise RecipeError("sample_rate, channels and unit are for arrays, not for files")
+            out = command.run(recipe)
+            return outputs.flat_table(out, command.OUTPUT, settings).to_pandas()
+        records = inputs.as_records(inputs.as_list(recordings)[0], **arrays)
+        made = outputs.make_in_memory(loaded, records, command.OUTPUT, settings)
+        if "out" in fields:
+            outputs.write(recipe.out, made, command.OUTPUT, settings)
+        return outputs.OUTPUTS[command.OUTPUT].flat(made, settings).to_pandas()
+
+
+def place_of(recordings: Any) -> str | None:
+    """Where recordings lie on the disk, as commands take it; None where they are in memory."""
+    if isinstance(recordings, str | Path | Store):
+        return str(_plain(recordings))
+    if isinstance(recordings, list | tuple) and recordings:
+        names = [str(each) for each in recordings if isinstance(each, str | Path)]
+        if len(names) == len(recordings) and not any("," in name for name in names):
+            return ",".join(names)
+    return None
+
+
 def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
     """The recipe of a command from its fields; parts may be dicts or dataclasses.
 
@@ -169,11 +332,15 @@ def _with_paths(value: Any, folder: Path) -> Any:
         return {name: _with_paths(each, folder) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_with_paths(each, folder) for each in value]
-    if type(value).__name__ != "Model":  # not imported for it: `prepare` needs no torch
+    if not _is_model(value):
         return value
     if value.source is not None:
         return str(value.source)
     return str(value.save(folder / f"{len(list(folder.iterdir()))}"))
+
+
+def _is_model(value: Any) -> bool:
+    return type(value).__name__ == "Model"  # not imported for it: `prepare` needs no torch
 
 
 def _plain(value: Any) -> Any:

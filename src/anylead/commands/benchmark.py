@@ -1,19 +1,22 @@
 """anylead benchmark: one recipe -> a table of methods, lead sets, tasks and seeds."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from anylead.commands import screen
-from anylead.errors import AnyleadError, RecipeError
+from anylead.errors import AnyleadError, RecipeError, StoppedError
 from anylead.evaluation import Settings
 from anylead.store import Store
 from anylead.tables import output
-from anylead.tables.compare import Result, compare
-from anylead.tables.jobs import choose_devices, run_all
-from anylead.tables.plan import Grid, Plan, Row, Training, check_recipes, make_plan
+from anylead.tables.check import Checked, Wanted, check
+from anylead.tables.compare import Judging, Result, compare
+from anylead.tables.plan import Grid, Plan, Row, Training, make_plan
+from anylead.tables.running import choose_devices, make_jobs, run_all
 from anylead.tables.segments import NOTE, split_by_segment
 
 FIRST = (
@@ -32,6 +35,8 @@ EXAMPLES = (
     "anylead benchmark recipes/small_table1.yaml --store store/ --out runs/table1",
     "anylead benchmark runs/table1/recipe.yaml --tables_only",
 )
+# Sets of leads that no named set of training is: what "any leads" has to show.
+UNSEEN = ("II", "V1", "V1,V2,V3,V4,V5,V6", "I,V2")
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,10 @@ class Recipe:
         segment_seconds: what a model sees at once.
         rows: lines of the table: name, pretrain (null: random weights), finetune, encoder, ...
         lead_sets: its columns.
-        training: padded (one model, missing leads zero), per_lead_set (one for each),
-            finetuned_per_lead_set (one for each, from one pre-training), or several of these.
+        unseen: further columns of rows that serve all lead sets with one model.
+        training: padded (one fine-tuned model for all lead sets), finetuned_per_lead_set (one for
+            each, from one pre-training with 12 leads: Tables 1, 3 and 4 of the paper),
+            per_lead_set (one for each, pre-trained with these leads, too: Table 2), or several.
         tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
             another way. A task or pretrain may name a store of its own in `data`.
         fractions: shares of the labels.
@@ -62,11 +69,15 @@ class Recipe:
         finetune_encoder: overrides in fine-tuning, such as dropout.
         evaluate: how rows are scored, such as {num_draws: 5, sessions: halves}.
         scores: task -> the score that rows are compared by; else macro AUROC, or rank-1 accuracy.
+        reference: the row that all others are compared with; null takes the first.
+        margin: differences below it do not matter; rows that lie within it are marked equivalent.
+        shares_persons: persons who are tested may be learned from; the table says so.
         published: task -> row -> numbers of a paper, shown beside.
         devices: where runs go, one at a time each: auto (every GPU, or the CPU), or a list such as
             cuda:0,cuda:1 or cpu,cpu.
         keep_runs: keep the weights of fine-tuned runs.
         tables_only: make the tables of the finished cells, run nothing.
+        check_only: look at everything that will be needed, run nothing.
     """
 
     out: str = "runs/benchmark"
@@ -78,6 +89,7 @@ class Recipe:
     segment_seconds: float = 5.0
     rows: list[Row] = field(default_factory=list)
     lead_sets: list[str] = field(default_factory=lambda: ["12", "6", "3", "2", "1"])
+    unseen: list[str] = field(default_factory=lambda: list(UNSEEN))
     training: list[Training] = field(default_factory=lambda: ["padded"])
     tasks: dict[str, dict[str, Any]] = field(default_factory=lambda: {"diagnosis": {}})
     fractions: list[float] = field(default_factory=lambda: [1.0])
@@ -88,17 +100,23 @@ class Recipe:
     finetune_encoder: dict[str, Any] = field(default_factory=dict)
     evaluate: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, str] = field(default_factory=dict)
+    reference: str | None = None
+    margin: float | None = None
+    shares_persons: bool = False
     published: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     devices: str = "auto"
     keep_runs: bool = False
     tables_only: bool = False
+    check_only: bool = False
 
 
 def run(recipe: Recipe) -> list[Result]:
     """Do all runs that are not finished, then write the tables.
 
     Raises:
-        RecipeError: a mistake in the recipe, or no finished cell at all.
+        RecipeError: a mistake in the recipe, something it needs is missing, persons who are tested
+            are learned from, or no finished cell at all.
+        StoppedError: a signal came; the same command goes on.
     """
     console = screen.console()
     out, folder = Path(recipe.out), Path(recipe.cells or recipe.out)
@@ -112,23 +130,26 @@ def run(recipe: Recipe) -> list[Result]:
         split_by_segment(store, leaking, recipe.segment_seconds)
         store = Store.open(leaking)
     plan = make_plan(make_grid(recipe, str(store.location)))
-    check_recipes(plan)
+    devices = choose_devices(recipe.devices)
+    shares = recipe.shares_persons or recipe.split_by == "segments"
+    checked = check(plan, Wanted(settings, recipe.scores, devices, shares))
+    if recipe.check_only:
+        steps = sum(checked.num_steps.values())
+        screen.say(console, f"{len(checked.num_steps)} runs, {steps:,} steps: everything is there")
+        return []
     failed: dict[str, str] = {}
     if not recipe.tables_only:
-        devices = choose_devices(recipe.devices)
-        failed = run_all(
-            plan,
-            folder,
-            settings,
-            devices,
-            recipe.keep_runs,
-            lambda line: screen.say(console, line),
-        )
-    results = compare(plan, folder, settings.num_resamples, settings.seed, recipe.scores)
+        jobs = make_jobs(plan, folder, settings, recipe.keep_runs, checked.num_steps)
+        try:
+            failed = run_all(jobs, devices, lambda line: screen.say(console, line))
+        except StoppedError as error:
+            reason = str(error).partition(";")[0]
+            raise StoppedError(f"{reason}; the same benchmark command goes on from there") from None
+    results = compare(plan, folder, make_judging(recipe, settings))
     if not results:
         reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
         raise RecipeError(f"{folder}: no cell is finished: {reasons}")
-    output.write(out, _about(recipe, store, plan, failed), results)
+    output.write(out, _about(recipe, store, plan, failed, checked), results)
     screen.say(console, (out / output.MARKDOWN).read_text())
     screen.say(console, f"tables: {out / output.CSV}, {output.MARKDOWN}, {output.HTML}")
     return results
@@ -142,6 +163,7 @@ def make_grid(recipe: Recipe, store: str) -> Grid:
         segment_seconds=recipe.segment_seconds,
         rows=recipe.rows,
         lead_sets=recipe.lead_sets,
+        unseen=recipe.unseen,
         training=recipe.training,
         tasks=recipe.tasks,
         fractions=recipe.fractions,
@@ -150,6 +172,22 @@ def make_grid(recipe: Recipe, store: str) -> Grid:
         finetune=recipe.finetune,
         encoder=recipe.encoder,
         finetune_encoder=recipe.finetune_encoder,
+        evaluate=recipe.evaluate,
+        content_of=cache(content_of),
+    )
+
+
+def content_of(path: str) -> str:
+    """Hash of what a store, or a list of persons, holds."""
+    if Path(path).is_file():
+        return sha256(Path(path).read_bytes()).hexdigest()
+    return Store.open(path).manifest.content_hash
+
+
+def make_judging(recipe: Recipe, settings: Settings) -> Judging:
+    """How the numbers are compared."""
+    return Judging(
+        settings.num_resamples, settings.seed, recipe.scores, recipe.reference, recipe.margin
     )
 
 
@@ -165,7 +203,9 @@ def make_settings(values: dict[str, Any]) -> Settings:
         raise RecipeError(f"evaluate: {error}") from None
 
 
-def _about(recipe: Recipe, store: Store, plan: Plan, failed: dict[str, str]) -> output.About:
+def _about(
+    recipe: Recipe, store: Store, plan: Plan, failed: dict[str, str], checked: Checked
+) -> output.About:
     manifest = store.manifest
     names: dict[str, str] = {}
     for cell in plan.cells:
@@ -180,10 +220,29 @@ def _about(recipe: Recipe, store: Store, plan: Plan, failed: dict[str, str]) -> 
     return output.About(
         title=recipe.title,
         text=text.strip(),
-        leaks=recipe.split_by == "segments",
+        leaks=bool(checked.leaks),
         recipe=yaml.safe_dump(asdict(recipe), sort_keys=False),
         command="anylead benchmark recipe.yaml",
         failed=names,
         published=recipe.published,
         lead_sets=recipe.lead_sets,
+        marks=_marks(recipe),
     )
+
+
+def _marks(recipe: Recipe) -> str:
+    """What stands behind the numbers."""
+    reference = recipe.reference or recipe.rows[0].name
+    seeds = "patients and seeds" if len(recipe.seeds) > 1 else "patients (one seed)"
+    lines = [
+        f"Intervals are 95 %, over {seeds} resampled together, of the mean over seeds.",
+        f"Rows are compared with {reference} (bold) on the same patients: ▲ better, ▼ worse, at 5 %"
+        " for all marks of a table together (max-T).",
+    ]
+    if recipe.margin is not None:
+        lines.append(
+            f"≈ : equivalent, the difference is below {recipe.margin:g} (two one-sided tests at"
+            " 5 %, for all rows together)."
+        )
+    lines.append("No mark: the data do not tell.")
+    return " ".join(lines)

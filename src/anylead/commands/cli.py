@@ -45,7 +45,9 @@ VERBS: dict[str, Verb] = {
     "finetune": Verb("finetune", "train an encoder for a task with labels"),
     "evaluate": Verb("evaluate", "scores of runs, for every lead set, with a report", ("runs...",)),
     "pack": Verb("pack", "a run -> a model that knows its scores with any leads", ("model",)),
-    "embed": Verb("embed", "one vector per recording, as a Parquet file", ("source", "model")),
+    "embed": Verb("embed", "one vector per recording", ("source", "model")),
+    "predict": Verb("predict", "what a model says, and how far to trust it", ("source...",)),
+    "models": Verb("models", "the models that have a name"),
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)
     ),

@@ -10,7 +10,7 @@ from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
 from anylead.commands import screen
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
-from anylead.evaluation.scores import OpenedRun, find_runs
+from anylead.evaluation.scores import BOX, OpenedRun, find_runs
 from anylead.leads import LEAD_SETS
 
 SCORES, REPORT = "scores.json", "report.html"
@@ -36,8 +36,10 @@ class Recipe:
     """Which runs are scored, and how.
 
     Attributes:
-        runs: folders of `anylead finetune`, separated by commas; a pattern such as runs/x-* too.
-        out: where scores and report go; null takes the folder of the first run.
+        runs: folders of `anylead finetune`, separated by commas; a pattern such as runs/x-* too,
+            or the name of a model that came with the package.
+        out: where scores and report go; null takes the folder of the first run, and runs/NAME for
+            a model that came with the package.
         store: null takes the store of the run.
         split: "test", or "valid" where the corpus has no test split; null takes the test split
             where there is one; "all" for a store that the model never saw.
@@ -84,13 +86,20 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
         raise RecipeError(f"the runs are of several kinds ({', '.join(kinds)}); score each alone")
     evaluation = EVALUATIONS[kinds[0]]
     settings = _settings(recipe)
-    out = Path(recipe.out) if recipe.out else folders[0]
+    own = Path("runs", folders[0].name) if folders[0].parent == BOX else folders[0]
+    out = Path(recipe.out) if recipe.out else own
     runs, scores = [], []
-    for folder, checkpoint in zip(folders, checkpoints, strict=True):
-        opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
-        for of_task in opened.by_task():
-            scores += [of_task.score(lead_set) for lead_set in recipe.lead_sets.split()]
-            runs.append(of_task)
+    lead_sets = recipe.lead_sets.split()
+    total = len(folders) * len(lead_sets)
+    with screen.progress(screen.console(stderr=True), "scoring", total) as bar:
+        for folder, checkpoint in zip(folders, checkpoints, strict=True):
+            opened: OpenedRun = evaluation.open(folder, checkpoint, settings)
+            of_tasks = opened.by_task()
+            for of_task in of_tasks:
+                for lead_set in lead_sets:
+                    scores.append(of_task.score(lead_set))
+                    bar.to(len(scores) // len(of_tasks), f"{folder.name}, {lead_set} leads")
+                runs.append(of_task)
     _write_scores(out / SCORES, recipe, runs, scores)
     evaluation.report(out / REPORT, runs, scores)
     if recipe.json:

@@ -22,7 +22,7 @@ from anylead.commands.parts import (
 )
 from anylead.errors import RecipeError, known_are
 from anylead.leads import LEAD_SETS, parse_leads
-from anylead.loading import TrainingLoader
+from anylead.loading import Crop, TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
 from anylead.tasks import (
@@ -134,7 +134,7 @@ def run(recipe: Recipe) -> Path:
             rows,
             recipe.train.batch_size,
             recipe.data.segment_seconds,
-            "random" if recipe.data.samples == "random" else "every_segment",
+            crop_of(recipe),
             recipe.train.seed,
             setup.labels,
         )
@@ -145,23 +145,19 @@ def run(recipe: Recipe) -> Path:
     return folder.path
 
 
+def crop_of(recipe: Recipe) -> Crop:
+    """What of a recording is one sample."""
+    return "random" if recipe.data.samples == "random" else "every_segment"
+
+
 def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     """The rows to train on and the task made ready, parts that are not trained frozen.
 
     Raises:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
-    if recipe.task not in TASKS:
-        raise RecipeError(f"task {recipe.task!r}{known_are(recipe.task, TASKS)}")
-    task = TASKS[recipe.task]
-    label_task = task.label_task(store, recipe.labels.task)
-    rows = fraction_of_patients(
-        split_rows(store, recipe.data, "train", recipe.leads, label_task),
-        store.patient,
-        recipe.labels.fraction,
-        recipe.train.seed,
-    )
-    setup = task.make(
+    label_task, rows = training_rows(recipe, store)
+    setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
             train_rows=rows,
@@ -179,6 +175,20 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
     return rows, setup
+
+
+def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:
+    """The label task, and the rows to train on.
+
+    Raises:
+        RecipeError: an unknown task, or none named where there are several.
+    """
+    if recipe.task not in TASKS:
+        raise RecipeError(f"task {recipe.task!r}{known_are(recipe.task, TASKS)}")
+    label_task = TASKS[recipe.task].label_task(store, recipe.labels.task)
+    rows = split_rows(store, recipe.data, "train", recipe.leads, label_task)
+    chosen = fraction_of_patients(rows, store.patient, recipe.labels.fraction, recipe.train.seed)
+    return label_task, chosen
 
 
 def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:

@@ -1,4 +1,4 @@
-"""`anylead inspect`: what is in a folder of ECG files, before anything is written."""
+"""`anylead inspect`: what is in a folder of ECG files, or in one, before anything is written."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,12 +30,13 @@ class Recipe:
     """What to look at.
 
     Attributes:
-        root: folder of ECG files.
+        root: folder of ECG files, or one file.
         labels: CSV or Parquet table about them.
         record_column: of the table; None guesses.
         patient_column: of the table; None guesses.
         label_columns: of the table; None guesses.
         max_files: look into this many, evenly spread; 0 looks into all.
+        rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5".
         json: print the findings as JSON.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     patient_column: str | None = None
     label_columns: list[str] | None = None
     max_files: int = 0
+    rename: str = ""
     json: bool = False
 
 
@@ -57,6 +59,8 @@ class Summary:
         num_read: read without an error.
         formats: by name of the format.
         leads: by lead set.
+        taken: by lead and the channel it is taken from, where that has another name.
+        left_out: by channel that is left out, and why.
         rates: by sample rate in Hz.
         seconds: by length, rounded to a second.
         units: by unit.
@@ -73,6 +77,8 @@ class Summary:
     num_read: int = 0
     formats: Counter[str] = field(default_factory=Counter)
     leads: Counter[str] = field(default_factory=Counter)
+    taken: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     rates: Counter[float] = field(default_factory=Counter)
     seconds: Counter[int] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
@@ -90,11 +96,15 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
 
     Raises:
         DatasetError: no such folder, no ECG in it, or a table that does not fit.
+        FormatError: `root` is a file that cannot be read.
     """
     console = console or screen.console()
+    if recipe.root.is_file():
+        return _run_file(recipe, console)
     corpus = datasets.corpus(
         "folder",
         recipe.root,
+        rename=recipe.rename,
         labels=None if recipe.labels is None else str(recipe.labels),
         record_column=recipe.record_column,
         patient_column=recipe.patient_column,
@@ -111,10 +121,24 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
             _look(summary, corpus.read, item, same)
             bar.by()
     summary.duplicates = [group for group in same.values() if len(group) > 1]
+    _show(recipe, console, summary)
+    return summary
+
+
+def _show(recipe: Recipe, console: Console, summary: Summary) -> None:
     if recipe.json:
         screen.print_json(vars(summary))
     else:
         _print(console, summary)
+
+
+def _run_file(recipe: Recipe, console: Console) -> Summary:
+    """One file, whose error is raised."""
+    record = formats.read(recipe.root, formats.parse_rename(recipe.rename))
+    flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+    summary = Summary(num_files=1)
+    _count(summary, Details(recipe.root), record, (Quality(int(flag)) for flag in flags))
+    _show(recipe, console, summary)
     return summary
 
 
@@ -137,6 +161,9 @@ def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Q
     summary.num_read += 1
     summary.formats[formats.find_format(details.path) or "unknown"] += 1
     summary.leads["12 standard leads" if record.leads == LEADS else ", ".join(record.leads)] += 1
+    called = [(lead, record.channels.get(lead, lead)) for lead in record.leads]
+    summary.taken.update(f"{lead} from {name}" for lead, name in called if name != lead)
+    summary.left_out.update(record.notes)
     summary.rates[record.sample_rate] += 1
     summary.seconds[round(record.seconds)] += 1
     summary.units[record.unit] += 1
@@ -162,6 +189,8 @@ def _print(console: Console, summary: Summary) -> None:
     counted: dict[str, Counter[str]] = {
         "format": summary.formats,
         "leads": summary.leads,
+        "taken": summary.taken,
+        "left out": summary.left_out,
         "sample rate": Counter({f"{rate:g} Hz": n for rate, n in summary.rates.items()}),
         "length": Counter({f"{length} s": n for length, n in summary.seconds.items()}),
         "unit": summary.units,

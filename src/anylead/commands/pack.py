@@ -180,7 +180,7 @@ def card(described: Mapping[str, Any]) -> str:
     for name, text in described["about"].items():
         lines += [f"**{name}.** {text}", ""]
     tasks = list(next(iter(described["scores"].values())))
-    lines += ["## Scores by leads", "", RULES["scores"].capitalize() + ".", ""]
+    lines += ["## Scores by leads", "", f"{RULES['scores']}.".replace("macro", "Macro", 1), ""]
     lines += [f"| leads | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|"]
     for leads, scores in described["scores"].items():
         cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*scores[task]["auroc"]) for task in tasks]

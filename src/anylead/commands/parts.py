@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import file_digest
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,12 +121,16 @@ def starting_encoder(
     """
     if checkpoint is None:
         return new_encoder(choice)
-    loaded = load_checkpoint(Path(checkpoint))
+    if (Path(checkpoint) / WEIGHTS).is_file():
+        loaded = load_checkpoint(Path(checkpoint))
+    else:  # imported here and by name, since a step of a training has no use for other formats
+        named = import_module("anylead.inference.named")
+        loaded = named.open_checkpoint(checkpoint)[0]
     if store is not None and "preprocess" in loaded.description:
         store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
     own = loaded.description["encoder"]
     overrides = known_overrides(choice.overrides, own["kind"])
-    encoder = build_encoder({**own, **overrides})
+    encoder = build_encoder({**own, **overrides}, loaded.part("encoder"), checkpoint)
     if choice.size is not None or choice.kind is not None:
         _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)

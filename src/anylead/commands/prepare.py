@@ -29,7 +29,7 @@ from anylead.signals import (
 )
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
-from anylead.store.manifest import REJECTED_FILE
+from anylead.store.manifest import REJECTED_FILE, SHARED
 from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
@@ -107,15 +107,11 @@ def run(
         AnyleadError: the dataset or the store cannot be used, or nothing could be stored.
     """
     console = console or screen.console(stderr=True)
-    flags = _flags(recipe.drop_leads_with)
-    leads = None if recipe.leads is None else parse_leads(recipe.leads)
-    if recipe.engine == "ray":  # workers start in folders of their own
-        root = None if recipe.root is None else recipe.root.absolute()
-        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
-    if recipe.rename:
-        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    _flags(recipe.drop_leads_with)  # a mistake shows before any work
+    recipe = _settled(recipe)
     if corpus is None:
-        corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
+        with screen.doing(console, "listing recordings"):
+            corpus = datasets.corpus(recipe.dataset, recipe.root, **recipe.options)
     if corpus.shared_patients and not recipe.allow_shared_patients:
         raise DatasetError(
             f"{corpus.shared_patients}; mend it, leave its split column out, or"
@@ -129,21 +125,7 @@ def run(
         if corpus.summary:
             screen.say(console, corpus.summary)
         with build.building(recipe.out, plan):
-            salt = _salt(recipe)
-            jobs = (
-                Job(
-                    recipe.out,
-                    number,
-                    [corpus.items[i] for i in plan.items_of(number)],
-                    corpus.read,
-                    recipe.preprocess,
-                    flags,
-                    salt,
-                    leads,
-                    recipe.skip_unreadable,
-                )
-                for number in build.unfinished_shards(recipe.out, plan)
-            )
+            jobs = _jobs(recipe, corpus, plan)
             with _progress(console, plan.num_items, build.num_done(recipe.out, plan)) as advance:
                 if recipe.engine == "ray":
                     _run_on_cluster(jobs, recipe.num_workers, advance)
@@ -155,6 +137,35 @@ def run(
     for warning in store_warnings(Store.open(recipe.out))[:_MOST_WARNINGS]:
         screen.say(console, f"warning: {warning}")
     return manifest
+
+
+def _jobs(recipe: Recipe, corpus: datasets.Corpus, plan: Plan) -> Iterator[Job]:
+    """What is left to do, a shard each."""
+    salt = _salt(recipe)
+    flags = _flags(recipe.drop_leads_with)
+    leads = None if recipe.leads is None else parse_leads(recipe.leads)
+    for number in build.unfinished_shards(recipe.out, plan):
+        items = [corpus.items[i] for i in plan.items_of(number)]
+        yield Job(
+            recipe.out,
+            number,
+            items,
+            corpus.read,
+            recipe.preprocess,
+            flags,
+            salt,
+            leads,
+            recipe.skip_unreadable,
+        )
+
+
+def _settled(recipe: Recipe) -> Recipe:
+    if recipe.engine == "ray":  # workers start in folders of their own
+        root = None if recipe.root is None else recipe.root.absolute()
+        recipe = replace(recipe, out=recipe.out.absolute(), root=root)
+    if recipe.rename:
+        recipe = replace(recipe, options={**recipe.options, "rename": recipe.rename})
+    return recipe
 
 
 def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
@@ -172,7 +183,7 @@ def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
             "drop_leads_with": sorted(recipe.drop_leads_with),
             # Only where asked for, so that stores begun before go on.
             **({} if recipe.leads is None else {"leads": list(parse_leads(recipe.leads))}),
-            **({"allow_shared_patients": True} if recipe.allow_shared_patients else {}),
+            **({SHARED: True} if recipe.allow_shared_patients else {}),
             **({} if corpus.sources is None else {build.SOURCES: dict(corpus.sources)}),
         },
         num_items=len(items),

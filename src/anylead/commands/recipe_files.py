@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from anylead.errors import RecipeError
+from anylead.errors import FormatError, RecipeError
+from anylead.formats.guard import check_regular
 
 _MAX_BYTES, _MAX_VALUES = 1 << 20, 100_000  # aliases may make much of little
 
@@ -29,9 +30,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         RecipeError: it cannot be read, is no mapping, or is far larger than a recipe.
     """
     try:
+        check_regular(path)
         with path.open(encoding="utf-8") as file:
             text = file.read(_MAX_BYTES + 1)
         values = _bounded(yaml.load(text[:_MAX_BYTES], _Loader), str(path))
+    except FormatError as error:
+        raise RecipeError(str(error)) from None
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
@@ -39,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f" in line {mark.line + 1}"
-        what = getattr(error, "problem", None) or error
+        what = getattr(error, "problem", None) or str(error).split("\n")[0]
         raise RecipeError(f"{path}: is not YAML{line}: {what}") from None
     if len(text) > _MAX_BYTES:
         raise RecipeError(f"{path}: more than {_MAX_BYTES} characters; want a recipe in YAML")

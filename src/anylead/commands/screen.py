@@ -83,6 +83,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, default=str, ensure_ascii=False))
 
 
+@contextmanager
+def doing(where: Console, text: str) -> Iterator[None]:
+    """Say on a terminal what takes its time, for the time of the block."""
+    if not where.is_terminal:
+        yield
+        return
+    with where.status(Text(text)):
+        yield
+
+
 class Bar:
     """Progress: a bar on a terminal, elsewhere a line now and then.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from anylead.errors import RecipeError
 from anylead.extras import missing
+from anylead.inference import named
 from anylead.inference.model import load
 from anylead.server.limits import Limits
 
@@ -36,7 +37,8 @@ class Recipe:
     """What is served, and where.
 
     Attributes:
-        model: a run of `anylead finetune` or `pretrain`, "hf://owner/name", or any other model.
+        model: a name (see `anylead models`), a run of `anylead finetune` or `pretrain`,
+            "hf://owner/name", or any other model; null takes the one in the box.
         host: address to listen at; others than this machine reach "0.0.0.0" (then set a token).
         port: 0 takes a free one.
         gallery: folder of `anylead enroll`, made with this model; offers /identify.
@@ -51,7 +53,7 @@ class Recipe:
         limits: bounds of requests and batches.
     """
 
-    model: str
+    model: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     gallery: Path | None = None
@@ -80,8 +82,11 @@ def run(recipe: Recipe) -> None:
     except ImportError as error:
         raise missing(error.name, "serve") from None
     token = find_token(recipe.token_file)
+    name = recipe.model or named.default()
+    if recipe.model is None:
+        print(f"anylead serve: no model named: taking {name} from the box")
     with listen(recipe.host, recipe.port) as listening:
-        model = load(recipe.model, device=recipe.device)
+        model = load(name, device=recipe.device)
         if recipe.leads is not None:
             model.see_only(recipe.leads)
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)

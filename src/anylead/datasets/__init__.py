@@ -15,11 +15,14 @@ from typing import Any, Protocol
 
 from anylead.datasets import (
     chapman,
+    cinc2011,
     code15,
     ecgid,
     folder,
+    incart,
     ludb,
     mimic_iv_ecg,
+    mitdb,
     physionet2017,
     physionet2021,
     ptb,
@@ -28,7 +31,7 @@ from anylead.datasets import (
     synthetic,
 )
 from anylead.datasets.corpus import Corpus, Item
-from anylead.errors import DatasetError, known_are
+from anylead.errors import DatasetError, did_you_mean, known_are
 from anylead.records import Record
 
 __all__ = ["DATASETS", "Corpus", "Dataset", "Item", "corpus", "records"]
@@ -53,6 +56,9 @@ DATASETS: dict[str, Dataset] = {
     "sph": sph,
     "ludb": ludb,
     "ptb": ptb,
+    "incart": incart,
+    "mitdb": mitdb,
+    "cinc2011": cinc2011,
     "ecgid": ecgid,
     "folder": folder,
     "synthetic": synthetic,
@@ -75,7 +81,9 @@ def corpus(name: str, root: str | Path | None = None, **options: Any) -> Corpus:
     known = list(inspect.signature(DATASETS[name].corpus).parameters)[1:]
     for option in options:
         if option not in known:
-            raise DatasetError(f"{name}: no option {option!r}; it has {', '.join(known) or 'none'}")
+            hint = did_you_mean(option, known)
+            has = ", ".join(known) or "none"
+            raise DatasetError(f"{name}: no option {option!r}; it has {has}{hint}")
     listed: Corpus = DATASETS[name].corpus(None if root is None else Path(root), **options)
     return listed
 

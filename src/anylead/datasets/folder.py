@@ -1,5 +1,6 @@
 """Any folder of ECG files of known formats, with or without a table of labels and patients."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,9 @@ _ENDINGS = (
     *(".hea", ".mat", ".dat", ".edf", ".bdf", ".dcm", ".xml", ".scp", ".ecg", ".h5", ".hdf5"),
     *(".csv", ".tsv", ".npy", ".npz", ".parquet", ".arrow", ".feather"),
 )
+_TABLES = (".csv", ".tsv")
+_TABLE_HEAD = 16_384
+_TABLE_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,14 @@ class Listing:
     Attributes:
         ecgs: files that hold a recording, or should.
         num_others: files of other kinds.
+        tables: files that tell about the recordings, by the names of which they go.
         skipped: what could not be looked at, and why.
         sources: see `Corpus.sources`.
     """
 
     ecgs: list[Path]
     num_others: int
+    tables: list[Path]
     skipped: list[str]
     sources: dict[str, int]
 
@@ -84,21 +90,29 @@ def corpus(
         )
     num = listing.num_others
     notes = [f"{num} files of other kinds were not looked at."] if num else []
-    notes += [told(listing.skipped)] if listing.skipped else []
+    # Names may be those of persons: they are told on the screen and not kept in the store.
+    notes += [f"{len(listing.skipped)} more could not be looked at."] if listing.skipped else []
+    notes += [_offer(root, path) for path in listing.tables]
     details = [Details(path) for path in paths]
-    summary = shared = ""
+    summary, shared = told(listing.skipped), ""
+    label_names: dict[str, tuple[str, ...]] = {}
     if table_path is not None:
         columns = {"record": record_column, "patient": patient_column}
         table = LabelTable(table_path, columns, label_columns)
         details = _details(root, paths, table, notes)
         about = [each.about for each in details if each.about is not None]
-        summary = table.summary(about)
+        said = table.summary(about)
+        summary = f"{summary}\n{said}".strip()
         shared = _shared_patients(table_path, about)
-        notes.append(summary.splitlines()[0])
+        notes.append(said.splitlines()[0])
+        if table.tasks.flags:  # a class without a positive is a class, too
+            label_names = {table.tasks.flag_task: table.tasks.flags}
     items: list[Item] = list(zip(_names(root, paths), details, strict=True))
     note = " ".join(notes)
     read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
-    return Corpus("folder", items, read_renamed, {}, note, summary, shared, listing.sources)
+    return Corpus(
+        "folder", items, read_renamed, label_names, note, summary, shared, listing.sources
+    )
 
 
 def read(item: Item, rename: formats.Rename | None = None) -> Record:
@@ -140,7 +154,40 @@ def list_files(root: Path, table_path: Path | None) -> Listing:
         else:
             num_others += 1
     sources = {"bytes": num_bytes, "latest_ns": latest}
-    return Listing(taken, num_others, found.skipped, sources)
+    stems = {path.stem for path in taken}
+    tables = [path for path in taken if _is_table(path, stems - {path.stem})]
+    taken = [path for path in taken if path not in tables]
+    return Listing(taken, num_others, tables, found.skipped, sources)
+
+
+def _is_table(path: Path, stems: set[str]) -> bool:
+    """Whether the rows of a text go by names of other files."""
+    if path.suffix.lower() not in _TABLES:
+        return False
+    rows = _first_rows(path)
+    named = [any(Path(cell).stem in stems or cell in stems for cell in row) for row in rows]
+    # The first row may name the columns.
+    return sum(named) > len(rows) / 2 or (len(rows) == 2 and named[1])
+
+
+def _first_rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = file.read(_TABLE_HEAD).splitlines()[:_TABLE_ROWS]
+    rows = (re.split("[,;\t]", line) for line in lines if line.strip())
+    return [[cell.strip().strip('"') for cell in row] for row in rows]
+
+
+def _offer(root: Path, path: Path) -> str:
+    """What to do with a table that lies among the recordings."""
+    stem = path.relative_to(root).as_posix()
+    first = _first_rows(path)[0]
+    beside = {other.stem for other in path.parent.iterdir() if other != path}
+    if any(Path(cell).stem in beside for cell in first):
+        return (
+            f"{stem} is a table about the files without a line of names; put one above it"
+            " (record,label) and give it as labels."
+        )
+    return f"{stem} is a table about the files; give it as labels ({path})."
 
 
 def _segments(headers: set[Path]) -> set[Path]:

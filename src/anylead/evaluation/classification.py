@@ -113,7 +113,7 @@ class ClassificationRun:
         label = evidence.arrays["label"]
         not_scored = {
             name: f"no {'negative' if (label[:, i] == 1).any() else 'positive'} recording"
-            for i, name in enumerate(self.names)
+            for i, name in enumerate(evidence.label_names)
             if not is_scored[i]
         }
         return LeadSetScores(
@@ -182,13 +182,14 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         CheckpointError: its labels are not those of the store.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     names = list(described["label_names"])
     if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
     label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
-    module = Classification(build_encoder(described["encoder"]), len(names), lambda batch: batch)
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
+    module = Classification(encoder, len(names), lambda batch: batch)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,
@@ -299,4 +300,9 @@ def read_log(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-CLASSIFICATION = Evaluation(open_run, report, statistics, "auroc")
+def score_names(label_names: Sequence[str]) -> list[str]:
+    """What `statistics` tells of classes of these names."""
+    return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]
+
+
+CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)

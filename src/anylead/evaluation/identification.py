@@ -139,8 +139,30 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
         RecipeError: too few patients with two recordings.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     split, rows = choose_split(store, None, scheme, settings.split)
+    sessions = find_sessions(store, split, rows, settings)
+    num_classes = len(checkpoint.tensors["head.weight"])
+    module = Identification(
+        build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder)),
+        torch.zeros(0, dtype=torch.int64),
+        lambda batch: batch,
+        num_classes=num_classes,
+    )
+    load_weights(module, checkpoint.tensors, str(folder))
+    return IdentificationRun(
+        folder, split, store, sessions, described["segment_seconds"], module, settings
+    )
+
+
+def find_sessions(
+    store: Store, split: str, rows: NDArray[np.int64], settings: Settings
+) -> Sessions:
+    """Which recordings of a split are known and which are asked about.
+
+    Raises:
+        RecipeError: too few patients with two recordings.
+    """
     if settings.sessions == "halves":
         sessions = Sessions(rows, rows)
     else:
@@ -152,17 +174,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
             " recordings; with --sessions halves the halves of one recording are compared,"
             " which is much easier"
         )
-    num_classes = len(checkpoint.tensors["head.weight"])
-    module = Identification(
-        build_encoder(described["encoder"]),
-        torch.zeros(0, dtype=torch.int64),
-        lambda batch: batch,
-        num_classes=num_classes,
-    )
-    load_weights(module, checkpoint.tensors, str(folder))
-    return IdentificationRun(
-        folder, split, store, sessions, described["segment_seconds"], module, settings
-    )
+    return sessions
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
@@ -222,4 +234,4 @@ def pair_scores(found: Searched) -> tuple[NDArray[np.float64], ...]:
     return own.ravel(), cosine[:, is_other].ravel(), cmc
 
 
-IDENTIFICATION = Evaluation(open_run, report, statistics, "rank_1")
+IDENTIFICATION = Evaluation(open_run, report, statistics, lambda _: ["rank_1"])

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, StoreError
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
+from anylead.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,21 @@ class Evaluation:
         open: (folder, its checkpoint, settings) -> the run beside its data.
         report: (path, runs, scores) -> an HTML file.
         statistics: evidence -> score name -> score as a function of weights.
-        main_score: the one that tables and plots show first.
+        score_names: names of the classes -> all scores there are, the main one first.
     """
 
     open: Callable[[Path, Checkpoint, Settings], Any]
     report: Callable[[Path, Sequence[Any], Sequence[LeadSetScores]], None]
     statistics: Callable[[Evidence], Mapping[str, Statistic]]
-    main_score: str
+    score_names: Callable[[Sequence[str]], Sequence[str]]
+
+
+# The models that come with the package.
+BOX = Path(__file__).resolve().parents[1] / "box"
 
 
 def find_runs(pattern: str) -> list[Path]:
-    """Folders of fine-tuned runs named by a list of paths or patterns.
+    """Folders of fine-tuned runs named by a list of paths, patterns, or names of models in the box.
 
     Raises:
         RecipeError: nothing there.
@@ -120,21 +125,44 @@ def find_runs(pattern: str) -> list[Path]:
         path = Path(part.strip())
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         runs = [match for match in matches if (match / "model.safetensors").is_file()]
+        if not runs and (BOX / path.name / "model.safetensors").is_file() and len(path.parts) == 1:
+            runs = [BOX / path.name]
         if not runs:
             raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
         found += runs
     return found
 
 
-def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
-    """The store to score on, and the scheme of its splits; that of the training on its own."""
+def open_store(checkpoint: Checkpoint, settings: Settings, run: Path) -> tuple[Store, str]:
+    """The store to score on, and the scheme of its splits; that of the training on its own.
+
+    Raises:
+        StoreError: there is no such store.
+        RecipeError: none is named, and the model does not know that of its training.
+    """
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
-    store = Store.open(settings.store or own)
+    if not settings.store and not own:
+        raise RecipeError("this model knows no store to be scored on; name one: --store")
+    found = settings.store or ",".join(_found(part.strip(), run) for part in own.split(","))
+    store = Store.open(found)
     if "preprocess" in checkpoint.description:
         store.check_fits(PreprocessConfig(**checkpoint.description["preprocess"]), "the run")
     return store, scheme
+
+
+def _found(own: str, run: Path) -> str:
+    """The store of a run, from wherever the user stands: a path in a recipe may be relative.
+
+    Raises:
+        StoreError: it is neither below this folder nor below one that the run lies in.
+    """
+    places = [Path(own), *(parent / own for parent in run.absolute().parents)]
+    for place in places:
+        if "://" in own or (place / MANIFEST).is_file():
+            return own if "://" in own else str(place)
+    raise StoreError(f"{run}: its store {own or '(unknown)'} is not here; name it with --store")
 
 
 def choose_split(

@@ -14,9 +14,8 @@ from anylead.errors import FormatError
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.units import is_arbitrary, voltage_factor
-from anylead.records import Record
+from anylead.records import HIGHEST_RATE, LOWEST_RATE, Record
 
-MAX_SAMPLE_RATE = 100_000.0
 MAX_AGE = 130.0
 # What software and people write into the field of the patient id when there is none.
 NO_PATIENT = {
@@ -153,8 +152,10 @@ def join_leads(
     Raises:
         FormatError: lengths that differ, voltages beside none.
     """
-    if not 0 < sample_rate <= MAX_SAMPLE_RATE:
-        raise FormatError(f"{path}: sample rate {sample_rate} Hz; want one up to 100 kHz")
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise FormatError(
+            f"{path}: sample rate {sample_rate} Hz; want {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz"
+        )
     lengths = {len(channel.values) for channel in leads.values()}
     if len(lengths) > 1:
         raise FormatError(f"{path}: leads of different length {sorted(lengths)}; export them alike")
@@ -180,6 +181,7 @@ def join_leads(
         resolution=tuple(channel.resolution() for channel in leads.values()),
         unit=unit,
         notes=notes if cut is None else (*notes, cut),
+        channels={lead: channel.name for lead, channel in leads.items()},
     )
 
 

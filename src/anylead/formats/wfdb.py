@@ -78,6 +78,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
         ),
         notes=notes,
+        channels={lead: line.description for lead, line in zip(chosen.rows, lines, strict=True)},
     )
 
 

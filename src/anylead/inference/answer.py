@@ -1,15 +1,4 @@
-"""An answer, and what one must know to trust it: how good the model is with exactly these leads.
-
-A model may say about itself, in `model.json`, by set of leads ("12", "I,V2"):
-
-- `thresholds`: {set: {label: the smallest probability that means yes}},
-- `calibration`: {set: {label: [slope, intercept]}}, applied to the logit; the thresholds of the
-  same set hold for the probability that comes out of it,
-- `scores`: {set: {score: [value, low, high]}}, measured on recordings it did not learn from,
-
-and once: `training` ("data", "records", "patients", "date", "generated"), `name`, `licence`.
-Everything may be missing; then the answer says less.
-"""
+"""An answer, and what one must know to trust it: how good the model is with exactly these leads."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead import __version__
-from anylead.errors import CheckpointError, LeadError
+from anylead.inference.about import About, Scores
 from anylead.inference.windows import Windows, sigmoid
-from anylead.leads import LEAD_SETS, LEADS, parse_leads
+from anylead.leads import LEADS, parse_leads
+from anylead.metrics.thresholds import nearest_set
 from anylead.signals.quality import Quality
 
 NOTICE = "Research software, no medical device: not for diagnosis or treatment of anyone."
@@ -39,44 +28,6 @@ _WARNINGS = {
     Quality.DUPLICATED: "equal to another lead, sample by sample",
 }
 
-Scores = Mapping[str, tuple[float, float, float]]
-
-
-@dataclass(frozen=True)
-class About:
-    """What a model says about itself.
-
-    Attributes:
-        name: of the model.
-        version: its own, else the first digits of the hash of its weights.
-        label_names: of its answers.
-        trained: on what, how many and when, in words.
-        training: the same as `model.json` has it.
-        licence: of the weights, where stated.
-        thresholds, calibration, scores: by set of leads, see above.
-    """
-
-    name: str
-    version: str
-    label_names: tuple[str, ...]
-    trained: str
-    training: Mapping[str, Any]
-    licence: str | None
-    thresholds: Mapping[str, Mapping[str, float]]
-    calibration: Mapping[str, Mapping[str, tuple[float, float]]]
-    scores: Mapping[str, Scores]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The part that stands in every answer, ready for JSON."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "anylead": __version__,
-            "trained": self.trained,
-            "training": dict(self.training),
-            "licence": self.licence,
-        }
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -88,7 +39,7 @@ class Answer:
         probabilities: by label, calibrated where the model holds a calibration; empty where there
             is no answer.
         decisions: whether the probability reaches the threshold; only labels that have one.
-        thresholds: by label.
+        thresholds: by label, calibrated as the probabilities are.
         decided_with: the measured set of leads that thresholds and calibration come from, the
             nearest to the leads that are there.
         quality: lead -> flags, such as "powerline".
@@ -152,7 +103,9 @@ class Answer:
             verdict = ""
             if label in self.thresholds:
                 word = "yes" if self.decisions[label] else "no"
-                verdict = f"  {word} (threshold {self.thresholds[label]:.1%})"
+                limit = self.thresholds[label]
+                why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
+                verdict = f"  {word} ({why})"
             shown.append(f"  {label}  {probability:.1%}{verdict}")
         return [*shown, *self.grounds()]
 
@@ -173,7 +126,7 @@ class Answer:
         if self.scored_with is None:
             return "how good the model is with these leads was not measured"
         shown = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f} [{low:.3f}, {high:.3f}]"
+            f"{name.replace('auroc', 'macro AUROC')} {value:.3f} [{low:.3f}, {high:.3f}]"
             for name, (value, low, high) in self.scores.items()
         )
         used = ", ".join(parse_leads(self.scored_with))
@@ -183,53 +136,6 @@ class Answer:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
-
-
-def about(description: Mapping[str, Any], name: str, version: str) -> About:
-    """What `model.json` says.
-
-    Args:
-        description: its content.
-        name: of the model, where it does not say.
-        version: likewise.
-
-    Raises:
-        CheckpointError: a field of another form.
-    """
-    labels = tuple(description.get("label_names") or ())
-    thresholds = description.get("thresholds") or {}
-    try:
-        if not isinstance(thresholds, Mapping):  # one for each label, for the leads of the training
-            names = ",".join(parse_leads(description.get("leads") or LEADS))
-            thresholds = {_named(names): dict(zip(labels, thresholds, strict=True))}
-        calibration = description.get("calibration") or {}
-        scores = description.get("scores") or {}
-        for lead_set in (*thresholds, *calibration, *scores):
-            parse_leads(lead_set)
-        return About(
-            name=description.get("name") or name,
-            version=str(description.get("version") or version),
-            label_names=labels,
-            trained=_trained(description),
-            training=description.get("training") or {},
-            licence=description.get("licence"),
-            thresholds={
-                key: {label: float(value) for label, value in each.items()}
-                for key, each in thresholds.items()
-            },
-            calibration={
-                key: {label: (float(slope), float(shift)) for label, (slope, shift) in each.items()}
-                for key, each in calibration.items()
-            },
-            scores={
-                key: {label: (float(v), float(a), float(b)) for label, (v, a, b) in each.items()}
-                for key, each in scores.items()
-            },
-        )
-    except (LeadError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{name}: thresholds, calibration or scores in its model.json cannot be used ({error})"
-        ) from error
 
 
 def answer(
@@ -249,22 +155,25 @@ def answer(
         sample_rate: Hz of the windows.
     """
     seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
-    decided_with = nearest_set(seen, about.thresholds or about.calibration)
-    scored_with = nearest_set(seen, about.scores)
-    thresholds = about.thresholds.get(decided_with or "", {})
+    decided_with = nearest(seen, about.thresholds or about.calibration)
+    scored_with = nearest(seen, about.scores)
+    limits = about.thresholds.get(decided_with or "", {})
     lines = about.calibration.get(decided_with or "", {})
-    probabilities: dict[str, float] = {}
-    if logits is not None:
-        for label, logit in zip(about.label_names, logits, strict=True):
-            slope, shift = lines.get(label, (1.0, 0.0))
-            probabilities[label] = float(sigmoid(np.asarray(slope * logit + shift)))
-    decided = {label: value for label, value in thresholds.items() if label in probabilities}
+    raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
+    decided = {label: limit for label, limit in limits.items() if label in raw}
     return Answer(
         record=record,
         leads=seen,
-        probabilities=probabilities,
-        decisions={label: probabilities[label] >= value for label, value in decided.items()},
-        thresholds=decided,
+        probabilities={
+            label: _probability(logit, lines.get(label)) for label, logit in raw.items()
+        },
+        decisions={label: _probability(raw[label]) >= limit for label, limit in decided.items()},
+        thresholds={
+            label: _probability(_logit(limit), lines[label])
+            if label in lines and 0 < limit < 1
+            else limit
+            for label, limit in decided.items()
+        },
         decided_with=decided_with,
         quality=flags(windows.quality),
         warnings=warnings(windows.quality),
@@ -279,17 +188,22 @@ def answer(
     )
 
 
-def nearest_set(seen: Sequence[str], measured: Iterable[str]) -> str | None:
-    """The measured set of leads that is most like those that are there; of two alike the smaller.
+def from_dict(values: Mapping[str, Any], about: About) -> Answer:
+    """The answer that `as_dict` gave."""
+    kept = {name: values[name] for name in Answer.__dataclass_fields__ if name != "model"}
+    kept |= {
+        "leads": tuple(values["leads"]),
+        "quality": {lead: tuple(flags) for lead, flags in values["quality"].items()},
+        "warnings": tuple(values["warnings"]),
+        "scores": {name: tuple(triple) for name, triple in values["scores"].items()},
+    }
+    return Answer(**kept, model=about)
 
-    Likeness is the number of common leads over the number of all leads of both.
-    """
 
-    def likeness(lead_set: str) -> tuple[float, int]:
-        leads = set(parse_leads(lead_set))
-        return len(leads & set(seen)) / len(leads | set(seen)), -len(leads)
-
-    return max(measured, key=likeness, default=None)
+def nearest(seen: Sequence[str], measured: Iterable[str]) -> str | None:
+    """The measured set of leads that is most like those that are there, if there is any."""
+    lead_sets = list(measured)
+    return nearest_set(lead_sets, seen) if lead_sets else None
 
 
 def flags(quality: NDArray[np.uint16] | None) -> dict[str, tuple[str, ...]]:
@@ -327,23 +241,10 @@ def _bits(quality: NDArray[np.uint16] | None) -> list[int]:
     return [0] * len(LEADS) if quality is None else [int(bits) for bits in quality]
 
 
-def _named(leads: str) -> str:
-    """The usual name of a set of leads."""
-    chosen = parse_leads(leads)
-    return next((name for name, each in LEAD_SETS.items() if each == chosen), leads)
+def _probability(logit: float, line: tuple[float, float] | None = None) -> float:
+    slope, offset = line or (1.0, 0.0)
+    return float(sigmoid(np.asarray(slope * logit + offset)))
 
 
-def _trained(description: Mapping[str, Any]) -> str:
-    """On what, how many and when; nothing that the model does not say."""
-    training = description.get("training") or {}
-    data = training.get("data") or (description.get("data") or {}).get("name")
-    if not data:
-        return "training data not stated"
-    is_generated = training.get("generated", data == "synthetic")
-    said = "trained on generated ECGs only" if is_generated else f"trained on {data}"
-    records = training.get("records", (description.get("data") or {}).get("records"))
-    if records is not None:
-        said += f": {int(records):,} recordings"
-        if training.get("patients") is not None:
-            said += f" of {int(training['patients']):,} patients"
-    return said + (f", {training['date']}" if training.get("date") else "")
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))

@@ -1,8 +1,11 @@
-"""Embeddings as a step of a scikit-learn pipeline.
+"""Estimators of scikit-learn: vectors as a step of a pipeline, and a classifier on them.
 
 For example, with `files` a list of paths and `labels` their classes::
 
-    pipeline = make_pipeline(EcgEmbedding("runs/base"), LogisticRegression())
+    classifier = EcgClassifier("runs/base").fit(files, labels)
+    classifier.predict_proba(more_files)
+
+    pipeline = make_pipeline(EcgEmbedding("runs/base"), KNeighborsClassifier())
     pipeline.fit(files, labels)
 """
 
@@ -12,9 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, FormatError
+from anylead.inference.inputs import as_list
 from anylead.inference.model import Model, load
 
 
@@ -57,11 +66,14 @@ class EcgEmbedding(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """(recording, dim) vectors.
 
         Args:
-            X: a list (or array, or column of a table) of paths, Records or arrays (lead, time), or
-                one array (recording, lead, time).
+            X: a list (or array, or column of a table) of paths, Records or arrays (lead, time), a
+                table with one recording in each row, or one array (recording, lead, time).
         """
+        items, is_many = as_list(X)
+        if not is_many:
+            raise FormatError("one recording: want several, in a list, a column or an array")
         vectors = self._model().embed(
-            list(X),
+            items,
             sample_rate=self.sample_rate,
             leads=self.leads,
             unit=self.unit,
@@ -80,14 +92,8 @@ class EcgEmbedding(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+        tags = _takes_recordings(super().__sklearn_tags__())
         tags.requires_fit = False
-        tags.no_validation = True  # recordings differ in shape; they are checked one by one
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,3 +111,85 @@ class EcgEmbedding(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             loaded = load(self.model)
             self._loaded = (self.model, loaded)
         return loaded
+
+
+class EcgClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Recordings -> classes: a classifier fitted on vectors of a model that is not changed.
+
+    Args:
+        model: a `Model`, or what `anylead.load` takes.
+        classifier: of scikit-learn, on vectors; None is a logistic regression on standardized ones,
+            for targets (recording, label) of 0 and 1 one for each label.
+        sample_rate, leads, unit, layer, pool, use_leads: as for `EcgEmbedding`.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | Path | None = None,
+        classifier: Any = None,
+        sample_rate: float | None = None,
+        leads: str | Sequence[str] | None = None,
+        unit: str = "mV",
+        layer: int | None = None,
+        pool: str = "mean",
+        use_leads: str | Sequence[str] | None = None,
+    ):
+        self.model = model
+        self.classifier = classifier
+        self.sample_rate = sample_rate
+        self.leads = leads
+        self.unit = unit
+        self.layer = layer
+        self.pool = pool
+        self.use_leads = use_leads
+
+    def fit(self, X: Any, y: Any) -> "EcgClassifier":  # noqa: N803
+        """Fit the classifier.
+
+        Args:
+            X: recordings, as for `EcgEmbedding.transform`.
+            y: (recording,) classes, or (recording, label) 0 and 1.
+        """
+        target = np.asarray(y)
+        own: Any = LogisticRegression(max_iter=1000)
+        if self.classifier is not None:
+            own = clone(self.classifier)
+        elif target.ndim == 2:
+            own = OneVsRestClassifier(own)
+        self.embedding_ = EcgEmbedding(
+            self.model,
+            self.sample_rate,
+            self.leads,
+            self.unit,
+            self.layer,
+            self.pool,
+            self.use_leads,
+        )
+        scaled = make_pipeline(StandardScaler(), own) if self.classifier is None else own
+        self.classifier_ = scaled.fit(self.embedding_.transform(X), target)
+        self.classes_ = self.classifier_.classes_
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """(recording,) classes, or (recording, label) 0 and 1."""
+        check_is_fitted(self)
+        return np.asarray(self.classifier_.predict(self.embedding_.transform(X)))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """(recording, class) in the order of `classes_`."""
+        check_is_fitted(self)
+        return np.asarray(self.classifier_.predict_proba(self.embedding_.transform(X)))
+
+    def __sklearn_tags__(self) -> Any:
+        return _takes_recordings(super().__sklearn_tags__())
+
+
+def _takes_recordings(tags: Any) -> Any:
+    """What scikit-learn should know: no table of numbers, but recordings, checked one by one."""
+    tags.no_validation = True
+    tags.input_tags.one_d_array = True
+    tags.input_tags.two_d_array = False
+    tags.input_tags.three_d_array = True
+    tags.input_tags.string = True
+    tags.input_tags.allow_nan = True
+    return tags

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from anylead import formats
-from anylead.checkpoint import write_atomically
+from anylead.checkpoint import first_problem, write_atomically
 from anylead.errors import CheckpointError, FormatError, RecipeError, known_are
 from anylead.extras import missing
 from anylead.formats.search import files_below, told
@@ -45,6 +46,15 @@ class Entry:
     file: str
     leads: tuple[str, ...]
     labels: tuple[str, ...] = ()
+
+
+class _Facts(BaseModel):
+    """The header of the file."""
+
+    format: int
+    model: str
+    model_hash: str
+    entries: list[Entry]
 
 
 @dataclass(frozen=True)
@@ -98,22 +108,23 @@ def load_gallery(folder: Path) -> Gallery:
         raise CheckpointError(f"{folder}: no {FILE} there; make one with `anylead enroll`")
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["anylead_gallery"])
+            facts = _Facts.model_validate_json(
+                (file.metadata() or {})["anylead_gallery"], strict=True
+            )
             vectors = file.get_tensor("vectors").numpy()
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: {first_problem(error)}; damaged, enrol again") from None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: damaged or no gallery ({error}); enrol again") from None
-    if facts["format"] != FORMAT:
-        raise CheckpointError(f"{path}: format {facts['format']}, this anylead reads {FORMAT}")
-    entries = tuple(
-        Entry(
-            each["person"],
-            each["file"],
-            tuple(each["leads"]),
-            tuple(each.get("labels", ())),  # galleries of before had none
+    if facts.format != FORMAT:
+        raise CheckpointError(f"{path}: format {facts.format}, this anylead reads {FORMAT}")
+    is_sound = vectors.dtype == np.float32 and np.isfinite(vectors).all()
+    if vectors.shape[:-1] != (len(facts.entries),) or not is_sound:
+        raise CheckpointError(
+            f"{path}: vectors of shape {vectors.shape} for {len(facts.entries)} recordings, or no"
+            " finite numbers; damaged, enrol again"
         )
-        for each in facts["entries"]
-    )
-    return Gallery(facts["model"], facts["model_hash"], entries, vectors)
+    return Gallery(facts.model, facts.model_hash, tuple(facts.entries), vectors)
 
 
 def change_gallery(folder: Path, change: Callable[[Gallery | None], Gallery]) -> Gallery:

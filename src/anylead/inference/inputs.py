@@ -1,15 +1,15 @@
 """What a user holds in hand - a path, a Record, an array, or a list of these - as Records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anylead import formats
 from anylead.errors import FormatError, LeadError, known_are
+from anylead.inference import in_memory
 from anylead.leads import LEAD_SETS, LEADS, has_frank, lead_mask, lead_name
 from anylead.records import Record
 
@@ -20,30 +20,34 @@ MIN_SAMPLE_RATE = 100.0
 # An ECG stays below; a hundred times more is another unit or raw integers.
 _LARGEST_MV = 100.0
 
-Recording = str | Path | Record | NDArray[Any]
-Recordings = Recording | Sequence[Recording]
+Recording = Any  # a path, a Record, an array, or what `in_memory` knows
+Recordings = Any  # one of them, or several
 
 
 def as_list(x: Recordings) -> tuple[list[Recording], bool]:
     """Several recordings, and whether several were given.
 
     Args:
-        x: one recording, a list or tuple of them, or an array (recording, lead, time).
+        x: one recording, a list, tuple or generator of them, an array (recording, lead, time), a
+            table with a recording in each row or a lead in each column, or a column of a table.
 
     Raises:
-        FormatError: an empty list.
+        FormatError: an empty list, or a table that holds no recordings.
     """
-    is_many = isinstance(x, list | tuple) or (
-        not isinstance(x, str | Path | Record) and _dim(x) == 3
-    )
-    items: list[Recording] = list(x) if is_many else [x]  # type: ignore[arg-type, list-item]
+    if in_memory.is_frame(x):
+        rows = in_memory.rows_of(x)
+        items: list[Any] = [x] if rows is None else list(rows)
+        is_many = rows is not None
+    else:
+        is_many = isinstance(x, list | tuple | Iterator) or in_memory.is_column(x) or _is_stack(x)
+        items = list(x) if is_many else [x]
     if not items:
         raise FormatError("an empty list: give at least one recording")
     return items, is_many
 
 
 def as_records(
-    items: Sequence[Recording],
+    items: Iterable[Recording],
     sample_rate: float | None = None,
     leads: str | Sequence[str] | None = None,
     unit: str = "mV",
@@ -51,7 +55,8 @@ def as_records(
     """Read files and give arrays their names.
 
     Args:
-        items: paths, Records, arrays (lead, time).
+        items: paths, Records, arrays (lead, time), tables with a column for each lead, rows of a
+            table, records of wfdb, raw data of MNE.
         sample_rate: Hz of the arrays.
         leads: names of their rows in order, or a set such as "12" in its usual order.
         unit: of the arrays.
@@ -59,24 +64,44 @@ def as_records(
     Raises:
         FormatError, LeadError: what cannot be used, and why.
     """
-    has_arrays = any(not isinstance(item, str | Path | Record) for item in items)
-    if not has_arrays and not (sample_rate is None and leads is None):
+    listed = list(items)
+    if not any(map(_is_array, listed)) and not (sample_rate is None and leads is None):
         raise FormatError(
             "sample_rate and leads tell about arrays, and none is given: files and Records have"
             " their own; use_leads= chooses among their leads"
         )
     names = row_names(leads) if leads is not None else None
-    records = []
-    for number, item in enumerate(items):
-        if isinstance(item, Record):
-            records.append(item)
-        elif isinstance(item, str | Path):
-            records.append(formats.read(item))
-        else:
-            records.append(_from_array(item, f"array {number}", sample_rate, names, unit))
+    records = [
+        as_record(item, f"array {number}", sample_rate, names, unit)
+        for number, item in enumerate(listed)
+    ]
     for record in records:
         check(record)
     return records
+
+
+def as_record(
+    item: Recording,
+    name: str,
+    sample_rate: float | None,
+    leads: tuple[str, ...] | None,
+    unit: str,
+) -> Record:
+    """One recording; `name` is that of an array, the rest as for `as_records`."""
+    if isinstance(item, in_memory.Row):
+        rate = item.facts.get("sample_rate", sample_rate)
+        return item.completed(as_record(item.value, name, rate, leads, unit))
+    if isinstance(item, Record):
+        return item
+    if isinstance(item, str | Path):
+        return formats.read(item)
+    foreign = in_memory.foreign_record(item, UNITS)
+    if foreign is not None:
+        return foreign
+    if in_memory.is_frame(item):
+        array, columns = in_memory.columns_of(item)
+        return _from_array(array, name, sample_rate, row_names(columns), unit)
+    return _from_array(item, name, sample_rate, leads, unit)
 
 
 def row_names(leads: str | Sequence[str]) -> tuple[str, ...]:
@@ -175,5 +200,12 @@ def _name(record: Record) -> str:
     return record.record_id or "recording"
 
 
-def _dim(x: Any) -> int:
-    return int(getattr(x, "ndim", 0))
+def _is_stack(x: Any) -> bool:
+    """Whether this is an array (recording, lead, time)."""
+    return int(getattr(x, "ndim", 0)) == 3
+
+
+def _is_array(item: Any) -> bool:
+    value = item.value if isinstance(item, in_memory.Row) else item
+    is_known = isinstance(value, str | Path | Record)
+    return not is_known and in_memory.package_of(value) not in ("wfdb", "mne")

@@ -20,15 +20,21 @@ from torch.nn.functional import linear
 from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
-from anylead.inference.answer import About, Answer, about, answer, refusal
+from anylead.inference.about import About, read_about
+from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
-from anylead.inference.weights import filled_encoder, fingerprint, preprocess_config
+from anylead.inference.running import context_of, keep, largest, over_windows
+from anylead.inference.weights import (
+    check_head,
+    filled_encoder,
+    fingerprint,
+    preprocess_config,
+)
 from anylead.inference.windows import (
     Floats,
     Windows,
     as_it_is,
-    batches,
     check_looked_at,
     join_frames,
     join_logits,
@@ -41,11 +47,10 @@ from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
 from anylead.loading.crops import TAILS
 from anylead.metrics.thresholds import thresholds_for
-from anylead.models import Encoder
 from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
-from anylead.training.distributed import choose_precision
+from anylead.training.distributed import choose_device, choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
@@ -68,9 +73,9 @@ def load(
     """Load a model for inference: dropout and lead masking off, preprocessing attached.
 
     Args:
-        source: a folder written by anylead, "hf://owner/name" (or "hf://owner/name/file.pt"), a
-            checkpoint of fairseq-signals such as ECG-FM ("mimic_iv_ecg_finetuned.pt"), or with
-            `weights` the name of a public encoder, such as "ecgfounder" (`docs/models.md`).
+        source: a name (see `anylead.list_models`), a folder written by anylead, "hf://owner/name"
+            (or "hf://owner/name/file.pt"), a checkpoint of fairseq-signals such as ECG-FM, or with
+            `weights` a public encoder, such as "ecgfounder" (`docs/models.md`).
         weights: the file of that encoder, or its address on the hub; its licence is told.
         device: where it runs; None takes a GPU if there is one.
         preset: for a foreign file, what its publishers did to the signals ("ecg-fm"), or the name
@@ -87,14 +92,14 @@ def load(
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
-    hints = Hints(
+    foreign = Hints(
         num_heads=num_heads,
         pretrained=None if pretrained is None else Path(pretrained),
         preset=preset,
         preprocess=preprocess,
         label_names=None if label_names is None else tuple(label_names),
     )
-    checkpoint, path = open_checkpoint(source, weights, hints)
+    checkpoint, path = open_checkpoint(source, weights, foreign)
     model = Model(checkpoint, device, precision=precision)
     if tail is not None:
         model.description["tail"] = tail
@@ -120,16 +125,18 @@ class Model:
         precision: Precision = "fp32",
     ):
         self.description = checkpoint.description
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(str(device or "auto"))
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
         self.preprocess_config = preprocess_config(self.description)
-        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names", ()))
+        self.label_names: tuple[str, ...] = tuple(self.description.get("label_names") or ())
         self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        if self.kind == "classification":
+            check_head(self.head, self.label_names, self.dim)
         # Where it lies on the disk; None where what is in memory lies nowhere.
         self.source: Path | None = None
 
@@ -222,11 +229,8 @@ class Model:
         )
         if pool is None:
             if not self.encoder.frames_are_time:
-                raise RecipeError(
-                    "pool None: the frames of this model are no times of the recording; want"
-                    " 'mean' or 'max'"
-                )
-            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, lambda c: c)]
+                raise RecipeError("pool None: frames of this model are no times of the recording")
+            frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, keep)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
         return vectors if is_many else vectors[0]
@@ -239,7 +243,7 @@ class Model:
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else _max)
+            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else largest)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -319,8 +323,8 @@ class Model:
     @cached_property
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
-        name = "model in memory" if self.source is None else self.source.stem
-        return about(self.description, name, self.fingerprint()[:12])
+        name = "model in memory" if self.source is None else self.source.name.removesuffix(".pt")
+        return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, class) logits of recordings that are already windows."""
@@ -347,13 +351,8 @@ class Model:
         """
         chosen = use_leads if use_leads is not None else self.description.get("leads")
         made = make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
-        looked_at: tuple[str, ...] = self.encoder.leads  # type: ignore[assignment]
-        check_looked_at(made, records, looked_at)
+        check_looked_at(made, records, self.encoder.leads)  # type: ignore[arg-type]
         return made
-
-    def _pool(self, context: Tensor) -> Tensor:
-        pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
-        return pooled
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -383,48 +382,19 @@ class Model:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
 
-    @torch.inference_mode()
-    def _contexts(
-        self,
-        windows: Sequence[Windows],
-        layer: int | None,
-        reduce: Callable[[Tensor], Tensor],
-    ) -> Iterator[tuple[Windows, Floats]]:
-        """(window, ...) of each recording, in order; windows of one length run together."""
-        done: list[list[Floats | None]] = [[None] * len(each.start) for each in windows]
-        for places in batches(windows, self.batch_size):
-            signal = np.stack([windows[r].signal[w] for r, w in places])
-            has_lead = np.stack([windows[r].has_lead for r, _ in places])
-            context = self._encode(
-                torch.from_numpy(signal).to(self.device),
-                torch.from_numpy(has_lead).to(self.device),
-                layer,
-            )
-            reduced = reduce(context.float()).cpu().numpy()
-            for (r, w), value in zip(places, reduced, strict=True):
-                done[r][w] = value
-        for each, values in zip(windows, done, strict=True):
-            yield each, np.stack([value for value in values if value is not None])
+    def _pool(self, context: Tensor) -> Tensor:
+        pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
+        return pooled
 
-    def _encode(self, signal: Tensor, has_lead: Tensor, layer: int | None) -> Tensor:
-        encoder: Any = self._frozen
-        is_reduced = self.precision != torch.float32
-        with torch.autocast(self.device.type, self.precision, enabled=is_reduced):
-            if layer is None:
-                context: Tensor = encoder(signal, None, has_lead).context
-                return context
-            if not isinstance(encoder, Encoder):
-                raise RecipeError(
-                    f"layer {layer}: only our own transformer gives what lies between its layers"
-                )
-            features = encoder.features(signal, None, has_lead)
-            outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
-        if not -len(outputs) <= layer < len(outputs):
-            raise RecipeError(
-                f"layer {layer}: this model has 0 (before the first) to {len(outputs) - 1}"
-            )
-        chosen: Tensor = outputs[layer]
-        return chosen
+    def _contexts(
+        self, windows: Sequence[Windows], layer: int | None, reduce: Callable[[Tensor], Tensor]
+    ) -> Iterator[tuple[Windows, Floats]]:
+        """(window, ...) of each recording, in order."""
+
+        def encode(signal: Tensor, has_lead: Tensor) -> Tensor:
+            return reduce(context_of(self._frozen, signal, has_lead, layer, self.precision))
+
+        return over_windows(encode, windows, self.batch_size, self.device)
 
 
 def _again(
@@ -435,7 +405,3 @@ def _again(
     model = Model(checkpoint, device if has_device else None, batch_size, precision)
     model.source = source
     return model
-
-
-def _max(context: Tensor) -> Tensor:
-    return context.amax(dim=1)

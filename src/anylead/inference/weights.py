@@ -15,12 +15,25 @@ from anylead.signals import PreprocessConfig
 def filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
     with torch.device("meta"):
-        encoder = build_encoder(description)
+        encoder = build_encoder(description, tensors, "checkpoint")
     buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
     if buffers:  # such as constant tables, which a checkpoint does not hold
         encoder = build_encoder(description)
     load_weights(encoder, tensors, "checkpoint", assign=not buffers)
     return encoder
+
+
+def check_head(head: Mapping[str, Tensor], label_names: Sequence[str], dim: int) -> None:
+    """Make sure that a classifier has an output for each label.
+
+    Raises:
+        CheckpointError: weights are missing or of another shape.
+    """
+    num = len(label_names)
+    if {name: tuple(t.shape) for name, t in head.items()} != {"weight": (num, dim), "bias": (num,)}:
+        raise CheckpointError(
+            f"a head that does not fit {num} labels and vectors of {dim}; the checkpoint is damaged"
+        )
 
 
 def preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:

@@ -130,7 +130,9 @@ def _check(description: Mapping[str, Any], kind: Kind, encoder: Mapping[str, Any
         if encoder.get(name):
             raise CheckpointError(f"encoder with {name}: fairseq-signals has no such thing")
     if encoder.get("stem", "plain") != "plain":
-        raise CheckpointError("encoder with a residual stem: fairseq-signals has no such thing")
+        raise CheckpointError(
+            f"encoder with stem {encoder['stem']!r}: fairseq-signals has plain convolutions only"
+        )
     if kind == "pretraining" and "local" not in description:
         raise CheckpointError(
             "pre-trained without masked prediction: fairseq-signals has no such model"

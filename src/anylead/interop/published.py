@@ -19,7 +19,8 @@ from anylead.errors import CheckpointError
 from anylead.interop import ecg_cpc, ecg_jepa, ecgfounder, hubert_ecg, ked, merl, st_mem
 from anylead.interop.renaming import Found
 from anylead.interop.unpickling import read_torch_file
-from anylead.models import build_encoder, check_weights
+from anylead.models import build_encoder
+from anylead.models.building import check_shapes
 from anylead.signals import PreprocessConfig
 
 
@@ -195,6 +196,7 @@ def read_published(
         "preprocess": asdict(preprocess),
         "segment_seconds": known.segment_seconds,
         "unit": "mV" if preprocess.normalize == "none" else "NU",
+        "licence": known.licence,
         "weights_from": {"title": known.title, "licence": known.licence, "paper": known.paper},
         "provenance": {
             "source": path.name,
@@ -240,7 +242,7 @@ def _check(found: Found, source: str) -> None:
         for name, tensor in found.tensors.items()
         if name.startswith("encoder.")
     }
-    check_weights(encoder, own, source)
+    check_shapes(encoder, own, source)
     head = {name for name in found.tensors if name.startswith("head.")}
     if head and head != {"head.weight", "head.bias"}:
         raise CheckpointError(f"{source}: half a classifier: {', '.join(sorted(head))}")

@@ -6,6 +6,7 @@ anything is read: the few kinds of settings that old training programs left in t
 """
 
 import pickle
+import warnings
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -100,12 +101,19 @@ def read_torch_file(path: Path) -> dict[str, Any]:
 
 def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return _load_quietly(path, mmap=True)
     except RuntimeError as error:
         if "mmap can only be used" not in str(error):
             raise
         # Written before torch 1.6: no zip file, so it must be read as a whole.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return _load_quietly(path, mmap=False)
+
+
+def _load_quietly(path: Path, mmap: bool) -> Any:
+    with warnings.catch_warnings():
+        # Files of other programs are pickled by other protocols; the reader knows them.
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
 
 
 def _allowed_names(path: Path) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

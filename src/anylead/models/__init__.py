@@ -5,7 +5,6 @@ from anylead.models.building import (
     SIZES,
     AnyEncoder,
     build_encoder,
-    check_weights,
     describe_encoder,
     load_weights,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "SignalPrediction",
     "SignalPredictionConfig",
     "build_encoder",
-    "check_weights",
     "describe_encoder",
     "load_weights",
     "mean_over_frames",

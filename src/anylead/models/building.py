@@ -1,11 +1,15 @@
 """An encoder from its description, and back: what a checkpoint and a recipe hold."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
 from typing import Any, Protocol
 
+import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from anylead.checkpoint import first_problem
 from anylead.errors import CheckpointError, known_are
 from anylead.models.ecg_cpc import ECG_CPC_SIZES, ECGCPC, ECGCPCConfig
 from anylead.models.ecg_jepa import ECG_JEPA_SIZES, ECGJEPA, ECGJEPAConfig
@@ -44,6 +48,9 @@ SIZES: dict[str, Mapping[str, Any]] = {
     "xresnet1d": XRESNET1D_SIZES,
     "ecg_cpc": ECG_CPC_SIZES,
 }
+
+
+_MOST_LAYERS, _LARGEST = 512, 2**16
 
 
 class AnyEncoder(Protocol):
@@ -93,22 +100,65 @@ def describe_encoder(encoder: nn.Module) -> dict[str, Any]:
     raise CheckpointError(f"{type(encoder).__name__} is not among the encoders {list(ENCODERS)}")
 
 
-def build_encoder(description: Mapping[str, Any]) -> nn.Module:
+def build_encoder(
+    description: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None, source: str = ""
+) -> nn.Module:
     """An encoder with fresh weights.
 
+    Args:
+        description: its kind and settings.
+        tensors: weights that it must fit; that is found out before room is made for any.
+        source: of the tensors, for messages.
+
     Raises:
-        CheckpointError: unknown kind or setting.
+        CheckpointError: unknown kind or setting, a value out of range, or tensors of other shapes.
     """
     settings = dict(description)
     kind = settings.pop("kind", None)
-    if kind not in ENCODERS:
-        raise CheckpointError(f"encoder kind {kind!r}{known_are(kind, ENCODERS)}")
+    if not isinstance(kind, str) or kind not in ENCODERS:
+        raise CheckpointError(
+            f"encoder kind {str(kind)[:40]!r}{known_are(str(kind)[:40], ENCODERS)}"
+        )
     config, module = ENCODERS[kind]
     try:
-        frozen = config(**{name: _as_tuple(value) for name, value in settings.items()})
-    except TypeError as error:
-        raise CheckpointError(f"{kind} encoder: {error}") from error
-    return module(frozen)
+        checked = TypeAdapter(config).validate_json(json.dumps(settings), strict=True)
+        unknown = settings.keys() - {field.name for field in fields(config)}
+        _check_ranges(kind, checked)
+        if unknown:
+            raise CheckpointError(f"{kind} encoder: no setting {sorted(unknown)[0]!r}")
+        if tensors is not None:
+            with torch.device("meta"):
+                check_shapes(module(checked), tensors, source)
+        return module(checked)
+    except ValidationError as error:
+        raise CheckpointError(f"{source or kind} encoder: {first_problem(error)}") from None
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, RecursionError) as error:
+        raise CheckpointError(f"{source or kind} encoder: {error}") from error
+
+
+def _check_ranges(kind: str, config: Any) -> None:
+    """Refuse what no encoder can be: 10^6 layers, dropout of 7."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        numbers = list(_numbers(value))
+        if isinstance(value, tuple) and not 1 <= len(value) <= _MOST_LAYERS:
+            raise CheckpointError(f"{kind} encoder: {field.name} of {len(value)} layers")
+        most = _MOST_LAYERS if field.name == "num_layers" else _LARGEST
+        for number in numbers:
+            low, high = (1, most) if isinstance(number, int) else (0.0, 1e6)
+            high = 1.0 if field.name.endswith("dropout") else high
+            if not low <= number <= high:
+                raise CheckpointError(
+                    f"{kind} encoder: {field.name} {number}; want {low:g} to {high:g}"
+                )
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
 
 
 def load_weights(
@@ -125,12 +175,12 @@ def load_weights(
     Raises:
         CheckpointError: naming the tensors that are missing, extra, or of another shape.
     """
-    check_weights(module, tensors, source)
+    check_shapes(module, tensors, source)
     module.load_state_dict(dict(tensors), assign=assign)
 
 
-def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Compare names and shapes; the module may be on "meta".
+def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Make sure that tensors are those of a module.
 
     Raises:
         CheckpointError: naming the tensors that are missing, extra, or of another shape.
@@ -147,8 +197,3 @@ def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str)
     if problems:
         shown = "; ".join(sorted(problems)[:5])
         raise CheckpointError(f"{source}: {len(problems)} tensors do not fit: {shown}")
-
-
-def _as_tuple(value: Any) -> Any:
-    """JSON has lists where the configs have tuples."""
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, list | tuple) else value

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.dropout import Dropout
 from anylead.models.feature_extractor import ConvFeatureExtractor, ResidualFeatureExtractor
+from anylead.models.layer_norm_features import LayerNormFeatureExtractor
 from anylead.models.limb_completion import LimbCompletion
 from anylead.models.positional import ConvPosition
 from anylead.models.transformer import TransformerLayer
@@ -37,7 +38,8 @@ class EncoderConfig:
         feature_grad_scale: gradients into the convolutions are multiplied by it.
         layer_drop: chance of a segment to skip the last layer in training; less below, in equal
             steps (stochastic depth, arXiv:1603.09382); wants `norm_first`.
-        stem: "plain" convolutions, the first normalized over each recording (the paper's);
+        stem: "plain" convolutions, the first normalized over each recording (the published code's);
+            "layer_norm": each normalized over its channels, frame by frame (the paper's text);
             "residual": the first of `conv_layers` is a convolution, the others are residual blocks
             of two, with batch normalization, which keeps the absolute size of the waves.
         completes_limb_leads: fill in limb leads that follow from two present ones (exact in mV).
@@ -59,14 +61,20 @@ class EncoderConfig:
     input_dropout: float = 0.1
     feature_grad_scale: float = 0.1
     layer_drop: float = 0.0
-    stem: Literal["plain", "residual"] = "plain"
+    stem: Literal["plain", "layer_norm", "residual"] = "plain"
     completes_limb_leads: bool = False
     knows_leads: bool = False
     norm_first: bool = False
 
+    def __post_init__(self) -> None:
+        if self.num_heads < 1 or self.dim % self.num_heads:
+            raise ValueError(f"dim {self.dim} is no multiple of num_heads {self.num_heads}")
 
-STEMS: dict[str, type[ConvFeatureExtractor] | type[ResidualFeatureExtractor]] = {
+
+Stem = ConvFeatureExtractor | LayerNormFeatureExtractor | ResidualFeatureExtractor
+STEMS: dict[str, type[Stem]] = {
     "plain": ConvFeatureExtractor,
+    "layer_norm": LayerNormFeatureExtractor,
     "residual": ResidualFeatureExtractor,
 }
 ENCODER_SIZES: dict[str, EncoderConfig] = {
@@ -112,8 +120,7 @@ class Encoder(nn.Module):
         self.dim = config.dim
         self.feature_dim = feature_dim
         self.completion = LimbCompletion() if config.completes_limb_leads else None
-        extractor = STEMS[config.stem]
-        self.feature_extractor = extractor(NUM_LEADS, config.conv_layers)
+        self.feature_extractor: Stem = STEMS[config.stem](NUM_LEADS, config.conv_layers)
         self.feature_norm = nn.LayerNorm(feature_dim)
         self.feature_projection = nn.Linear(feature_dim, config.dim)
         self.input_dropout = Dropout(config.input_dropout)

@@ -26,7 +26,7 @@ class XResNet1dConfig:
         num_blocks: of each stage.
         kernel: of the convolutions, odd.
         window_samples: a shorter window is put in the middle of so many samples, zeros around, as
-            the authors do; 0 leaves it as it is.
+            the authors do; null leaves it as it is.
     """
 
     stem_dims: tuple[int, ...] = (32, 32, 64)
@@ -34,7 +34,7 @@ class XResNet1dConfig:
     dims: tuple[int, ...] = (256, 512, 512, 768)
     num_blocks: tuple[int, ...] = (3, 4, 23, 3)
     kernel: int = 5
-    window_samples: int = 1000
+    window_samples: int | None = 1000
 
 
 XRESNET1D_SIZES = {
@@ -56,7 +56,7 @@ class XResNet1d(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dims[-1]
-        self.window_samples: int | None = config.window_samples or None
+        self.window_samples: int | None = config.window_samples
         dims = (len(LEADS), *config.stem_dims)
         self.stem = nn.Sequential(
             *(
@@ -83,7 +83,7 @@ class XResNet1d(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
-        absent = max(0, self.config.window_samples - signal.shape[2])
+        absent = max(0, (self.config.window_samples or 0) - signal.shape[2])
         stem = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
         x: Tensor = max_pool1d(stem, 3, 2, padding=1)
         for stage in self.stages:

@@ -9,7 +9,8 @@ import numpy as np
 from anylead import __version__
 from anylead.datasets.titles import titles
 from anylead.explanations import METHODS, Explanation, saliency_on
-from anylead.inference.answer import NOTICE, About, Answer
+from anylead.inference.about import About
+from anylead.inference.answer import NOTICE, Answer
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import RecipeError
 from anylead.leads import LEADS, add_from_frank, complete_limb_leads, has_frank
-from anylead.records import Record
+from anylead.records import HIGHEST_RATE, LOWEST_RATE, Record
 from anylead.signals import published
 from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
@@ -59,8 +59,10 @@ class PreprocessConfig:
     clip_mv: float | None = None
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.sample_rate) and self.sample_rate > 0):
-            raise RecipeError(f"sample_rate {self.sample_rate}: want a number of Hz above 0")
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+            raise RecipeError(
+                f"sample_rate {self.sample_rate}: want {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz"
+            )
         for name in ("highpass_hz", "lowpass_hz", "notch_hz"):
             edge = getattr(self, name)
             if edge is not None and not 0 < edge < self.sample_rate / 2:

@@ -15,9 +15,10 @@ from anylead.errors import FormatError
 _HALF_WIDTH = 16
 _KAISER_BETA = 8.0
 _LARGEST_FACTOR = 4000
-# Of the rate: a clock that is so far off moves the end of ten seconds by one millisecond. Devices
-# write 124.9999 and 499.983 Hz, and mean 125 and 500 or did not measure better.
-_TOLERANCE = 1e-4
+_SMALL_FACTOR = 250
+# A rate such as 499.983 Hz may lie so far from one that whole numbers lead to.
+_LARGEST_SHIFT = 0.01
+_LARGEST_RESULT = 2**28  # samples: 1 GiB
 
 
 def resample(
@@ -33,31 +34,63 @@ def resample(
 
     Returns:
         (lead, ceil(time * new_rate / sample_rate)); the signal itself where the rates are equal.
-            The ratio is that of whole numbers up to 4000 that is nearest.
 
     Raises:
-        FormatError: no such ratio comes within 1e-4 of that of the rates.
+        FormatError: the rates are too far apart, or the result would fill the memory.
     """
     if sample_rate == new_rate:
         return signal
-    ratio = Fraction(new_rate / sample_rate).limit_denominator(_LARGEST_FACTOR)
     exact = new_rate / sample_rate
-    if ratio.numerator > _LARGEST_FACTOR or abs(float(ratio) - exact) > _TOLERANCE * exact:
+    if exact > 1 and signal.size * exact > _LARGEST_RESULT:
         raise FormatError(
-            f"cannot resample {sample_rate} Hz to {new_rate} Hz: the ratio is no fraction of whole"
-            f" numbers up to {_LARGEST_FACTOR}; choose another sample_rate"
+            f"{signal.shape[1]} samples at {sample_rate} Hz would become"
+            f" {signal.shape[1] * exact:.0f} at {new_rate} Hz; is the rate right?"
         )
+    ratio = Fraction(exact).limit_denominator(_LARGEST_FACTOR)
+    if ratio.numerator > _LARGEST_FACTOR or abs(float(ratio) - exact) > 1e-6 * exact:
+        ratio = _near(exact)
+        if abs(float(ratio) - exact) > _LARGEST_SHIFT * exact:
+            raise FormatError(
+                f"cannot resample {sample_rate} Hz to {new_rate} Hz: too far apart; choose another"
+                " sample_rate"
+            )
+        wanted = ceil(signal.shape[1] * exact)
+        signal = _shifted(signal, exact / float(ratio))
+    else:
+        wanted = ceil(signal.shape[1] * ratio)
+    if ratio == 1:
+        return signal[:, :wanted]
     up, down = ratio.numerator, ratio.denominator
-    if up == down:
-        return signal
     if signal.shape[1] == 1:  # one sample makes no line
         return np.repeat(signal, ceil(up / down), axis=1)
     from scipy.signal import resample_poly
 
     window: Any = _window(max(up, down))  # type stubs of scipy know windows by name only
     resampled = resample_poly(signal, up, down, axis=1, window=window, padtype="line")
-    wanted = ceil(signal.shape[1] * up / down)
     return np.ascontiguousarray(resampled[:, :wanted], dtype=np.float32)
+
+
+def _near(exact: float) -> Fraction:
+    """A ratio of two small numbers close to one that is none."""
+    below = Fraction(min(exact, 1 / exact)).limit_denominator(_SMALL_FACTOR)
+    below = below or Fraction(1, _SMALL_FACTOR)
+    return 1 / below if exact > 1 else below
+
+
+def _shifted(signal: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """The signal at `factor` times its rate, which is close to 1, by splines of degree 5.
+
+    499.983 Hz becomes 500 Hz so, from where whole numbers lead on.
+    """
+    num = signal.shape[1]
+    place = np.minimum(np.arange(ceil(num * factor)) / factor, num - 1)
+    degree = min(5, num - 1)
+    if degree < 1:
+        return signal
+    from scipy.interpolate import make_interp_spline
+
+    spline = make_interp_spline(np.arange(num), signal, k=degree - (degree + 1) % 2, axis=1)
+    return np.asarray(spline(place), dtype=np.float32)
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Finished cells -> means over seeds, intervals over patients, differences to the best row."""
+"""Finished cells -> means over seeds, intervals over patients and seeds, differences to one row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 
 from anylead.errors import RecipeError
 from anylead.evaluation import EVALUATIONS, Evidence
-from anylead.metrics.bootstrap import (
-    Difference,
-    Interval,
-    Statistic,
-    bootstrap_interval,
-    paired_difference,
-)
+from anylead.metrics.bootstrap import Interval, Statistic
+from anylead.metrics.many_rows import Draws, compare_all, draw, percentile_interval
 from anylead.tables.jobs import load_evidence
 from anylead.tables.plan import Plan
+
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Against:
+    """A row minus the reference, adjusted for all comparisons of its panel.
+
+    Attributes:
+        value, low, high: difference, simultaneous interval of 95 %.
+        p_value: adjusted.
+        is_equivalent: within the margin of the recipe, by two one-sided tests.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    is_equivalent: bool
+
+
+@dataclass(frozen=True)
 class Result:
     """One number of the tables.
 
@@ -49,10 +63,11 @@ class Result:
         place: where it stands.
         score: which one.
         is_main: whether it is the score that rows are compared by.
-        mean: over seeds, with its interval over patients.
+        mean: over seeds, with its interval over patients and seeds.
         by_seed: (seed,) values.
         num_patients: behind it.
-        to_best: this row minus the best one on the same patients; None for the best itself.
+        is_reference: what the others of the column are compared with.
+        against: the reference; None for itself, other scores, and columns without it.
     """
 
     place: Place
@@ -61,17 +76,35 @@ class Result:
     mean: Interval
     by_seed: tuple[float, ...]
     num_patients: int
-    to_best: Difference | None = None
+    is_reference: bool = False
+    against: Against | None = None
 
     @property
-    def is_best(self) -> bool:
-        """Whether no other row of the column has a higher mean."""
-        return self.is_main and self.to_best is None
+    def mark(self) -> str:
+        """How it differs from the reference: "▲" better, "▼" worse, "≈" equivalent."""
+        if self.against is None:
+            return ""
+        if self.against.p_value < ALPHA:
+            return "▲" if self.against.value > 0 else "▼"
+        return "≈" if self.against.is_equivalent else ""
 
-    @property
-    def is_beaten(self) -> bool:
-        """Whether the best row is better beyond the paired 95 % interval."""
-        return self.to_best is not None and self.to_best.high < 0
+
+@dataclass(frozen=True)
+class Judging:
+    """How numbers are compared.
+
+    Attributes:
+        num_resamples, seed: of the intervals.
+        main: task -> the score that rows are compared by; else the first of its kind of model.
+        reference: name of the row that others are compared with; null takes the first.
+        margin: differences below it do not matter; null claims no equivalence.
+    """
+
+    num_resamples: int
+    seed: int
+    main: Mapping[str, str]
+    reference: str | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,34 +115,29 @@ class _Scored:
     main: str
     by_seed: list[Mapping[str, Statistic]]
 
-    def mean(self, score: str) -> Statistic:
-        """The mean over seeds as a function of weights."""
+    def draws(self, score: str, judging: Judging) -> Draws:
+        """The score on other patients and seeds."""
         parts = [statistics[score] for statistics in self.by_seed]
-        return lambda weights: np.mean([part(weights) for part in parts], axis=0)
+        return draw(parts, self.patient, judging.num_resamples, judging.seed)
 
 
-def compare(
-    plan: Plan, folder: Path, num_resamples: int, seed: int, main: Mapping[str, str]
-) -> list[Result]:
+def compare(plan: Plan, folder: Path, judging: Judging) -> list[Result]:
     """All numbers of the finished cells.
 
-    Args:
-        plan: all runs and cells.
-        folder: of the finished cells.
-        num_resamples, seed: of the intervals.
-        main: task -> the score that rows are compared by; else that of its kind of model.
-
     Raises:
-        RecipeError: rows of one column were scored on different recordings, or without that score.
+        RecipeError: rows of one column were scored on different recordings, or without that score;
+            or there is no such reference.
     """
-    scored = _collect(plan, folder, main)
-    by_column: dict[tuple[str, float, str], list[Place]] = {}
-    for place in scored:
-        by_column.setdefault(place.column, []).append(place)
-    results: list[Result] = []
-    for places in by_column.values():
-        results += _column({place: scored[place] for place in places}, num_resamples, seed)
-    return results
+    rows = [cell.row for cell in plan.cells]
+    if judging.reference is not None and judging.reference not in rows:
+        raise RecipeError(
+            f"reference: no row {judging.reference!r}; there are {', '.join(dict.fromkeys(rows))}"
+        )
+    scored = _collect(plan, folder, judging.main)
+    by_panel: dict[tuple[str, float], dict[Place, _Scored]] = {}
+    for place, each in scored.items():
+        by_panel.setdefault((place.task, place.fraction), {})[place] = each
+    return [result for panel in by_panel.values() for result in _panel(panel, judging)]
 
 
 def _collect(plan: Plan, folder: Path, main: Mapping[str, str]) -> dict[Place, _Scored]:
@@ -135,7 +163,7 @@ def _scored(place: Place, seeds: Sequence[tuple[str, Evidence]], main: str | Non
         _check_same(patient, evidence.patient, place)
     evaluation = EVALUATIONS[seeds[0][0]]
     by_seed = [evaluation.statistics(evidence) for _, evidence in seeds]
-    chosen = main or evaluation.main_score
+    chosen = main or evaluation.score_names(seeds[0][1].label_names)[0]
     if chosen not in by_seed[0]:
         raise RecipeError(
             f"scores: {place.task} has no score {chosen!r}; it has {', '.join(by_seed[0])}"
@@ -143,48 +171,63 @@ def _scored(place: Place, seeds: Sequence[tuple[str, Evidence]], main: str | Non
     return _Scored(patient, chosen, by_seed)
 
 
-def _column(scored: Mapping[Place, _Scored], num_resamples: int, seed: int) -> list[Result]:
-    """Results of the rows of one column, each compared with the best."""
-    results: list[Result] = []
-    for place, each in scored.items():
-        for score in each.by_seed[0]:
-            one = np.ones((len(each.patient), 1), dtype=np.float32)
-            results.append(
-                Result(
-                    place,
-                    score,
-                    score == each.main,
-                    bootstrap_interval(each.mean(score), each.patient, num_resamples, seed),
-                    tuple(float(part[score](one)[0]) for part in each.by_seed),
-                    len(np.unique(each.patient)),
-                )
+def _panel(scored: Mapping[Place, _Scored], judging: Judging) -> list[Result]:
+    """Results of one panel, each main score compared with the reference of its column."""
+    draws: dict[tuple[Place, str], Draws] = {
+        (place, score): each.draws(score, judging)
+        for place, each in scored.items()
+        for score in each.by_seed[0]
+    }
+    references = _references(scored, judging.reference)
+    compared = [
+        place
+        for place in scored
+        if place.column in references and references[place.column] != place
+    ]
+    against: dict[Place, Against] = {}
+    if compared:
+        for place in compared:
+            top = references[place.column]
+            _check_same(scored[top].patient, scored[place].patient, place)
+        found = compare_all(
+            [draws[place, scored[place].main] for place in compared],
+            [draws[references[p.column], scored[references[p.column]].main] for p in compared],
+            judging.margin,
+        )
+        columns = (found.value, found.low, found.high, found.p_value, found.is_equivalent)
+        against = {
+            place: Against(*(column[i].item() for column in columns))
+            for i, place in enumerate(compared)
+        }
+    results = []
+    for (place, score), drawn in draws.items():
+        is_main = score == scored[place].main
+        low, high = percentile_interval(drawn)
+        results.append(
+            Result(
+                place,
+                score,
+                is_main,
+                Interval(drawn.value, low, high, int(np.isfinite(drawn.resampled).sum())),
+                tuple(drawn.by_seed.tolist()),
+                len(np.unique(scored[place].patient)),
+                is_main and references.get(place.column) == place,
+                against.get(place) if is_main else None,
             )
-    main = [result for result in results if result.is_main]
-    best = max(main, key=lambda result: np.nan_to_num(result.mean.value, nan=-np.inf))
-    top = scored[best.place]
-    compared = []
-    for result in results:
-        to_best = None
-        if result.is_main and result is not best:
-            own = scored[result.place]
-            _check_same(top.patient, own.patient, result.place)
-            to_best = paired_difference(
-                own.mean(result.score), top.mean(best.score), own.patient, num_resamples, seed
-            )
-        compared.append(_with_difference(result, to_best))
-    return compared
+        )
+    return results
 
 
-def _with_difference(result: Result, to_best: Difference | None) -> Result:
-    return Result(
-        result.place,
-        result.score,
-        result.is_main,
-        result.mean,
-        result.by_seed,
-        result.num_patients,
-        to_best,
-    )
+def _references(
+    scored: Mapping[Place, _Scored], row: str | None
+) -> dict[tuple[str, float, str], Place]:
+    """Column -> the reference in it: the first line of the row, else of the table."""
+    first = row or next(iter(scored)).row
+    found: dict[tuple[str, float, str], Place] = {}
+    for place in scored:
+        if place.row == first:
+            found.setdefault(place.column, place)
+    return found
 
 
 def _check_same(first: NDArray[np.generic], second: NDArray[np.generic], place: Place) -> None:

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 
 from anylead.checkpoint import write_atomically
+from anylead.leads import CHEST_LEADS
+from anylead.metrics.many_rows import seed_interval
 from anylead.pictures import Report, score_by_lead_set
 from anylead.pictures.scores import Interval
 from anylead.tables.compare import Result
 
 CSV, MARKDOWN, HTML = "table.csv", "table.md", "report.html"
-LEAKS = "LEAKS: split by segment, so that segments of one recording train and test"
-_MARKS = (
-    "The best row of each column is marked; † : the best row is better, with the 95 % interval of"
-    " the paired difference beyond zero. Intervals are 95 %, over patients, of the mean over seeds."
-)
+LEAKS = "LEAKS: recordings of one person train and test"
 _COLUMNS = (
     *("task", "fraction", "row", "training", "lead_set", "score"),
     *("mean", "low", "high", "seed_sd", "num_seeds", "num_patients"),
-    *("minus_best", "minus_best_low", "minus_best_high", "p_value", "split"),
+    *("low_over_seeds", "high_over_seeds"),
+    *("minus_reference", "minus_reference_low", "minus_reference_high", "p_adjusted"),
+    *("is_equivalent", "split"),
 )
 _NAMES = {
-    "padded": "one model, missing leads zero",
-    "per_lead_set": "one model for each lead set",
-    "finetuned_per_lead_set": "one model for each lead set, from one pre-training",
+    "padded": "one fine-tuned model for all lead sets",
+    "finetuned_per_lead_set": "fine-tuned for each lead set, from one pre-training",
+    "per_lead_set": "pre-trained and fine-tuned for each lead set",
 }
 
 # task -> row -> values in the order of the lead sets
@@ -47,6 +47,7 @@ class About:
         failed: name of a run -> what went wrong.
         published: numbers of a paper.
         lead_sets: columns.
+        marks: what the marks and intervals mean.
     """
 
     title: str
@@ -57,6 +58,7 @@ class About:
     failed: Mapping[str, str]
     published: Published
     lead_sets: Sequence[str]
+    marks: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Panel:
     title: str
     task: str
     lines: dict[tuple[str, str], dict[str, Result]]
+
+    def columns(self, lead_sets: Sequence[str]) -> list[str]:
+        """The lead sets of the recipe, then those that only some rows have."""
+        own = [name for line in self.lines.values() for name in line]
+        return list(dict.fromkeys([*lead_sets, *own]))
 
 
 def write(folder: Path, about: About, results: Sequence[Result]) -> None:
@@ -104,10 +111,10 @@ def as_csv(about: About, results: Sequence[Result]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for result in results:
-        place, mean, to_best = result.place, result.mean, result.to_best
+        place, mean, against = result.place, result.mean, result.against
         spread = float(np.std(result.by_seed, ddof=1)) if len(result.by_seed) > 1 else float("nan")
         difference = (
-            [to_best.value, to_best.low, to_best.high, to_best.p_value] if to_best else [""] * 4
+            [against.value, against.low, against.high, against.p_value] if against else [""] * 4
         )
         numbers = [mean.value, mean.low, mean.high, spread]
         writer.writerow(
@@ -121,7 +128,9 @@ def as_csv(about: About, results: Sequence[Result]) -> str:
                 *(f"{value:.6f}" for value in numbers),
                 len(result.by_seed),
                 result.num_patients,
+                *(f"{value:.6f}" for value in seed_interval(np.array(result.by_seed))),
                 *(f"{v:.6f}" if isinstance(v, float) else v for v in difference),
+                "" if against is None else str(against.is_equivalent).lower(),
                 "segments (leaks)" if about.leaks else "patients",
             ]
         )
@@ -133,14 +142,15 @@ def as_markdown(about: About, panels: Sequence[Panel]) -> str:
     parts = [f"# {about.title}", about.text]
     if about.leaks:
         parts.append(f"**{LEAKS}. Such scores say little about new patients.**")
-    parts += [f"    {about.command}", _MARKS]
+    parts += [f"    {about.command}", about.marks]
     for panel in panels:
-        head = ["", "training", *about.lead_sets]
+        columns = panel.columns(about.lead_sets)
+        head = ["", "training", *map(short_name, columns)]
         rows = [
-            [row, training, *(_markdown_cell(line.get(name)) for name in about.lead_sets)]
+            [row, training, *(_markdown_cell(line.get(name)) for name in columns)]
             for (row, training), line in panel.lines.items()
         ]
-        parts += [f"## {panel.title}", _markdown_table(head, rows)]
+        parts += [f"## {panel.title}", _markdown_table(head, rows), *_over_seeds(panel, columns)]
         published = about.published.get(panel.task)
         if published:
             numbers = [
@@ -158,7 +168,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
     report = Report(f"{about.title} (leaks)" if about.leaks else about.title).text(about.text)
     if about.leaks:
         report.text(f"{LEAKS}. Such scores say little about new patients.")
-    report.text(_MARKS)
+    report.text(about.marks)
     for panel in panels:
         report.section(panel.title)
         for training in dict.fromkeys(training for _, training in panel.lines):
@@ -178,13 +188,16 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
                 {
                     "row": row,
                     "training": training,
-                    **{name: _html_cell(line.get(name)) for name in about.lead_sets},
+                    **{
+                        short_name(name): _html_cell(line.get(name))
+                        for name in panel.columns(about.lead_sets)
+                    },
                 }
                 for (row, training), line in panel.lines.items()
             ],
             caption=panel.title,
         )
-        report.table(list(_differences(panel)), caption="Each row minus the best of its column")
+        report.table(list(_differences(panel)), caption="Each row minus the reference")
         published = about.published.get(panel.task)
         if published:
             report.table(
@@ -201,13 +214,44 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
     return report
 
 
+def short_name(lead_set: str) -> str:
+    """Leads as a head of a column: "V1,V2,V3" is "V1-V3", "I,V2" is "I+V2"."""
+    leads = lead_set.split(",")
+    chest = [lead for lead in leads if lead in CHEST_LEADS]
+    if len(chest) > 2 and chest == leads:
+        first = CHEST_LEADS.index(chest[0])
+        if tuple(chest) == CHEST_LEADS[first : first + len(chest)]:
+            return f"{chest[0]}-{chest[-1]}"
+    return "+".join(leads)
+
+
+def _over_seeds(panel: Panel, columns: Sequence[str]) -> list[str]:
+    """As papers print it: the mean and Student's interval over seeds; nothing for one seed."""
+    if all(len(r.by_seed) < 2 for line in panel.lines.values() for r in line.values()):
+        return []
+    rows = [
+        [row, training, *(_seeds_cell(line.get(name)) for name in columns)]
+        for (row, training), line in panel.lines.items()
+    ]
+    head = ["", "training", *map(short_name, columns)]
+    return ["Over seeds alone (mean ± half of the 95 % interval):", _markdown_table(head, rows)]
+
+
+def _seeds_cell(result: Result | None) -> str:
+    if result is None:
+        return "–"
+    _, high = seed_interval(np.array(result.by_seed))
+    mean = float(np.mean(result.by_seed))
+    return f"{mean:.3f}" if np.isnan(high) else f"{mean:.3f} ± {high - mean:.3f}"
+
+
 def _differences(panel: Panel) -> Iterator[dict[str, object]]:
     for (row, training), line in panel.lines.items():
         for name, result in line.items():
-            if result.to_best is not None:
-                difference = result.to_best
+            if result.against is not None:
+                difference = result.against
                 yield {
-                    "leads": name,
+                    "leads": short_name(name),
                     "row": row,
                     "training": training,
                     "difference": Interval(difference.value, difference.low, difference.high),
@@ -223,15 +267,14 @@ def _triple(result: Result) -> tuple[float, float, float]:
 def _html_cell(result: Result | None) -> str | None:
     if result is None:
         return None
-    mark = " (best)" if result.is_best else " †" if result.is_beaten else ""
-    return f"{Interval(*_triple(result))}{mark}"
+    return f"{Interval(*_triple(result))} {'(reference)' if result.is_reference else result.mark}"
 
 
 def _markdown_cell(result: Result | None) -> str:
     if result is None:
         return "–"
     text = str(Interval(*_triple(result)))
-    return f"**{text}**" if result.is_best else f"{text} †" if result.is_beaten else text
+    return f"**{text}**" if result.is_reference else f"{text} {result.mark}".strip()
 
 
 def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,15 +1,15 @@
-"""A benchmark recipe -> the runs it needs, each known by a hash of its own recipe.
+"""A benchmark recipe -> the runs it needs, each known by a hash of its own recipe and its data.
 
-Cells that need the same pre-training share it, and a finished run is never repeated.
+Cells that need the same pre-training share it, and a finished run is never repeated. A store counts
+by what it holds, not by its path: prepared anew from other data it is another run.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from anylead.commands import finetune, pretrain
 from anylead.commands.recipes import build
 from anylead.errors import RecipeError, known_are
 from anylead.leads import parse_leads
@@ -17,6 +17,13 @@ from anylead.leads import parse_leads
 Training = Literal["padded", "per_lead_set", "finetuned_per_lead_set"]
 Values = dict[str, Any]
 ALL_LEADS = "12"
+# Fields of `train` on which no number depends.
+_OF_THE_MACHINE = {
+    *("device", "accumulate", "compile", "recompute", "sharding"),
+    *("log_every", "save_every", "keep_last", "resume", "overwrite", "is_quiet"),
+}
+# Fields of `Settings` on which the kept evidence does not depend.
+_OF_THE_TABLE = {"num_resamples", "batch_size", "device"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Grid:
         segment_seconds: what a model sees at once.
         rows: lines of the table.
         lead_sets: its columns.
+        unseen: columns of a model for all lead sets, beside these: sets that no training names.
         training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set,
             from pre-training on; "finetuned_per_lead_set" = one pre-training for all of them.
         tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
@@ -64,6 +72,8 @@ class Grid:
         pretrain, finetune: fields of the recipes that all rows share.
         encoder: kind, size and overrides that all rows share.
         finetune_encoder: overrides in fine-tuning.
+        evaluate: how rows are scored, where a task does not say.
+        content_of: path of a store, or of a list of persons -> hash of what it holds.
     """
 
     store: str
@@ -71,6 +81,7 @@ class Grid:
     segment_seconds: float
     rows: list[Row]
     lead_sets: list[str]
+    unseen: list[str]
     training: list[Training]
     tasks: dict[str, Values]
     fractions: list[float]
@@ -79,6 +90,8 @@ class Grid:
     finetune: Values
     encoder: Values
     finetune_encoder: Values
+    evaluate: Values = field(default_factory=dict)
+    content_of: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -157,13 +170,15 @@ def make_plan(grid: Grid) -> Plan:
 def _add(
     plan: Plan, grid: Grid, row: Row, task: str, training: Training, fraction: float, seed: int
 ) -> None:
+    columns = tuple(dict.fromkeys([*grid.lead_sets, *grid.unseen]))
     groups = (
-        [(ALL_LEADS, tuple(grid.lead_sets))]
+        [(ALL_LEADS, columns)]
         if training == "padded"
         else [(name, (name,)) for name in grid.lead_sets]
     )
     for leads, lead_sets in groups:
-        before = _pretraining(grid, row, leads if training == "per_lead_set" else ALL_LEADS, seed)
+        seen = leads if training == "per_lead_set" else ALL_LEADS
+        before = _pretraining(grid, row, seen, seed)
         if before is not None:
             plan.pretrainings[before.key] = before
         fit = _finetuning(grid, row, task, leads, fraction, seed, before)
@@ -179,7 +194,7 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
     # A seed in the recipe holds for all: they share one pre-training.
     values = merge({"train": {"seed": seed}}, values)
     values = merge(values, {"encoder": encoder_values(grid, row)})
-    return _fit(values if leads == ALL_LEADS else {**values, "leads": leads})
+    return _fit(grid.content_of, values if leads == ALL_LEADS else {**values, "leads": leads})
 
 
 def _finetuning(
@@ -201,8 +216,8 @@ def _finetuning(
             "train": {"seed": seed},
         },
     )
-    evaluate = values.pop("evaluate", {})
-    return _fit(values, None if before is None else before.key, evaluate)
+    evaluate = merge(grid.evaluate, values.pop("evaluate", {}))
+    return _fit(grid.content_of, values, None if before is None else before.key, evaluate)
 
 
 def _data(grid: Grid) -> Values:
@@ -243,8 +258,29 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
     return build(recipe_type, values, where=f"{name}: ")
 
 
-def _fit(values: Values, after: str | None = None, evaluate: Values | None = None) -> Fit:
-    text = json.dumps([values, after, evaluate], sort_keys=True)
+def _fit(
+    content_of: Callable[[str], str],
+    values: Values,
+    after: str | None = None,
+    evaluate: Values | None = None,
+) -> Fit:
+    data = values["data"]
+    exclude = data.get("exclude", [])
+    known = {
+        **data,
+        "store": content_of(data["store"]),
+        "exclude": [
+            content_of(item)
+            if isinstance(item, str)
+            else {**item, "store": content_of(item.get("store", ""))}
+            for item in ([exclude] if isinstance(exclude, str) else exclude)
+        ],
+    }
+    scored = {name: v for name, v in (evaluate or {}).items() if name not in _OF_THE_TABLE}
+    if scored.get("store"):
+        scored["store"] = content_of(scored["store"])
+    train = {name: v for name, v in values.get("train", {}).items() if name not in _OF_THE_MACHINE}
+    text = json.dumps([{**values, "data": known, "train": train}, after, scored], sort_keys=True)
     return Fit(hashlib.sha256(text.encode()).hexdigest()[:16], values, after, evaluate or {})
 
 
@@ -252,7 +288,7 @@ def _check(grid: Grid) -> None:
     names = [row.name for row in grid.rows]
     if len(set(names)) != len(names):
         raise RecipeError(f"rows: a name stands twice among {', '.join(names)}")
-    for lead_set in grid.lead_sets:
+    for lead_set in [*grid.lead_sets, *grid.unseen]:
         parse_leads(lead_set)
     for training in grid.training:
         if training not in get_args(Training):
@@ -261,15 +297,3 @@ def _check(grid: Grid) -> None:
         unknown = set(row.tasks or ()) - set(grid.tasks)
         if unknown:
             raise RecipeError(f"row {row.name!r}: no task {', '.join(sorted(unknown))} in tasks")
-
-
-def check_recipes(plan: Plan) -> None:
-    """Build every recipe once, so that a mistake shows before the first run.
-
-    Raises:
-        RecipeError: naming the field.
-    """
-    for fit in plan.pretrainings.values():
-        build_recipe(pretrain.Recipe, fit.values)
-    for fit in plan.finetunings.values():
-        build_recipe(finetune.Recipe, fit.values)

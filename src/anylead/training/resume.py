@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anylead.checkpoint import WEIGHTS
+from anylead.checkpoint import WEIGHTS, check_finite
 from anylead.errors import CheckpointError
 from anylead.training.sharding import shared_like, whole
 
@@ -152,8 +152,11 @@ def state_facts(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
+    step = facts.get("step") if isinstance(facts, dict) else None
+    if not isinstance(step, int) or not 0 <= step < 2**53:
+        raise _damaged(path, ValueError("its facts tell no step"))
     return facts
 
 
@@ -182,9 +185,10 @@ def load_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
+    check_finite(tensors, str(path))
     try:
         _put_back(tensors, module, optimizer)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: another model than the recipe's ({reason})") from error
     return facts

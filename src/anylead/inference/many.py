@@ -1,28 +1,28 @@
-"""Parts of an embedding run: where recordings come from, what a worker does, how parts join."""
+"""One way over many recordings, for vectors and for answers: resumable, in parts, on all cores.
+
+Each part is a small file beside the result until all are done, so that a run that was stopped goes
+on, and any number of processes, GPUs or machines can share it.
+"""
 
 import csv
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from anylead import datasets
-from anylead.datasets import Corpus
 from anylead.engines.workers import worker_rank
 from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
-from anylead.inference import inputs
 from anylead.inference.model import Model, load
-from anylead.inference.windows import Windows, cut
-from anylead.leads import lead_mask
-from anylead.store import Store
+from anylead.inference.outputs import OUTPUTS, WRITERS
+from anylead.inference.sources import Source, open_source
+from anylead.inference.windows import Windows
 from anylead.store.files import whole_file, write_error, write_text
 
 # Windows that wait in memory at once, however many recordings of a part they come from.
@@ -38,7 +38,6 @@ class Plan:
         num_records: recordings of the source.
         records_sha256: hash of their ids.
         records_per_part: how many go into one part.
-        dim: length of a vector.
         model_sha256: fingerprint of the model.
         settings: what else decides the numbers.
     """
@@ -46,7 +45,6 @@ class Plan:
     num_records: int
     records_sha256: str
     records_per_part: int
-    dim: int
     model_sha256: str
     settings: Mapping[str, Any]
 
@@ -67,7 +65,8 @@ class Job:
 
     Attributes:
         out: the result; parts lie in the folder `out`.parts until it is written.
-        kind: "store" or the name of a dataset.
+        kind_of_output: a name in `OUTPUTS`.
+        kind: "store", "files", or the name of a dataset.
         source: folder or URL.
         options: of the dataset.
         model: path of the model.
@@ -77,6 +76,7 @@ class Job:
     """
 
     out: Path
+    kind_of_output: str
     kind: str
     source: str
     options: Mapping[str, Any]
@@ -103,89 +103,6 @@ class Job:
         return self.folder / f"{number:06d}.parquet"
 
 
-class Source(Protocol):
-    """Recordings as windows, by their number."""
-
-    @property
-    def record_ids(self) -> Sequence[str]:
-        """Of all recordings."""
-        ...
-
-    def check(self, model: Model) -> None:
-        """Raise an AnyleadError where the model cannot use this source."""
-        ...
-
-    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
-        """Windows of a recording, and its patient."""
-        ...
-
-
-class StoreSource:
-    """Recordings that were prepared already, for exactly such a model."""
-
-    def __init__(self, store: Store):
-        self.store = store
-
-    @cached_property
-    def record_ids(self) -> Sequence[str]:
-        """Of all recordings."""
-        ids: list[str] = self.store.record_id.tolist()
-        return ids
-
-    def check(self, model: Model) -> None:
-        """The store must have been prepared as the model expects."""
-        self.store.check_fits(model.preprocess_config, "the model")
-
-    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
-        """Windows of a row."""
-        length = int(self.store.num_samples[number])
-        crop = self.store.read(np.array([number]), np.array([0]), length)[0]
-        seen = lead_mask(model.leads if use_leads is None else use_leads)
-        has_lead = self.store.has_lead[number] & seen
-        name = self.record_ids[number]
-        if not has_lead.any():
-            raise StoreError(f"{name}: none of the wanted leads")
-        scale = self.store.scale[number] * has_lead
-        signal = crop.astype(np.float32) * scale[:, None]
-        windows = cut(signal, has_lead, model.segment_samples, name, model.tail)
-        return windows, self.store.patient_id[number]
-
-
-class CorpusSource:
-    """Recordings in files, preprocessed here as the model expects."""
-
-    def __init__(self, corpus: Corpus):
-        self.corpus = corpus
-
-    @cached_property
-    def record_ids(self) -> Sequence[str]:
-        """Of all recordings."""
-        return [record_id for record_id, _ in self.corpus.items]
-
-    def check(self, model: Model) -> None:
-        """Any model will do."""
-
-    def read(self, number: int, model: Model, use_leads: str | None) -> tuple[Windows, str | None]:
-        """Windows of a file."""
-        record = self.corpus.read(self.corpus.items[number])
-        inputs.check(record)
-        return model.windows([record], use_leads)[0], record.patient_id
-
-
-def open_source(kind: str, source: str, options: Mapping[str, Any]) -> Source:
-    """A store, or a folder read as a dataset.
-
-    Raises:
-        AnyleadError: it cannot be used, or holds no recording.
-    """
-    if kind == "store":
-        return StoreSource(Store.open(source))
-    corpus = datasets.corpus(kind, source, **options)
-    if not corpus.items:
-        raise RecipeError(f"{source}: no recordings")
-    return CorpusSource(corpus)
-
-
 def finished(job: Job) -> bool:
     """Whether the result is there.
 
@@ -194,6 +111,8 @@ def finished(job: Job) -> bool:
     """
     if not job.out.is_file():
         return False
+    if job.out.suffix != ".parquet":  # which alone tells what it was made from
+        raise RecipeError(f"{job.out}: there already; choose another --out or delete it")
     try:
         metadata = pq.read_schema(job.out).metadata or {}
         made = json.loads(metadata.get(_METADATA, b"{}"))
@@ -236,35 +155,36 @@ def unfinished(job: Job) -> list[int]:
     return [i for i in range(job.plan.num_parts) if not job.part_file(i).is_file()]
 
 
-def embed_part(job: Job, number: int) -> int:
+def do_part(job: Job, number: int) -> int:
     """Make one part; returns its number. A bad recording is listed, it does not end the run."""
     source, model = _opened(job)
-    settings = job.plan.settings
-    rows: list[tuple[str, str | None]] = []
-    vectors: list[Any] = []
+    output = OUTPUTS[job.kind_of_output]
+    made: list[pa.Table] = []
     rejected: list[list[str]] = []
+    names: list[tuple[str, str | None]] = []
     waiting: list[Windows] = []
 
     def flush() -> None:
         if waiting:
-            vectors.append(model.vectors(waiting, settings["layer"], settings["pool"]))
+            made.append(output.make(model, names, waiting, job.plan.settings))
             waiting.clear()
+            names.clear()
 
     for item in job.plan.items_of(number):
         name = source.record_ids[item]
         try:
-            windows, patient = source.read(item, model, settings["use_leads"])
-        except MissingPackageError:
-            raise
+            windows, patient = source.read(item, model, job.plan.settings["use_leads"])
+        except (MissingPackageError, StoreError):
+            raise  # no fault of this recording
         except (AnyleadError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
             rejected.append([name, " ".join(f"{error}".split()) or type(error).__name__])
             continue
-        rows.append((name, patient))
+        names.append((name, patient))
         waiting.append(windows)
         if sum(len(each.start) for each in waiting) >= _WINDOWS_AT_ONCE:
             flush()
     flush()
-    _write_part(job, number, rows, vectors, rejected)
+    _write_part(job, number, made, rejected)
     return number
 
 
@@ -275,18 +195,23 @@ def finish(job: Job) -> None:
         RecipeError: not one recording could be embedded.
     """
     rejected: list[list[str]] = []
-    schema = _schema(job.plan.dim).with_metadata({_METADATA: json.dumps(_as_json(job.plan))})
     count = 0
+
+    def tables() -> Iterator[pa.Table]:
+        nonlocal count
+        for number in range(job.plan.num_parts):
+            part = pq.read_table(job.part_file(number))
+            rejected.extend(json.loads((part.schema.metadata or {})[b"rejected"]))
+            count += part.num_rows
+            yield part.replace_schema_metadata(None)
+
+    output = OUTPUTS[job.kind_of_output]
+    metadata = {_METADATA: json.dumps(_as_json(job.plan)).encode()}
     with whole_file(job.out) as file:
-        with pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema) as writer:
-            for number in range(job.plan.num_parts):
-                part = pq.read_table(job.part_file(number))
-                rejected += json.loads((part.schema.metadata or {})[b"rejected"])
-                count += part.num_rows
-                writer.write_table(part.replace_schema_metadata(schema.metadata))
+        WRITERS[job.out.suffix](file, tables(), output, job.plan.settings, metadata)
         if not count:
             raise RecipeError(
-                f"{job.source}: none of {len(rejected)} recordings could be embedded; the first:"
+                f"{job.source}: none of {len(rejected)} recordings could be used; the first:"
                 f" {rejected[0][1]}"
             )
     if rejected:
@@ -307,35 +232,15 @@ def _opened(job: Job) -> tuple[Source, Model]:
     return source, load(job.model, preset=job.preset, device=device, precision=precision)
 
 
-def _write_part(
-    job: Job,
-    number: int,
-    rows: Sequence[tuple[str, str | None]],
-    vectors: Sequence[Any],
-    rejected: list[list[str]],
-) -> None:
-    flat = np.concatenate(vectors).ravel() if vectors else np.zeros(0, np.float32)
-    columns = [
-        pa.array([name for name, _ in rows], pa.string()),
-        pa.array([patient for _, patient in rows], pa.string()),
-        pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), job.plan.dim),
-    ]
-    schema = _schema(job.plan.dim).with_metadata({b"rejected": json.dumps(rejected)})
+def _write_part(job: Job, number: int, made: Sequence[pa.Table], rejected: list[list[str]]) -> None:
+    empty = OUTPUTS[job.kind_of_output].schema(job.plan.settings).empty_table()
+    table = pa.concat_tables([empty, *made])
+    table = table.replace_schema_metadata({b"rejected": json.dumps(rejected).encode()})
     try:
         with whole_file(job.part_file(number)) as file:
-            pq.write_table(pa.table(columns, schema=schema), pa.PythonFile(file, mode="w"))
+            pq.write_table(table, pa.PythonFile(file, mode="w"))
     except OSError as error:
         raise write_error(job.folder, error) from error
-
-
-def _schema(dim: int) -> pa.Schema:
-    return pa.schema(
-        [
-            ("record_id", pa.string()),
-            ("patient_id", pa.string()),
-            ("vector", pa.list_(pa.float32(), dim)),
-        ]
-    )
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

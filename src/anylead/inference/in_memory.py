@@ -1,0 +1,138 @@
+"""Recordings as other libraries hold them: tables of pandas, records of wfdb, raw data of MNE.
+
+None of these is imported: an object is known by the package that its type is from.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from anylead.errors import FormatError
+from anylead.leads import find_lead
+from anylead.records import Record
+
+# Columns that hold what is to be read, and what a Record knows besides.
+_SIGNALS = ("signal", "ecg", "path", "file", "filename", "record")
+_FACTS = ("record_id", "patient_id", "split", "fold", "age", "sex")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A recording in a row of a table.
+
+    Attributes:
+        value: its path, array or Record.
+        facts: what the row says about it: fields of `Record`, and "sample_rate" of an array.
+    """
+
+    value: Any
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def completed(self, record: Record) -> Record:
+        """The recording with what the row says about it."""
+        known = {name: value for name, value in self.facts.items() if name != "sample_rate"}
+        labels = known.pop("labels", None)
+        if labels is not None:
+            known["labels"] = {**record.labels, "labels": labels}
+        return replace(record, **known)
+
+
+def package_of(x: Any) -> str:
+    """The package that the type of an object is from."""
+    return type(x).__module__.partition(".")[0]
+
+
+def is_frame(x: Any) -> bool:
+    """Whether this is a table of pandas."""
+    return package_of(x) == "pandas" and type(x).__name__ == "DataFrame"
+
+
+def is_column(x: Any) -> bool:
+    """Whether this is a column of pandas, or an array of objects: one recording in each place."""
+    if package_of(x) == "pandas":
+        return type(x).__name__ in ("Series", "Index")
+    return isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OU"
+
+
+def rows_of(frame: Any) -> list[Row] | None:
+    """The recordings of a table with one in each row; None where its columns are leads.
+
+    The column "signal", "ecg", "path", "file", ... holds arrays or paths, or the only column that
+    there is. Columns "record_id", "patient_id", "split", "fold", "age", "sex", "labels" (texts
+    divided by ";") and "sample_rate" tell about them.
+
+    Raises:
+        FormatError: no such column.
+    """
+    names = [str(name) for name in frame.columns]
+    is_number = [frame.iloc[:, i].dtype.kind in "fiu" for i in range(len(names))]
+    if all(is_number) and all(find_lead(name) for name in names):
+        return None
+    chosen = [name for name in _SIGNALS if name in names] or (names if len(names) == 1 else [])
+    if not chosen:
+        raise FormatError(
+            f"a table with columns {', '.join(names[:6])}: none is called {', '.join(_SIGNALS)},"
+            " and they are no leads; want recordings in one column, or a column for each lead"
+        )
+    return [
+        Row(value, dict(_facts(row, names)))
+        for value, row in zip(frame[chosen[0]], frame.to_dict("records"), strict=True)
+    ]
+
+
+def _facts(row: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, Any]]:
+    for name in (*_FACTS, "sample_rate", "labels"):
+        value = row.get(name) if name in names else None
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            continue
+        if name == "labels":
+            several = value.split(";") if isinstance(value, str) else value
+            yield name, tuple(str(each).strip() for each in several if str(each).strip())
+        elif name in ("record_id", "patient_id", "split", "sex"):
+            yield name, str(value)
+        else:
+            yield name, int(value) if name == "fold" else float(value)
+
+
+def columns_of(frame: Any) -> tuple[Any, list[str]]:
+    """(lead, time) numbers and names of a table with a column for each lead."""
+    return frame.to_numpy().T, [str(name) for name in frame.columns]
+
+
+def foreign_record(x: Any, unit_in_mv: Mapping[str, float]) -> Record | None:
+    """The Record of an object of wfdb or MNE; None where it is none.
+
+    Raises:
+        FormatError: it holds no signal, or its unit is not known.
+    """
+    if package_of(x) == "wfdb" and type(x).__name__ == "Record":
+        return _from_wfdb(x, unit_in_mv)
+    if package_of(x) == "mne" and callable(getattr(x, "get_data", None)):
+        return _from_mne(x)
+    return None
+
+
+def _from_wfdb(x: Any, unit_in_mv: Mapping[str, float]) -> Record:
+    name = str(x.record_name or "")
+    if x.p_signal is None:
+        raise FormatError(f"{name}: a wfdb record without p_signal; read it with physical=True")
+    rows = {find_lead(lead): i for i, lead in enumerate(x.sig_name) if find_lead(lead)}
+    if not rows:
+        raise FormatError(f"{name}: none of the signals {', '.join(x.sig_name)} is a lead")
+    units = [x.units[i] for i in rows.values()]
+    unknown = sorted(set(units) - unit_in_mv.keys())
+    if unknown:
+        raise FormatError(f"{name}: unit {unknown[0]!r}; known are {', '.join(unit_in_mv)}")
+    factor = np.array([unit_in_mv[unit] for unit in units])
+    signal = (x.p_signal.T[list(rows.values())] * factor[:, None]).astype(np.float32)
+    return Record(signal, tuple(map(str, rows)), float(x.fs), name)
+
+
+def _from_mne(x: Any) -> Record:
+    rows = {find_lead(lead): i for i, lead in enumerate(x.ch_names) if find_lead(lead)}
+    if not rows:
+        raise FormatError(f"none of the channels {', '.join(x.ch_names[:12])} is a lead")
+    signal = 1e3 * np.asarray(x.get_data())[list(rows.values())]  # MNE holds volts
+    return Record(signal.astype(np.float32), tuple(map(str, rows)), float(x.info["sfreq"]))

@@ -1,0 +1,74 @@
+"""The encoder of a model over windows of recordings, in batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anylead.errors import RecipeError
+from anylead.inference.windows import Floats, Windows, batches
+from anylead.models import Encoder
+
+
+@torch.inference_mode()
+def over_windows(
+    encode: Callable[[Tensor, Tensor], Tensor],
+    windows: Sequence[Windows],
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[tuple[Windows, Floats]]:
+    """(window, ...) of each recording, in order; windows of one length run together.
+
+    Args:
+        encode: (window, 12, time) and (window, 12) has_lead -> (window, ...).
+        windows: of each recording.
+        batch_size: windows at once.
+        device: where they run.
+    """
+    done: list[list[Floats | None]] = [[None] * len(each.start) for each in windows]
+    for places in batches(windows, batch_size):
+        signal = np.stack([windows[r].signal[w] for r, w in places])
+        has_lead = np.stack([windows[r].has_lead for r, _ in places])
+        encoded = encode(torch.from_numpy(signal).to(device), torch.from_numpy(has_lead).to(device))
+        for (r, w), value in zip(places, encoded.cpu().numpy(), strict=True):
+            done[r][w] = value
+    for each, values in zip(windows, done, strict=True):
+        yield each, np.stack([value for value in values if value is not None])
+
+
+def context_of(
+    encoder: Any, signal: Tensor, has_lead: Tensor, layer: int | None, precision: torch.dtype
+) -> Tensor:
+    """(window, frame, dim) in float32, the output of a layer.
+
+    Raises:
+        RecipeError: no such layer.
+    """
+    with torch.autocast(signal.device.type, precision, enabled=precision != torch.float32):
+        if layer is None:
+            context: Tensor = encoder(signal, None, has_lead).context
+            return context.float()
+        if not isinstance(encoder, Encoder):
+            raise RecipeError(
+                f"layer {layer}: only our own transformer gives what lies between its layers"
+            )
+        features = encoder.features(signal, None, has_lead)
+        outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
+    if not -len(outputs) <= layer < len(outputs):
+        raise RecipeError(
+            f"layer {layer}: this model has 0 (before the first) to {len(outputs) - 1}"
+        )
+    chosen: Tensor = outputs[layer]
+    return chosen.float()
+
+
+def keep(context: Tensor) -> Tensor:
+    """Every frame."""
+    return context
+
+
+def largest(context: Tensor) -> Tensor:
+    """(window, dim), the largest of the frames."""
+    return context.amax(dim=1)

@@ -1,0 +1,225 @@
+"""All runs of a plan, on all devices at once, told as they go.
+
+A fine-tuning begins as soon as its own pre-training is finished, so that no device waits for the
+slowest one.
+"""
+
+import csv
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import torch
+
+from anylead.engines.workers import Workers
+from anylead.evaluation import Settings
+from anylead.tables.check import names_of
+from anylead.tables.jobs import Job, Outcome, do_job, done_file, is_finished
+from anylead.tables.plan import Plan
+from anylead.training.tracking import LOG
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+def make_jobs(
+    plan: Plan, folder: Path, settings: Settings, keeps_runs: bool, num_steps: Mapping[str, int]
+) -> list[Job]:
+    """All runs, pre-training first."""
+    jobs = []
+    for kind, fits in (("pretrain", plan.pretrainings), ("finetune", plan.finetunings)):
+        for key, fit in fits.items():
+            is_scored = kind == "finetune"
+            jobs.append(
+                Job(
+                    kind,
+                    folder,
+                    fit,
+                    tuple(plan.lead_sets_of(key)) if is_scored else (),
+                    replace(settings, **fit.evaluate) if is_scored else settings,
+                    keeps_runs,
+                    f"{kind} {names_of(plan, key)}",
+                    num_steps.get(key, 0),
+                )
+            )
+    return jobs
+
+
+def run_all(
+    jobs: Sequence[Job], devices: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Do whatever is not finished yet.
+
+    Args:
+        jobs: in the order in which they are wanted.
+        devices: one run at a time on each.
+        tell: shows a line.
+
+    Returns:
+        Key of each run that failed -> what went wrong.
+    """
+    clock = Clock(jobs, len(devices))
+    tell(clock.summary())
+    queue = Queue([job for job in jobs if not is_finished(job)])
+    with _told(tell) as running:
+        for outcome in _outcomes(queue, devices, running):
+            tell(clock.tell(outcome))
+    return queue.failed
+
+
+def choose_devices(wanted: str) -> list[str]:
+    """One entry for each run at a time; "auto" is every GPU, or the CPU once."""
+    if wanted != "auto":
+        return [name.strip() for name in wanted.split(",")]
+    number = torch.cuda.device_count()
+    return [f"cuda:{i}" for i in range(number)] or ["cpu"]
+
+
+class Queue:
+    """Jobs that wait; one is ready once what it starts from is finished."""
+
+    def __init__(self, jobs: Sequence[Job]):
+        self.waiting = list(jobs)
+        self.unfinished = {job.fit.key for job in jobs}
+        self.failed: dict[str, str] = {}
+
+    def take(self) -> Job | None:
+        """The first job that is ready."""
+        for job in self.waiting:
+            if job.fit.after not in self.unfinished:
+                self.waiting.remove(job)
+                return job
+        return None
+
+    def end(self, outcome: Outcome) -> None:
+        """Note how a job ended; what starts from a failed one fails, too."""
+        key = outcome.job.fit.key
+        self.unfinished.discard(key)
+        if not outcome.error:
+            return
+        self.failed[key] = outcome.error
+        lost = [job for job in self.waiting if job.fit.after == key]
+        self.failed |= {job.fit.key: f"its pre-training {key} failed" for job in lost}
+        self.waiting = [job for job in self.waiting if job not in lost]
+
+
+def _outcomes(queue: Queue, devices: Sequence[str], running: dict[str, Job]) -> Iterator[Outcome]:
+    if len(devices) == 1 or len(queue.waiting) < 2:
+        while (job := queue.take()) is not None:
+            running[job.fit.key] = job
+            outcome = do_job(job, devices[0])
+            del running[job.fit.key]
+            queue.end(outcome)
+            yield outcome
+        return
+    free = list(devices)
+    threads = max(1, torch.get_num_threads() // len(devices))
+    places: dict[Future[Outcome], str] = {}
+    with Workers(len(devices), torch.set_num_threads, (threads,)) as workers:
+        while queue.waiting or places:
+            while free and (job := queue.take()) is not None:
+                running[job.fit.key] = job
+                device = free.pop(0)
+                places[workers.submit(do_job, job, device)] = device
+            done, _ = wait(places, return_when=FIRST_COMPLETED)
+            for future in done:
+                free.append(places.pop(future))
+                outcome = future.result()
+                del running[outcome.job.fit.key]
+                queue.end(outcome)
+                yield outcome
+
+
+class Clock:
+    """Counts jobs and guesses the time that is left from the steps of those that are finished."""
+
+    def __init__(self, jobs: Sequence[Job], num_devices: int):
+        self.num_devices = num_devices
+        self.total = len(jobs)
+        self.seconds: dict[str, list[float]] = {"pretrain": [], "finetune": []}  # for each step
+        self.left = {job.fit.key: job for job in jobs}
+        for job in jobs:
+            if is_finished(job):
+                done = json.loads(done_file(job).read_text())
+                self._note(job, done["seconds"])
+
+    def summary(self) -> str:
+        """Before the first job."""
+        done = self.total - len(self.left)
+        return f"{self.total} runs, {done} finished already{self._expected()}"
+
+    def tell(self, outcome: Outcome) -> str:
+        """After a job."""
+        job = outcome.job
+        if outcome.error:
+            self.left.pop(job.fit.key, None)
+            end = f"FAILED: {outcome.error}"
+        else:
+            self._note(job, outcome.seconds)
+            end = f"{outcome.seconds:.0f} s"
+        place = f"[{self.total - len(self.left)}/{self.total}]"
+        return f"{place} {job.title} {job.fit.key}: {end}{self._expected()}"
+
+    def _note(self, job: Job, seconds: float) -> None:
+        self.left.pop(job.fit.key, None)
+        self.seconds[job.kind].append(seconds / max(job.num_steps, 1))
+
+    def _expected(self) -> str:
+        """What is left, shared by the devices; "" before it is known."""
+        known = [value for values in self.seconds.values() for value in values]
+        if not known or not self.left:
+            return ""
+        rest = 0.0
+        for job in self.left.values():
+            own = self.seconds[job.kind] or known
+            rest += max(job.num_steps, 1) * sum(own) / len(own)
+        return f"; about {rest / self.num_devices / 60:.1f} min left"
+
+
+@contextmanager
+def _told(tell: Callable[[str], None]) -> Iterator[dict[str, Job]]:
+    """Yields the jobs that run, to be filled; tells now and then how far each of them is."""
+    running: dict[str, Job] = {}
+    ended = threading.Event()
+    begun: dict[str, tuple[float, int]] = {}
+
+    def watch() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LINES):
+            for key, job in list(running.items()):
+                tell(
+                    progress(job, begun.setdefault(key, (monotonic(), last_step(job))), monotonic())
+                )
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield running
+    finally:
+        ended.set()
+        thread.join()
+
+
+def progress(job: Job, begun: tuple[float, int], now: float) -> str:
+    """How far a run is, and how long it will take at the pace since it was first looked at."""
+    started, first = begun
+    step = last_step(job)
+    if job.num_steps and step >= job.num_steps:
+        return f"  {job.title}: trained, being scored"
+    left = ""
+    if step > first and now > started:
+        seconds = (job.num_steps - step) * (now - started) / (step - first)
+        left = f", about {seconds / 60:.1f} min left"
+    return f"  {job.title}: step {step:,} of {job.num_steps:,}{left}"
+
+
+def last_step(job: Job) -> int:
+    """Of the log of a run; 0 before it has one."""
+    try:
+        with (job.run_folder / LOG).open(newline="") as file:
+            return max((int(float(row["step"])) for row in csv.DictReader(file)), default=0)
+    except (OSError, ValueError, KeyError):
+        return 0
