@@ -164,7 +164,6 @@ def test_it_survives_a_checkpoint_and_embeds_predicts_and_explains(kind, tmp_pat
     assert describe_encoder(again.encoder) == describe_encoder(made.encoder)
     vector = made.embed(ecg)
     assert vector.shape == (made.dim,) and np.array_equal(again.embed(ecg), vector)
-    assert made.fingerprint() == again.fingerprint()
     few = made.embed(ecg, use_leads="I,II,V2")
     assert np.isfinite(few).all() and not np.allclose(few, vector)
     assert set(made.predict(ecg)) == set(LABELS)
