@@ -46,7 +46,7 @@ def shrunk(name, rows):
     values = yaml.safe_load((FOLDER / name).read_text())
     values["rows"] = [row for row in values["rows"] if row["name"] in rows]
     for row in values["rows"]:
-        if row.get("encoder", {}).get("kind") == "resnet1d":
+        if "kind" in row.get("encoder", {}):
             row["encoder"]["size"] = "tiny"
         row.pop("fractions", None)
     values |= {"encoder": TINY, "lead_sets": ["2"], "unseen": ["II"], "seeds": [0]}
@@ -65,6 +65,8 @@ def shrunk(name, rows):
 
 def some_rows(name):
     """The reference; of the first tables also a row of random weights, and one model for all."""
+    if name.startswith("encoders_"):
+        return ["W2V+CMSC+RLM", "xresnet1d", "ECG-JEPA, JEPA", "ST-MEM, MAE", "ECG-CPC, CPC"]
     if "table1" not in name:
         return ["W2V+CMSC+RLM"]
     rows = yaml.safe_load((FOLDER / name).read_text())["rows"]
