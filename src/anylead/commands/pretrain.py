@@ -17,6 +17,7 @@ from anylead.commands.parts import (
     begun,
     build_augmentation,
     describe_data,
+    inherited,
     split_rows,
     starting_encoder,
     tell_left_out,
@@ -26,8 +27,11 @@ from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import (
     Encoder,
+    LatentPrediction,
     LatentPredictionConfig,
+    MaskedPrediction,
     MaskedPredictionConfig,
+    SignalPrediction,
     SignalPredictionConfig,
     describe_encoder,
 )
@@ -157,7 +161,9 @@ def long_enough(
     Raises:
         RecipeError: none of them does.
     """
-    if objective.local is None or not isinstance(objective.encoder, Encoder):
+    if not isinstance(objective.encoder, Encoder):
+        return rows
+    if not isinstance(objective.local, MaskedPrediction | LatentPrediction | SignalPrediction):
         return rows
     span = objective.local.config.span
     segment = round(recipe.data.segment_seconds * store.manifest.sample_rate)
@@ -217,8 +223,9 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         "kind": "pretraining",
         "encoder": describe_encoder(objective.encoder),
         "leads": recipe.leads,
-        "local": None if objective.local is None else asdict(objective.local.config),
+        "local": None if objective.local is None else asdict(objective.local.config),  # type: ignore[call-overload]
         **describe_data(store, recipe.data),
+        **inherited(recipe.checkpoint),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }
 

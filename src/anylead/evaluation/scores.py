@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anylead import __version__
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, StoreError
+from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
@@ -114,10 +115,6 @@ class Evaluation:
     score_names: Callable[[Sequence[str]], Sequence[str]]
 
 
-# The models that come with the package.
-BOX = Path(__file__).resolve().parents[1] / "box"
-
-
 def find_runs(pattern: str) -> list[Path]:
     """Folders of fine-tuned runs named by a list of paths, patterns, or names of models in the box.
 
@@ -129,8 +126,12 @@ def find_runs(pattern: str) -> list[Path]:
         path = Path(part.strip())
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         runs = [match for match in matches if (match / "model.safetensors").is_file()]
-        if not runs and (BOX / path.name / "model.safetensors").is_file() and len(path.parts) == 1:
-            runs = [BOX / path.name]
+        if (
+            not runs
+            and (FOLDER / path.name / "model.safetensors").is_file()
+            and len(path.parts) == 1
+        ):
+            runs = [FOLDER / path.name]
         if not runs:
             raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
         found += runs
