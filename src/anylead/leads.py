@@ -93,6 +93,8 @@ _PREFIXES = (
     "ekg_",
     "ekg-",
     "ekg:",
+    "ecg",
+    "ekg",
 )
 _SUFFIXES = (
     *("-ref", "_ref", " ref", "-avg"),

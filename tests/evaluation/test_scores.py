@@ -6,7 +6,8 @@ import pytest
 
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
-from anylead.evaluation.scores import BOX, Settings, find_runs, open_store, quality_table
+from anylead.evaluation.scores import Settings, find_runs, open_store, quality_table
+from anylead.inference.named import FOLDER
 from anylead.signals.quality import Quality
 from synthetic_store import store_folder
 
@@ -32,7 +33,7 @@ def test_quality_counts_recordings_and_not_leads():
 
 def test_a_model_of_the_box_is_found_by_its_name_unless_a_folder_has_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find_runs("ptbxl-small") == [BOX / "ptbxl-small"]
+    assert find_runs("ptbxl-small") == [FOLDER / "ptbxl-small"]
     (tmp_path / "ptbxl-small").mkdir()
     (tmp_path / "ptbxl-small" / "model.safetensors").touch()
     assert find_runs("ptbxl-small") == [Path("ptbxl-small")]

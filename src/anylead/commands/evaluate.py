@@ -10,7 +10,8 @@ from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
 from anylead.commands import screen
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
-from anylead.evaluation.scores import BOX, OpenedRun, find_runs
+from anylead.evaluation.scores import OpenedRun, find_runs
+from anylead.inference.named import FOLDER
 from anylead.leads import LEAD_SETS
 
 SCORES, REPORT = "scores.json", "report.html"
@@ -86,7 +87,7 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
         raise RecipeError(f"the runs are of several kinds ({', '.join(kinds)}); score each alone")
     evaluation = EVALUATIONS[kinds[0]]
     settings = _settings(recipe)
-    own = Path("runs", folders[0].name) if folders[0].parent == BOX else folders[0]
+    own = Path("runs", folders[0].name) if folders[0].parent == FOLDER else folders[0]
     out = Path(recipe.out) if recipe.out else own
     runs, scores = [], []
     lead_sets = recipe.lead_sets.split()

@@ -1,15 +1,20 @@
 """What an evaluation is asked for and what it answers, whatever the task."""
 
+import csv
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead import __version__
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, StoreError
+from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
@@ -110,10 +115,6 @@ class Evaluation:
     score_names: Callable[[Sequence[str]], Sequence[str]]
 
 
-# The models that come with the package.
-BOX = Path(__file__).resolve().parents[1] / "box"
-
-
 def find_runs(pattern: str) -> list[Path]:
     """Folders of fine-tuned runs named by a list of paths, patterns, or names of models in the box.
 
@@ -125,8 +126,12 @@ def find_runs(pattern: str) -> list[Path]:
         path = Path(part.strip())
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         runs = [match for match in matches if (match / "model.safetensors").is_file()]
-        if not runs and (BOX / path.name / "model.safetensors").is_file() and len(path.parts) == 1:
-            runs = [BOX / path.name]
+        if (
+            not runs
+            and (FOLDER / path.name / "model.safetensors").is_file()
+            and len(path.parts) == 1
+        ):
+            runs = [FOLDER / path.name]
         if not runs:
             raise RecipeError(f"{part.strip()}: no run with a model.safetensors there")
         found += runs
@@ -199,6 +204,26 @@ def about(store: Store, split: str, num_rows: int, num_resamples: int) -> str:
     if store.manifest.note:
         lines.append(store.manifest.note)
     return " ".join(lines)
+
+
+def command(folders: Sequence[Path], lead_sets: Sequence[str], settings: Settings) -> str:
+    """The command that makes the report again, and when and by what it was made."""
+    words = ["anylead", "evaluate", ",".join(dict.fromkeys(str(folder) for folder in folders))]
+    words += ["--lead_sets", " ".join(lead_sets)]
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if value not in (None, each.default):
+            words += [f"--{each.name}", str(value)]
+    return f"{shlex.join(words)}\n# {date.today().isoformat()}, anylead {__version__}"
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a training log; none where there is no log."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:

@@ -135,10 +135,13 @@ def _renamed(path: Path, names: Sequence[str], rename: Rename) -> list[str | Non
     beside = side_car(path).get("rename") or {}
     if not isinstance(beside, dict):
         raise FormatError(f'{path}: "rename" beside it is {beside!r}; want {{"ECG": "I"}}')
-    stated = {
-        str(name).strip().lower(): known_lead(str(lead))
-        for name, lead in {**beside, **rename}.items()
-    }
+    try:
+        stated = {
+            str(name).strip().lower(): known_lead(str(lead))
+            for name, lead in {**beside, **rename}.items()
+        }
+    except LeadError as error:
+        raise LeadError(f"{path}: rename: {error}") from None
     keys = [name.strip().lower() for name in names]
     return [stated.get(key) if key not in keys[:row] else None for row, key in enumerate(keys)]
 

@@ -146,6 +146,10 @@ class Model:
         precision = "fp32" if self.precision == torch.float32 else "bf16"
         return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
 
+    def __repr__(self) -> str:
+        name = "in memory" if self.source is None else str(self.source)
+        return f"Model({name}, {self.kind}, {len(self.label_names)} labels, dim {self.dim})"
+
     @property
     def dim(self) -> int:
         """Length of an embedding."""

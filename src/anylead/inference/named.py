@@ -14,7 +14,7 @@ from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.presets import preset_for_file
 
 NO_HINTS = Hints()
-_FOLDER = Path(__file__).resolve().parents[1] / "box"
+FOLDER = Path(__file__).resolve().parents[1] / "box"
 # What comes with the package, the one to take where none is named first.
 BOX = ("ptbxl-small", "synthetic-tiny")
 
@@ -83,7 +83,7 @@ ELSEWHERE: tuple[NamedModel, ...] = (
 
 def list_models() -> list[NamedModel]:
     """All models that have a name: in the box, in the cache, known elsewhere."""
-    in_box = [_described(_FOLDER / name, name, "box", str(_FOLDER / name)) for name in _box()]
+    in_box = [_described(FOLDER / name, name, "box", str(FOLDER / name)) for name in _box()]
     return [*in_box, *_in_cache(), *ELSEWHERE]
 
 
@@ -115,7 +115,7 @@ def find(source: str | Path) -> Found:
     if path.exists():
         return Found(path, path.resolve().name.removesuffix(".pt"))
     if text in _box():
-        return Found(_FOLDER / text, text)
+        return Found(FOLDER / text, text)
     for known in ELSEWHERE:
         if text == known.name:
             return Found(hub.pull(known.source), text, known.preset)
@@ -158,7 +158,7 @@ def is_model(source: str) -> bool:
 
 
 def _box() -> list[str]:
-    return [name for name in BOX if (_FOLDER / name / WEIGHTS).is_file()]
+    return [name for name in BOX if (FOLDER / name / WEIGHTS).is_file()]
 
 
 def _in_cache() -> Iterator[NamedModel]:

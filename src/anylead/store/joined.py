@@ -78,11 +78,6 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
                 f" {store.manifest.preprocess}, {first.manifest.preprocess}; prepare one of them"
                 " again"
             )
-        if store.manifest.version != first.manifest.version:
-            raise StoreError(
-                f"{store.location}: of another store version than {first.location}; prepare the"
-                " older of them again"
-            )
         if hashes[number] in hashes[:number]:
             raise StoreError(f"{store.location}: stands twice among the stores to be joined")
     begins = np.cumsum([0, *(len(store.manifest.shards) for store in stores[:-1])])

@@ -94,6 +94,14 @@ class Store:
             f"{self.location}: prepared with {found}; prepare the recordings again with {options}"
         )
 
+    def __repr__(self) -> str:
+        told = self.manifest
+        tasks = ", ".join(told.label_names) or "none"
+        return (
+            f"Store({self.location}, {told.num_records:,} recordings of {told.name},"
+            f" {told.sample_rate:g} Hz, labels: {tasks})"
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
 
