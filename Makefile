@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 demo: .venv/installed  ## the whole job on generated ECGs: prepare, pretrain, finetune, evaluate
 	$(BIN)/anylead demo --out demo
+	@echo "next: source .venv/bin/activate; anylead serve demo/w2v-cmsc-rlm"
 
 test: .venv/installed-dev  ## every check and test
 	$(MAKE) --no-print-directory check

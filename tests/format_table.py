@@ -35,7 +35,37 @@ side-car JSON of their name (`ecg.npy`, `ecg.json`), or `anylead.json` for a who
     {"sample_rate": 500, "leads": ["I", "II", "V1"], "unit": "mV"}
 
 or the same as arguments of the format's `read`.
+
+## Which channels are the ECG
+
+A channel is a lead by its name ("aVR", "V4", "ECG II", "MLII", "V5-REF"), if its unit is a voltage.
+What is left out of a file, and why, is in `Record.notes`, and `anylead inspect` lists it.
+
+- C1 to C6, D1 to D3 and L1 to L3 are leads only beside others of an ECG and no EEG; X, Y and Z only
+  beside twelve leads, or alone and in capitals. Elsewhere they are electrodes of an EEG or axes of
+  movement.
+- "ECG", "EKG 1", "Lead 2", "V" and "MCL" are an ECG of unknown place: left out beside a lead that
+  is known, alone the lead `ECG`. Several of them are refused. `--rename "ECG=I,ECG 2=V5"` names
+  leads for every command that reads files, `formats.read(path, rename={"ECG": "I"})` in Python, and
+  `{"rename": {"ECG": "I"}}` in `anylead.json` for a folder.
+- Of several channels of one lead the first is taken.
+- A square of the same voltage in every lead, at the beginning or the end, is the device's
+  calibration pulse and is cut off, in every format.
+- MUSE, SCP-ECG and Contec files store eight leads; the four that follow from them are computed.
+- An id that stands for no one ("X", "000", "anonymous", "trialSubject") is no patient.
 """
+# What a reader of a format was held against in the tests.
+COMPARED = {
+    "wfdb": "real records of four corpora; the wfdb package",
+    "edf": "files of edfio; by hand from the specification",
+    "dicom": "a real ECG that pydicom has; files of pydicom",
+    "matlab": "files of scipy; by hand",
+    "hdf5": "files of h5py",
+    "npy": "files of NumPy",
+    "parquet": "files of pyarrow",
+    "csv": "by hand",
+}
+FROM_DESCRIPTION = "files by hand from the description, no real one"
 
 
 def largest_error(record: Record, sample: Sample) -> float:
@@ -60,6 +90,7 @@ def read_row(name: str, folder: Path) -> list[str]:
     return [
         name,
         ", ".join(SAMPLES[name]),
+        COMPARED.get(name, FROM_DESCRIPTION),
         f"≤ {at_most(max(largest_error(*pair) for pair in pairs))}",
         yes(all(record.leads == sample.leads for record, sample in pairs)),
         yes(all(record.sample_rate == sample.sample_rate for record, sample in pairs)),
@@ -114,13 +145,17 @@ def page() -> str:
             "NumPy, or writers from the specification in `tests/format_samples`), read back. The",
             "error is the largest difference in mV, up to the next power of ten; `-` means that",
             "the format, or its sample, does not state it.\n",
-            table(["format", "variants", "error", "leads", "rate", *facts], rows),
+            table(["format", "variants", "held against", "error", "leads", "rate", *facts], rows),
             "## Written\n",
             "`anylead convert-ecg IN OUT` writes " + ", ".join(sorted(convert_ecg.WRITERS)) + ".",
             "CSV keeps every bit of the float32 samples; WFDB, EDF and DICOM hold 16 bits per",
             "sample, in the step the source was digitized with where it is known and fits, else",
             "scaled to the largest sample of each lead. EDF holds no missing samples, age or",
             "diagnosis; WFDB no patient id and no diagnosis.\n",
+            "AliveCor ATC, Apple Health, CardioSoft and Contec are read here; aECG, MUSE, Philips,",
+            "SCP-ECG, Mortara, MFER and Kardia by ecgdatakit behind checks of ours. Not read:",
+            "BIOPAC, OpenSignals and other text of loggers without named columns (a side-car JSON",
+            "can name them, and `--rename` a column called ECG).\n",
             "## Damaged files\n",
             "Files with flipped bits, cuts, spliced parts and absurd numbers, made from the",
             "samples above by `PYTHONPATH=src:tests python -m format_fuzz --examples N --out",

@@ -23,7 +23,14 @@ COMMAND = "`PYTHONPATH=src:tests python -m reference_pages`"
 
 # Module -> what a user of Python calls there, in the order of the data flow.
 PUBLIC: dict[str, tuple[str, ...]] = {
+    "anylead.commands.api": (
+        *("read", "prepare", "pretrain", "finetune", "evaluate", "embed", "predict"),
+        "list_models",
+    ),
     "anylead.inference.model": ("load", "Model"),
+    "anylead.inference.answer": ("Answer",),
+    "anylead.inference.about": ("About",),
+    "anylead.inference.named": ("NamedModel",),
     "anylead.inference.estimators": (),
     "anylead.records": ("Record",),
     "anylead.leads": (),
@@ -109,7 +116,8 @@ def api_page() -> str:
     parts = [
         "# Python\n",
         f"This page is made by {COMMAND} from docstrings and types; a test keeps it up to date.\n",
-        "`anylead.load` and `anylead.Model` are those of `anylead.inference.model`. Every",
+        "What `dir(anylead)` lists is in the first parts of this page, `anylead.load` and",
+        "`anylead.Model` in `anylead.inference.model`. Every",
         "command is a module of `anylead.commands` with a `Recipe`, whose fields are those of",
         "[Commands](cli.md), and a `run`.\n",
     ]

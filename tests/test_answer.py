@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import fitted_model
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
 from anylead.inference.answer import nearest
 from anylead.inference.model import Model
+from anylead.inference.weights import fingerprint
 
 MEASURED = {
     "name": "little",
@@ -181,3 +183,14 @@ def test_a_copy_of_a_model_answers_the_same_also_after_use(way, record):
     wanted = model.answer(record)
     assert before.answer(record) == wanted == way(model).answer(record)
     assert way(model).batch_size == model.batch_size
+
+
+def test_a_model_and_an_answer_show_what_they_are_in_a_few_words(model, record):
+    assert repr(model) == "Model(in memory, classification, 7 labels, dim 48)"
+    assert "&lt;" not in model.answer(record)._repr_html_()
+    assert model.answer(record)._repr_html_().startswith("<pre>")
+
+
+def test_weights_that_are_a_single_number_have_a_fingerprint():
+    one, other = (fingerprint({"count": torch.tensor(n)}, ["x"]) for n in (1, 2))
+    assert one != other == fingerprint({"count": torch.tensor(2)}, ["x"])

@@ -23,7 +23,8 @@ SHARED = {
     },
     "formats": {
         *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),
-        *("sandbox", "search", "sidecar", "units", "wfdb_header", "wfdb_samples"),
+        *("sandbox", "search", "sidecar", "times", "units", "wfdb_header"),
+        "wfdb_samples",
     },
 }
 # Entries that belong together: (importer, imported).

@@ -97,7 +97,7 @@ def test_layer_pool_and_leads_are_those_of_embed(store, model, records, tmp_path
 
 def test_a_store_prepared_for_something_else_is_refused(store, tmp_path):
     other = str(small_models.folder(tmp_path / "m", rate=500.0))
-    with pytest.raises(StoreError, match=r"sample_rate 250\.0, the model wants 500\.0"):
+    with pytest.raises(StoreError, match=r"sample_rate 250\.0 \(the model has 500\.0\)"):
         run(store, other, tmp_path / "a.parquet")
 
 

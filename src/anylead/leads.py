@@ -93,6 +93,8 @@ _PREFIXES = (
     "ekg_",
     "ekg-",
     "ekg:",
+    "ecg",
+    "ekg",
 )
 _SUFFIXES = (
     *("-ref", "_ref", " ref", "-avg"),
@@ -105,15 +107,21 @@ _LONGEST_NAME = 100
 
 def find_lead(name: str) -> str | None:
     """The canonical name behind any usual spelling ("avr", "MLII", "V1-REF"), or None."""
-    key = _UNIT.sub("", name[:_LONGEST_NAME].strip().strip("'\",;").lower())
-    for suffix in _SUFFIXES:
-        key = key.removesuffix(suffix)
+    key = bare_name(name)
     for prefix in _PREFIXES:
         if key.startswith(prefix) and key != prefix.strip():
             key = key.removeprefix(prefix)
             break
     key = key.strip(" .:_-,;") if not key.startswith("-") else key
     return _BY_LOWER.get(key) or _ALIASES.get(key)
+
+
+def bare_name(name: str) -> str:
+    """In lower case, without quotes, unit and what was done to it: "'C3-REF (uV)'" -> "c3"."""
+    key = _UNIT.sub("", name[:_LONGEST_NAME].strip().strip("'\",;").lower())
+    for suffix in _SUFFIXES:
+        key = key.removesuffix(suffix)
+    return key
 
 
 def lead_name(name: str) -> str:

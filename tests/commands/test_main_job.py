@@ -74,6 +74,13 @@ def test_evaluate_scores_every_lead_set_and_writes_a_report(folders, capsys):
     html = (folders / "fine" / "report.html").read_text()
     assert "<svg" in html
     assert "report.html" in printed
+    for told in (
+        *("--lead_sets &#x27;12 6 4 3 2 1&#x27;", "--num_resamples 20", "sinus rhythm (SR)"),
+        *(">positives<", ">patients<", ">threshold<", ">12 leads<", ">1 lead<"),
+        *("4: I, II, III, V2;", "<summary>Leads 1</summary>", "rows need not sum to 100"),
+    ):
+        assert told in html
+    assert "Differences between runs" not in html
 
 
 def test_finetuning_starts_from_the_weights_of_the_checkpoint(folders, tmp_path):

@@ -1,7 +1,7 @@
 """What every method of the table keeps to, and joined ones too."""
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -9,13 +9,16 @@ import torch
 from anylead.augment import AUGMENTATIONS, compose
 from anylead.leads import LEAD_SETS, lead_mask
 from anylead.methods import METHODS, Pretraining, find_method
-from anylead.models import Encoder, EncoderConfig, MaskedPredictionConfig
+from anylead.models import SIZES, Encoder, EncoderConfig, MaskedPredictionConfig, build_encoder
 from anylead.training.distributed import World
 from anylead.training.loop import train
 from anylead.training.resume import StateWriter, load_state
 from augment.ecg_batches import ecg_batch, take
 
-JOINED = ["wav2vec2+simclr", "wav2vec2+three_kg", "cmlc+wav2vec2", "wav2vec2+cmsmlc"]
+JOINED = ["wav2vec2+simclr", "wav2vec2+three_kg", "cmlc+wav2vec2", "wav2vec2+cmsmlc", "cpc+cmsc"]
+JOINED += ["jepa+cmsc", "masked_autoencoding+cmsc"]
+# Methods that ask something else about an encoder of their own.
+ENCODER_OF = {"jepa": "ecg_jepa", "masked_autoencoding": "st_mem", "cpc": "ecg_cpc"}
 every = pytest.mark.parametrize("name", [*METHODS, *JOINED])
 
 # Negatives of a global contrast come from the batch: micro-batches have fewer of them. The local
@@ -28,6 +31,12 @@ LOCAL = replace(ADDITIVE, diversity_weight=0.1, penalty_weight=10)
 
 def objective(name, local=LOCAL, dropout=0.0, temperature=0.1):
     torch.manual_seed(0)
+    own = [ENCODER_OF[part] for part in name.split("+") if part in ENCODER_OF]
+    if own:
+        shape = asdict(SIZES[own[0]]["tiny"])
+        shape |= {"window_samples": 400} if "window_samples" in shape else {}
+        encoder = build_encoder({"kind": own[0], **shape})
+        return Pretraining(encoder, find_method(name), compose([]), None, temperature)
     config = EncoderConfig(
         conv_layers=((16, 2, 2),) * 4,
         dim=32,

@@ -217,7 +217,7 @@ def test_the_command_draws_the_page_and_the_curve(tmp_path, capsys, records):
     printed = capsys.readouterr().out
     assert all(f"  {name:<4} " in printed for name in LEADS)
     assert main(["explain", *arguments, "--method", "x"]) == 2
-    assert "known are gradients" in capsys.readouterr().err
+    assert "gradients or occlusion" in capsys.readouterr().err
 
 
 def test_a_picture_of_unknown_kind_is_refused_before_any_work(tmp_path):

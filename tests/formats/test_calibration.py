@@ -31,7 +31,7 @@ def pulse(height=1.0, flat=0.1, wide=0.2, edge=()):
 @pytest.mark.parametrize("height", [1.0, -1.0, 0.5, 2.0])
 @pytest.mark.parametrize("edge", [(), (0.3, 0.8)])
 @pytest.mark.parametrize("is_behind", [True, False])
-@pytest.mark.parametrize("names", [LEADS, EIGHT, ("I", "II", "III")])
+@pytest.mark.parametrize("names", [LEADS, EIGHT, ("I", "II", "III"), ("I", "II", "aVR")])
 def test_a_square_in_every_lead_is_cut_with_its_flat_line(height, edge, is_behind, names):
     ecg = heart()[[LEADS.index(name) for name in names]]
     square = np.tile(pulse(height, edge=np.multiply(edge, height)), (len(names), 1))
@@ -65,6 +65,13 @@ def test_no_ecg_is_cut(seed):
 )
 def test_what_is_no_pulse_of_every_lead_stays(rows):
     assert without_pulse(rows.astype(np.float32), LEADS, RATE)[1] is None
+
+
+def test_three_leads_that_no_law_joins_know_the_usual_pulse_only():
+    for height, is_cut in ((1.0, True), (0.6, False)):
+        ecg = heart()[[0, 1, 6]]
+        both = np.concatenate([ecg, np.tile(pulse(height), (3, 1))], axis=1)
+        assert (without_pulse(both, ("I", "II", "V1"), RATE)[1] is not None) == is_cut
 
 
 def test_one_lead_cannot_tell_and_keeps_everything():

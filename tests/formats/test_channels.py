@@ -24,6 +24,7 @@ def taken(*names, units=None, rename=None):
     [
         (["II,", "V2 (mV)", "I-Raw"], ["II", "V2", "I"]),
         (["I_raw"], ["I"]),
+        (["ECGI", "ECGII", "EKGV5"], ["I", "II", "V5"]),
         (["'MLII'", '"V5"'], ["II", "V5"]),
         (["ECG I", "Lead II", "ECG V2", "EKG_aVR"], ["I", "II", "V2", "aVR"]),
         (["DI", "DII", "DIII"], ["I", "II", "III"]),
@@ -31,6 +32,10 @@ def taken(*names, units=None, rename=None):
         (["I", "II", "III", "C1", "C6"], ["I", "II", "III", "V1", "V6"]),
         (["C3", "C4", "O1", "A1", "EOG", "ECG", "EMG"], ["ECG"]),
         (["C3", "C4", "ECG"], ["ECG"]),
+        (["C3-REF", "C4-AVG", "D1 (uV)", "ECG"], ["ECG"]),
+        (["TP9", "AF7", "C3", "I", "II", "III"], ["I", "II", "III"]),
+        (["I", "II", "lead C1", "C6-REF"], ["I", "II", "V1", "V6"]),
+        (["Lead C3", "Lead D1", "EKG2"], ["ECG"]),
         (["D1", "D2", "D3", "EKG"], ["ECG"]),
         (["C3", "ECG II"], ["II"]),
         (["I", "x", "y", "z"], ["I"]),
@@ -78,6 +83,8 @@ def test_the_user_goes_before_the_name_and_the_call_before_the_side_car(tmp_path
     (tmp_path / "anylead.json").write_text('{"rename": ["ecg"]}')
     with pytest.raises(FormatError, match=r'want \{"ECG": "I"\}'):
         choose(path, names)
+    with pytest.raises(LeadError, match=r"ecg\.edf: rename: unknown lead 'elbow'"):
+        choose(PATH.with_name("ecg.edf"), names, rename={"ECG": "elbow"})
 
 
 @given(st.permutations(EEG), st.integers(1, 9), st.permutations(["C1", "D2", "x", "ECG"]))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def real():
 
 def test_a_real_ecg_obeys_einthoven_and_goldberger(real, tmp_path):
     path = tmp_path / "real.dcm"
-    path.write_bytes(open(real, "rb").read())  # noqa: SIM115
+    path.write_bytes(Path(real).read_bytes())
     record = dicom.read(path)
     assert record.leads == LEADS
     assert (record.sample_rate, record.signal.shape) == (1000.0, (12, 10000))

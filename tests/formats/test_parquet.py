@@ -59,3 +59,12 @@ def test_a_small_file_that_unpacks_to_a_hundred_times_is_refused(
     assert path.stat().st_size < 2**20
     with pytest.raises(FormatError, match=found):
         parquet.read(path, **STATED)
+
+
+def test_a_rate_that_the_times_deny_is_refused_with_both(tmp_path):
+    table = pa.table({"time": np.arange(50) / 360, "II": np.zeros(50)})
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path)
+    assert parquet.read(path, unit="mV").sample_rate == 360
+    with pytest.raises(FormatError, match="500 Hz stated, but its times go at 360 Hz"):
+        parquet.read(path, sample_rate=500, unit="mV")

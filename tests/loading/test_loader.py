@@ -182,3 +182,11 @@ def test_a_recording_shorter_than_a_segment_is_a_piece_by_itself(any_store):
     batch = made.batch(0)
     order = np.argsort(batch.record.numpy())
     np.testing.assert_array_equal(batch.num_samples[order, 0], any_store.num_samples)
+
+
+def test_iterating_gives_one_epoch_after_another():
+    loaded = loader()
+    first, second = ([batch.record.tolist() for batch in loaded] for _ in range(2))
+    steps = range(2 * len(loaded))
+    assert first + second == [loaded.batch(step).record.tolist() for step in steps]
+    assert first != second

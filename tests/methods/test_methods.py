@@ -166,7 +166,7 @@ def test_only_a_local_and_a_global_method_can_be_joined(name):
 
 
 def test_an_unknown_method_or_contrast_is_named():
-    with pytest.raises(RecipeError, match="'byol'; known are wav2vec2, cmsc"):
+    with pytest.raises(RecipeError, match="'byol'; known are wav2vec2, "):
         find_method("wav2vec2+byol")
     with pytest.raises(RecipeError, match="'triplet'; known are two_way, nt_xent"):
         Method(views=segments, contrast="triplet")

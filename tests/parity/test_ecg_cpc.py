@@ -62,7 +62,7 @@ def test_a_shorter_window_and_zeros_for_missing_leads(case):
 
 def test_the_state_of_a_new_layer_is_the_published_one_up_to_phases(golden_encoders):
     _, z = facts(golden_encoders, "ecg_cpc")
-    w, P, B = (torch.view_as_complex(part[0]) for part in hippo_legs(8))
+    w, P, B, _ = (torch.view_as_complex(part) for part in hippo_legs(8))
     wanted = torch.view_as_complex(z["fixed_w"])
     order, theirs = w.imag.argsort(), wanted.imag.argsort()
     torch.testing.assert_close(w[order], wanted[theirs], rtol=1e-5, atol=1e-5)
@@ -93,4 +93,6 @@ def test_the_kernel_is_the_recurrence_and_a_frozen_layer_does_the_same():
         found = layer.kernel()[channel].double()
         torch.testing.assert_close(found, torch.stack(kernel), rtol=1e-4, atol=1e-6)
     x = torch.randn(2, 17, 3)
-    torch.testing.assert_close(FrozenS4(layer)(x), layer(x), rtol=1e-4, atol=1e-5)
+    for by_frequency in (True, False):
+        frozen = FrozenS4(layer, by_frequency)
+        torch.testing.assert_close(frozen(x), layer(x), rtol=1e-4, atol=1e-5)

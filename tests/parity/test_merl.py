@@ -73,11 +73,8 @@ def test_vit_tiny(golden_merl):
 def test_windows_are_scaled_filled_up_and_reordered_as_by_the_authors(golden_merl):
     _, z = golden_merl
     raw = z["raw_uv"].float() / 1000
-    all_leads = torch.ones(2, 12, dtype=torch.bool)
-    assert_golden(merl_window(raw, all_leads, 5000), z["input"])
-    assert_golden(
-        merl_window(raw[:1, :, :2500], all_leads[:1], 5000)[0, [0, 4]], z["cpsc_input_b0_rows_0_4"]
-    )
+    assert_golden(merl_window(raw, 5000), z["input"])
+    assert_golden(merl_window(raw[:1, :, :2500], 5000)[0, [0, 4]], z["cpsc_input_b0_rows_0_4"])
     # Their store for pre-training: thousandths, cut toward zero, in the order of MIMIC-IV-ECG.
-    stored = (1000 * merl_window(raw[:1].double(), all_leads[:1], 5000)[0, [0, 4]]).to(torch.int16)
+    stored = (1000 * merl_window(raw[:1].double(), 5000)[0, [0, 4]]).to(torch.int16)
     assert (stored - z["pretrain_int16_b0_rows_0_4_mimic_order"]).abs().max() <= 1

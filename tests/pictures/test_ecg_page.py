@@ -1,5 +1,6 @@
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -339,3 +340,71 @@ def test_real_recordings_of_every_source_fit_their_pages(shared_data, texts_outs
         figure = ecg_page(record, header=record_header(record))
         assert texts_outside(figure) == []
         assert set(LEADS) <= set(names(parse(figure)))
+
+
+@pytest.mark.parametrize("layout", [None, "12x1", "6x2+1"])
+@pytest.mark.parametrize("height", [1.0, 4.0])
+def test_a4_is_a4_and_nothing_leaves_the_grid(ecg, layout, height):
+    record = ecg(seconds=10)
+    tall = replace(record, signal=(height * record.signal).astype(np.float32), resolution=None)
+    figure = ecg_page(tall, layout=layout, paper="A4", header=["a", "b"])
+    assert figure.get_size_inches() * 25.4 == pytest.approx((297, 210))
+    bottom, top = (
+        bounds(next(a for a in figure.axes[0].patches if a.get_gid() == "grid-5mm"))[i]
+        for i in (1, 3)
+    )
+    for line in figure.axes[0].lines:
+        y = np.asarray(line.get_ydata())
+        assert bottom - 0.5 <= y.min() and y.max() <= top + 0.5
+
+
+def bounds(patch):
+    box = patch.get_path().get_extents()
+    return box.x0, box.y0, box.x1, box.y1
+
+
+def test_high_voltages_are_drawn_at_half_the_gain_and_say_so(ecg):
+    record = ecg(seconds=10)
+    tall = replace(record, signal=(4 * record.signal).astype(np.float32), resolution=None)
+    texts = [text.get_text() for text in ecg_page(tall, paper="A4").axes[0].texts]
+    assert any("5 mm/mV" in text for text in texts)
+    texts = [text.get_text() for text in ecg_page(record, paper="A4").axes[0].texts]
+    assert any("10 mm/mV" in text for text in texts)
+
+
+@pytest.mark.parametrize(("gain", "speed"), [(10.0, 25.0), (20.0, 50.0), (5.0, 12.5)])
+def test_gain_and_speed_are_true_to_scale(ecg, gain, speed):
+    record = ecg(seconds=4)
+    figure = ecg_page(record, layout="12x1", gain=gain, speed=speed)
+    line = next(line for line in figure.axes[0].lines if line.get_gid() == "lead-II")
+    assert np.ptp(line.get_xdata()) == pytest.approx(4 * speed, abs=0.2)
+    row = record.signal[record.leads.index("II")]
+    assert np.ptp(line.get_ydata()) == pytest.approx(gain * np.ptp(row), rel=1e-3)
+    mark = next(p for p in figure.axes[0].patches if p.get_gid() == "calibration-0")
+    assert bounds(mark)[3] - bounds(mark)[1] == pytest.approx(gain)
+
+
+def test_more_seconds_than_fit_on_a4_are_refused_with_a_remedy(ecg):
+    with pytest.raises(RecipeError, match=r"5\.4 s fit on A4; choose fewer --seconds"):
+        ecg_page(ecg(seconds=10), paper="A4", speed=50.0)
+    with pytest.raises(RecipeError, match="want 1-100"):
+        ecg_page(ecg(seconds=4), gain=0.0001)
+
+
+def test_leads_that_the_model_did_not_see_are_grey(ecg):
+    figure = ecg_page(ecg(seconds=4), seen=("I", "II"))
+    colors = {line.get_gid(): line.get_color() for line in figure.axes[0].lines}
+    assert colors["lead-I"] == "black" and colors["lead-V1"] != "black"
+    told = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert "not seen by the model: III, aVR" in told
+
+
+def test_for_and_against_have_two_colours(ecg):
+    record = ecg(seconds=4)
+    saliency = np.zeros(record.signal.shape)
+    saliency[0, :500], saliency[0, 600:900] = 1, -1
+    figure = ecg_page(record, layout="12x1", saliency=saliency)
+    shades = next(c for c in figure.axes[0].collections if c.get_gid() == "saliency-I")
+    assert len({tuple(color[:3]) for color in shades.get_facecolor()}) == 2
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        ecg_page(record, saliency=saliency * 2)

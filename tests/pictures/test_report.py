@@ -1,5 +1,7 @@
 import re
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
@@ -65,6 +67,7 @@ def test_nothing_of_the_input_is_ever_markup(page):
     text = " ".join(parsed.texts)
     # title, heading, section, its link, paragraph, code, column, cell, two captions, legend, header
     assert text.count("<script>alert('1')</script>") == 12
+    assert NASTY in parsed.all("data-name")
 
 
 def test_the_file_needs_nothing_outside_itself(page):
@@ -105,9 +108,10 @@ def test_a_dataclass_and_its_dict_make_the_same_table():
 def test_numbers_stand_right_and_words_left():
     rows = [Row("a", Interval(0.9312, 0.912, 0.948), 1234), Row("b", Interval(0.8, 0.7, 0.9), 5)]
     html = Report("t").table(rows, caption="scores").html()
-    assert '<td class="number">0.931 [0.912, 0.948]</td>' in html
-    assert '<td class="number">1,234</td>' in html
-    assert "<td>a</td>" in html
+    interval = '0.931 <span class="interval">[0.912, 0.948]</span>'
+    assert f'<td class="number" data-name="macro auroc">{interval}</td>' in html
+    assert '<td class="number" data-name="records">1,234</td>' in html
+    assert '<td data-name="model">a</td>' in html
     assert '<th scope="col" class="number">macro auroc</th>' in html
     assert "<caption>scores</caption>" in html
 
@@ -160,3 +164,28 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(AnyleadError, match="cannot be written"):
         Report("t").save(path / "report.html")
     assert [child.name for child in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_table_that_sorts_brings_a_script_that_the_policy_knows():
+    html = Report("t").table([{"a": 1}], is_sortable=True).html()
+    (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in html
+    assert '<th scope="col" class="number"><button type="button">a</button></th>' in html
+
+
+def test_what_is_folded_can_be_opened():
+    report = Report("t")
+    with report.fold("more <b>", is_open=True):
+        report.text("inside")
+    with report.fold("closed"):
+        report.text("hidden")
+    html = report.html()
+    assert "<details open><summary>more &lt;b&gt;</summary>\n<p>inside</p>\n</details>" in html
+    assert "<details><summary>closed</summary>" in html
+
+
+def test_a_figure_may_have_another_for_narrow_screens(ecg):
+    html = Report("t").figure(nasty_figure(), "a", narrow=nasty_figure()).html()
+    assert html.count("<svg") == 2
+    assert 'class="picture broad"' in html and 'class="picture narrow"' in html

@@ -8,6 +8,7 @@ from anylead.pictures import (
     identification_scores,
     render,
     score_by_lead_set,
+    score_by_lead_set_narrow,
 )
 from anylead.pictures.scores import pair_confusion, verification_curve
 
@@ -43,6 +44,17 @@ def test_a_model_may_lack_a_lead_set():
     figure = score_by_lead_set(scores)
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["12", "6"]
     assert figure.axes[0].containers[1].lines[0].get_xdata()[0] == pytest.approx(1, abs=0.4)
+
+
+def test_the_narrow_figure_shows_the_same_and_every_lead_set():
+    figure = score_by_lead_set_narrow(SCORES, "macro AUROC")
+    names = [label.get_text().replace("\n", "") for label in figure.axes[0].get_yticklabels()]
+    assert names == list(next(iter(SCORES.values())))
+    for bar, row in zip(figure.axes[0].containers, SCORES.values(), strict=True):
+        np.testing.assert_allclose(
+            bar.lines[0].get_xdata(), [score.value for score in row.values()]
+        )
+    assert figure.get_figwidth() < 4
 
 
 def test_pair_confusion_equals_its_definition():

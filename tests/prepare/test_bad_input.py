@@ -32,7 +32,10 @@ def truncate(path):
 
 
 def unknown_lead(path):
-    path.write_text(path.read_text().replace(" aVL\n", " PLETH\n"))
+    text = path.read_text()
+    for number, lead in enumerate(RECORDS[0].leads):
+        text = text.replace(f" {lead}\n", f" PLETH{number}\n")
+    path.write_text(text)
 
 
 def flip_a_bit(path):
@@ -57,7 +60,7 @@ def vanish(path):
 
 FAULTS = {
     truncate: "truncated; 12000 bytes of samples, {name}.hea wants 24000",
-    unknown_lead: "unknown lead 'PLETH'",
+    unknown_lead: "no ECG lead",
     flip_a_bit: "were changed or damaged (checksum",
     no_samples: "truncated; 0 bytes",
     all_constant: "every lead is missing or constant",
@@ -137,8 +140,8 @@ def test_leads_of_poor_quality_are_left_out_when_asked(tmp_path):
     run(tmp_path / "s", tmp_path / "in", drop_leads_with=("AMPLITUDE",))
     assert Store.open(tmp_path / "s").has_lead.tolist() == [[n != 8 for n in range(12)]]
     assert rejected(tmp_path / "s") == {"y": "y: every lead is AMPLITUDE"}
-    with pytest.raises(RecipeError, match="no flag 'NOISE'; known are MISSING_SAMPLES"):
-        run(tmp_path / "t", tmp_path / "in", drop_leads_with=("NOISE",))
+    with pytest.raises(RecipeError, match="no flag 'NOISES'; known are MISSING_SAMPLES"):
+        run(tmp_path / "t", tmp_path / "in", drop_leads_with=("NOISES",))
     with pytest.raises(StoreError, match="drop_leads_with"):
         run(tmp_path / "s", tmp_path / "in")
 

@@ -221,10 +221,12 @@ def test_killed_at_random_moments_it_ends_in_the_same_store(tmp_path):
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
+            process.stderr.close()
             kills += 1
     else:
         process = begin(tmp_path / "killed")
-    assert process.wait(60) == 0, process.stderr.read()
+    with process.stderr:
+        assert process.wait(60) == 0, process.stderr.read()
     assert kills
     time.sleep(0.8)  # workers of killed runs notice and end
     assert content(tmp_path / "killed") == content(tmp_path / "straight")

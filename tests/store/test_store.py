@@ -365,6 +365,24 @@ def test_a_flipped_bit_in_the_samples_is_told_by_whoever_reads_them(make, folder
         Store.open(store).verify()
 
 
+def test_old_and_new_stores_join_and_are_checked_alike(folder, tmp_path):
+    new = build_store(tmp_path / "new", list(make_records())[:7], allow_shared_patients=True)
+    old = as_version_1(copy(folder, tmp_path / "old"))
+    both = f"{new},{old}"
+    np.testing.assert_array_equal(read_all(both), np.concatenate([read_all(new), read_all(old)]))
+    Store.open(both).verify()
+    for store in (new, old):
+        shard = store / "shard-000001.arrow"
+        whole = shard.read_bytes()
+        batch = pa.ipc.open_file(pa.memory_map(str(shard))).get_batch(0)
+        flip(shard, whole.index(batch.column("signal").values.to_numpy().tobytes()))
+        with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
+            read_all(both)
+        with pytest.raises(StoreError, match=r"shard-000001\.arrow is damaged"):
+            Store.open(both).verify()
+        shard.write_bytes(whole)
+
+
 def test_verify_names_every_damaged_file(folder, tmp_path):
     store = copy(folder, tmp_path / "s")
     for number in (1, 3):

@@ -1,4 +1,4 @@
-"""`anylead convert`: weights of fairseq-signals, such as ECG-FM, to our format and back."""
+"""`anylead convert`: weights of fairseq-signals and of public encoders to our format, and back."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Literal
 
 from rich.console import Console
 
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from anylead.commands import screen
 from anylead.errors import CheckpointError
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.fairseq_writing import write_fairseq_signals
+from anylead.interop.published import PUBLISHED, licence_line, read_published
 from anylead.signals import PreprocessConfig
 
 FIRST = (
@@ -32,11 +33,13 @@ class Recipe:
     """What to convert.
 
     Attributes:
-        checkpoint: a file of fairseq-signals (.pt), or with `--to fairseq-signals` a folder of
-            ours; "hf://owner/name" and "hf://owner/name/file.pt" are fetched.
+        checkpoint: a file of fairseq-signals (.pt) or of a public encoder, or with
+            `--to fairseq-signals` a folder of ours; "hf://owner/name" and "hf://owner/name/file.pt"
+            are fetched.
         out: folder to write, or with `--to fairseq-signals` the .pt file.
         to: the format to write.
-        preset: what the publishers did to their signals before training ("ecg-fm").
+        preset: what the publishers did to their signals before training ("ecg-fm"), or the name of
+            the public encoder that the file is, such as "ecgfounder" (`docs/models.md`).
         pretrained: the file that a fine-tuned one started from, where the number of heads is in
             doubt.
         num_heads: attention heads, where no file says.
@@ -77,7 +80,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
         write_fairseq_signals(load_checkpoint(source), recipe.out)
         screen.say(console, f"{recipe.out}: written for fairseq-signals")
         return recipe.out
-    checkpoint = read_fairseq_signals(source, _hints(recipe))
+    checkpoint = _read(source, recipe)
     if recipe.tail is not None:
         checkpoint.description["tail"] = recipe.tail
     save_checkpoint(recipe.out, checkpoint.tensors, checkpoint.description)
@@ -87,9 +90,27 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
     screen.say(
         console, f"{recipe.out}: {kind}, {len(checkpoint.tensors)} tensors, {count:,} weights"
     )
+    line = licence_line(checkpoint.description)
+    if line is not None:
+        screen.say(console, line)
+    for text in checkpoint.description["provenance"].get("differs", []):
+        screen.say(console, f"differs from the authors' way: {text}")
     for text in checkpoint.description["provenance"]["assumed"]:
         screen.say(console, f"assumed, the file does not say: {text}")
     return recipe.out
+
+
+def _read(source: Path, recipe: Recipe) -> Checkpoint:
+    if recipe.preset not in PUBLISHED:
+        return read_fairseq_signals(source, _hints(recipe))
+    of_fairseq = (recipe.pretrained, recipe.num_heads, recipe.conv_strides, recipe.norm_first)
+    if any(given is not None for given in of_fairseq):
+        raise CheckpointError(
+            f"{recipe.preset}: pretrained, num_heads, conv_strides and norm_first are for files of"
+            " fairseq-signals"
+        )
+    names = _label_names(recipe.label_names)
+    return read_published(recipe.preset, source, names, recipe.preprocess)
 
 
 def _hints(recipe: Recipe) -> Hints:

@@ -1,8 +1,9 @@
 """`anylead export`: a model for programs without anylead, as ONNX or `torch.export`.
 
-The exported model takes preprocessed signals (batch, 12, time) of any batch and length and gives
-the pooled embedding and, of a classifier, the logits. How signals must be preprocessed stands in
-its metadata under "anylead". Every export is run and compared with the original before it is kept.
+The exported model takes preprocessed signals (batch, 12, time) of any batch and length (of one
+length, if its encoder is made for one window) and gives the pooled embedding and, of a classifier,
+the logits. How signals must be preprocessed stands in its metadata under "anylead". Every export is
+run and compared with the original before it is kept.
 """
 
 import json
@@ -25,6 +26,7 @@ from anylead.extras import missing
 from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
+from anylead.models.s4 import freeze_kernels
 from anylead.store.files import whole_file
 
 # An export of full precision that differs by more is wrong, not rounded.
@@ -124,6 +126,7 @@ class Plain(nn.Module):
         for module in self.encoder.modules():
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
+        freeze_kernels(self.encoder, by_frequency=False)
         seen = lead_mask(model.leads)
         self.sees_all = bool(seen.all())
         self.register_buffer("sees_lead", torch.from_numpy(seen))
@@ -138,14 +141,14 @@ class Plain(nn.Module):
         if not self.sees_all:
             signal = signal * self.get_buffer("sees_lead")[:, None].to(signal.dtype)
             has_lead = None if has_lead is None else has_lead & self.get_buffer("sees_lead")
-        embedding = self.encoder(signal, None, has_lead).context.mean(dim=1)
+        context = self.encoder(signal, None, has_lead).context
+        embedding = self.encoder.pool(context)  # type: ignore[operator]
         return (embedding,) if self.head is None else (embedding, self.head(embedding))
 
 
 def needs_has_lead(model: Model) -> bool:
     """Whether the encoder looks at which leads there are."""
-    encoder = model.description["encoder"]
-    return bool(encoder.get("completes_limb_leads") or encoder.get("knows_leads"))
+    return bool(model.encoder.uses_has_lead)
 
 
 def metadata(model: Model, precision: str, difference: float | None = None) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
         plain,
         arguments,
         dynamo=True,
-        dynamic_shapes=_dynamic_shapes(arguments),
+        dynamic_shapes=_dynamic_shapes(model, arguments),
         input_names=["signal", "has_lead"][: len(arguments)],
         output_names=["embedding", "logits"][: 1 if plain.head is None else 2],
         verbose=False,
@@ -229,7 +232,7 @@ def _to_torch(model: Model, out: Path, precision: str) -> tuple[float, float]:
     plain = Plain(model)
     arguments = _trial(model, 2, 1.0)
     program = torch.export.export(
-        plain, arguments, dynamic_shapes=_dynamic_shapes(arguments), strict=False
+        plain, arguments, dynamic_shapes=_dynamic_shapes(model, arguments), strict=False
     )
     module = program.module()
 
@@ -251,6 +254,8 @@ def _to_torch(model: Model, out: Path, precision: str) -> tuple[float, float]:
 def _trial(model: Model, batch: int, segments: float) -> tuple[Tensor, ...]:
     """Noise of an ECG's size, with leads missing in some rows."""
     generator = torch.Generator().manual_seed(batch)
+    if model.encoder.window_samples:
+        segments = 1.0
     time = max(_SHORTEST, round(segments * model.segment_samples))
     signal = torch.randn(batch, 12, time, generator=generator).cumsum(dim=2) * 0.02
     has_lead = torch.rand(batch, 12, generator=generator) < 0.7
@@ -259,9 +264,10 @@ def _trial(model: Model, batch: int, segments: float) -> tuple[Tensor, ...]:
     return (signal, has_lead) if needs_has_lead(model) else (signal,)
 
 
-def _dynamic_shapes(arguments: Sequence[Tensor]) -> tuple[Mapping[int, Any], ...]:
+def _dynamic_shapes(model: Model, arguments: Sequence[Tensor]) -> tuple[Mapping[int, Any], ...]:
     batch, time = torch.export.Dim("batch", min=1), torch.export.Dim("time", min=_SHORTEST)
-    shapes: tuple[Mapping[int, Any], ...] = ({0: batch, 2: time}, {0: batch})
+    of_signal = {0: batch} if model.encoder.window_samples else {0: batch, 2: time}
+    shapes: tuple[Mapping[int, Any], ...] = (of_signal, {0: batch})
     return shapes[: len(arguments)]
 
 

@@ -16,6 +16,7 @@ from anylead.commands.parts import (
     begun,
     build_augmentation,
     describe_data,
+    inherited,
     split_rows,
     starting_encoder,
 )
@@ -291,6 +292,7 @@ class _Choice:
             "encoder": describe_encoder(self.setup.module.encoder),  # type: ignore[arg-type]
             "leads": self.recipe.leads,
             **describe_data(self.store, self.recipe.data),
+            **inherited(self.recipe.model.checkpoint),
             "provenance": {
                 "verb": "finetune",
                 "recipe": asdict(self.recipe),

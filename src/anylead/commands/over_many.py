@@ -101,8 +101,8 @@ def make_job(
     )
     kind = kind_of(recipe.source, recipe.dataset)
     # Absolute, since the workers of a cluster start in folders of their own.
-    several = recipe.source.split(",") if kind == FILES else [recipe.source]
-    places = [each if "://" in each else str(Path(each).absolute()) for each in several]
+    several = recipe.source.split(",") if kind in (FILES, "store") else [recipe.source]
+    places = [each if "://" in each else str(Path(each.strip()).absolute()) for each in several]
     return Job(
         out=out.absolute(),
         kind_of_output=kind_of_output,

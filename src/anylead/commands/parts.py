@@ -59,8 +59,9 @@ class EncoderChoice:
 
     Attributes:
         size: "tiny", "small" or "base" (the paper's, or the usual one of the kind); null: base.
-        overrides: fields of `EncoderConfig`, or `ResNet1dConfig`, to change.
-        kind: "transformer" or "resnet1d", a plain convolutional network for comparison; null:
+        overrides: fields of `EncoderConfig`, or of the config of another kind, to change.
+        kind: "transformer"; "resnet1d", a plain convolutional network for comparison; or the
+            architecture of a public encoder, such as "ecg_jepa" (`docs/models.md`); null:
             transformer.
     """
 
@@ -255,3 +256,11 @@ def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:
             "excluded": int(excluded(store, config.exclude).sum()),
         },
     }
+
+
+def inherited(checkpoint: str | None) -> dict[str, Any]:
+    """What weights made from others' weights go on saying: whose they were, under which licence."""
+    if checkpoint is None:
+        return {}
+    origin = load_checkpoint(Path(checkpoint)).description.get("weights_from")
+    return {} if origin is None else {"weights_from": origin}

@@ -29,7 +29,7 @@ from anylead.signals import (
 )
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
-from anylead.store.manifest import REJECTED_FILE
+from anylead.store.manifest import REJECTED_FILE, SHARED
 from anylead.store.warnings import store_warnings
 
 _LARGEST_SHARD = 4096
@@ -183,7 +183,7 @@ def _plan(recipe: Recipe, corpus: datasets.Corpus) -> Plan:
             "drop_leads_with": sorted(recipe.drop_leads_with),
             # Only where asked for, so that stores begun before go on.
             **({} if recipe.leads is None else {"leads": list(parse_leads(recipe.leads))}),
-            **({"allow_shared_patients": True} if recipe.allow_shared_patients else {}),
+            **({SHARED: True} if recipe.allow_shared_patients else {}),
             **({} if corpus.sources is None else {build.SOURCES: dict(corpus.sources)}),
         },
         num_items=len(items),

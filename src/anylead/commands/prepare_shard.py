@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anylead.datasets import Item
-from anylead.errors import AnyleadError, MissingPackageError, SourceError
+from anylead.errors import AnyleadError, MissingPackageError, SourceError, StoreError
 from anylead.formats.guard import is_source_fault
 from anylead.inference.inputs import restrict
 from anylead.leads import LEADS
@@ -56,8 +56,8 @@ def prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
             if not prepared.has_lead.any():
                 names = Quality(int(np.bitwise_or.reduce(prepared.quality)) & job.dropped_flags)
                 return _reject(item, f"{record_id}: every lead is {names.name}", job)
-    except MissingPackageError:
-        raise
+    except (MissingPackageError, StoreError):
+        raise  # no fault of this recording
     except (AnyleadError, OSError) as error:
         is_lasting = job.skip_unreadable or not is_source_fault(error)
         if isinstance(error, OSError):

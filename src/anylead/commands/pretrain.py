@@ -1,9 +1,14 @@
 """anylead pretrain: learn an encoder from recordings without labels."""
 
+import logging
 import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
@@ -12,6 +17,7 @@ from anylead.commands.parts import (
     begun,
     build_augmentation,
     describe_data,
+    inherited,
     split_rows,
     starting_encoder,
     tell_left_out,
@@ -20,8 +26,12 @@ from anylead.errors import RecipeError
 from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
 from anylead.models import (
+    Encoder,
+    LatentPrediction,
     LatentPredictionConfig,
+    MaskedPrediction,
     MaskedPredictionConfig,
+    SignalPrediction,
     SignalPredictionConfig,
     describe_encoder,
 )
@@ -33,6 +43,7 @@ from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
 
+_TOLD = logging.getLogger(__name__)
 FIRST = (
     "data.store",
     "out",
@@ -115,10 +126,12 @@ def run(recipe: Recipe) -> Path:
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     objective = build(recipe, store)
+    rows = split_rows(store, recipe.data, "train", recipe.leads)
+    rows = long_enough(recipe, objective, store, rows)
     with begun("pretrain", recipe, store, machine) as folder:
         loader = TrainingLoader(
             store,
-            split_rows(store, recipe.data, "train", recipe.leads),
+            rows,
             recipe.train.batch_size,
             recipe.data.segment_seconds,
             crop_of(recipe),
@@ -138,6 +151,34 @@ def run(recipe: Recipe) -> Path:
         elif "best_step" not in progress.facts:  # fewer steps than one epoch has
             best.after_epoch(progress)
     return folder.path
+
+
+def long_enough(
+    recipe: Recipe, objective: Pretraining, store: Store, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The rows whose segments hold a masked span; how many are left out is told.
+
+    Raises:
+        RecipeError: none of them does.
+    """
+    if not isinstance(objective.encoder, Encoder):
+        return rows
+    if not isinstance(objective.local, MaskedPrediction | LatentPrediction | SignalPrediction):
+        return rows
+    span = objective.local.config.span
+    segment = round(recipe.data.segment_seconds * store.manifest.sample_rate)
+    length = torch.from_numpy(np.minimum(segment, store.num_samples[rows] // 2))
+    frames = objective.encoder.feature_extractor.num_frames(length).numpy()
+    kept = rows[frames >= span]
+    if len(rows) and not len(kept):
+        raise RecipeError(
+            f"segments of {length.max() / store.manifest.sample_rate:g} s make {frames.max()}"
+            f" frames, a masked span has {span} (local.span): take longer segments"
+            " (data.segment_seconds; a recording holds two) or a smaller span"
+        )
+    if len(kept) < len(rows):
+        _TOLD.warning("%d recordings too short for a masked span left out", len(rows) - len(kept))
+    return kept
 
 
 def crop_of(recipe: Recipe) -> Crop:
@@ -182,8 +223,9 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         "kind": "pretraining",
         "encoder": describe_encoder(objective.encoder),
         "leads": recipe.leads,
-        "local": None if objective.local is None else asdict(objective.local.config),
+        "local": None if objective.local is None else asdict(objective.local.config),  # type: ignore[call-overload]
         **describe_data(store, recipe.data),
+        **inherited(recipe.checkpoint),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }
 

@@ -1,6 +1,6 @@
 """Fine-tuned runs -> scores by lead set. To add a kind of model: a file and a line here."""
 
-from anylead.evaluation.classification import CLASSIFICATION
+from anylead.evaluation.classification_report import CLASSIFICATION
 from anylead.evaluation.identification import IDENTIFICATION
 from anylead.evaluation.scores import Evaluation, Evidence, LeadSetScores, Settings
 

@@ -1,6 +1,5 @@
-"""Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score, with a report."""
+"""Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,25 +12,18 @@ from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation.scores import (
-    Evaluation,
     Evidence,
     LeadSetScores,
     Settings,
-    about,
     choose_split,
     open_store,
-    quality_table,
-    triples,
 )
-from anylead.leads import LEADS
 from anylead.loading import Labels, evaluation_batches
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import thresholds_for
 from anylead.models import build_encoder, load_weights
-from anylead.pictures import evaluation_report
-from anylead.records import Record
 from anylead.store import Store
 from anylead.tasks import Classification, Predictions, columns_by_task, predict
 from anylead.training.distributed import choose_device
@@ -182,7 +174,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         CheckpointError: its labels are not those of the store.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     names = list(described["label_names"])
     if list(store.label_names(described["task"])) != names:
         raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
@@ -238,71 +230,6 @@ def one_class(evidence: Evidence, index: int) -> Evidence:
     return Evidence(evidence.patient, arrays, [])
 
 
-def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
-    """Scores, curves, one ECG and the logs in one HTML file."""
-    main = runs[0]
-    first = main.evidence(next(iter(main.predictions)))
-    example = next(iter(main.predictions.values())).row[0]
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
-    evaluation_report.write(
-        path,
-        evaluation_report.Facts(
-            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
-            score_by_run=by_run,
-            score_tables=_tables(scores)
-            | {"Signal quality of the recordings": quality_table(main.store, main.rows)},
-            label_names=first.label_names,
-            label=first.arrays["label"],
-            probability=first.arrays["probability"],
-            is_predicted=first.arrays["is_predicted"],
-            example=example_record(main.store, int(example)),
-            logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
-        ),
-    )
-
-
-def _tables(scores: Sequence[LeadSetScores]) -> dict[str, list[dict[str, Any]]]:
-    macro = [
-        {"run": row.run, "leads": row.lead_set, **triples(row.macro), "records": row.num_records}
-        for row in scores
-    ]
-    by_class = [
-        {"run": row.run, "leads": row.lead_set, "class": name, **triples(values)}
-        for row in scores
-        for name, values in row.by_class.items()
-    ]
-    return {"Macro scores": macro, "Scores by class": by_class}
-
-
-def example_record(store: Store, row: int) -> Record:
-    """One recording of a store as a `Record`, to be drawn."""
-    num_samples = int(store.num_samples[row])
-    counts = store.read(np.array([row]), np.array([0]), num_samples)[0]
-    has_lead = store.has_lead[row]
-    signal = (counts * store.scale[row][:, None]).astype(np.float32)[has_lead]
-    return Record(
-        signal=signal,
-        leads=tuple(name for name, present in zip(LEADS, has_lead, strict=True) if present),
-        sample_rate=store.manifest.sample_rate,
-        record_id=str(store.record_id[row]),
-        unit="mV" if store.unit[row] == "mV" else "NU",
-    )
-
-
-def read_log(folder: Path) -> list[dict[str, str]]:
-    """The rows of a training log; none where there is no log."""
-    path = folder / "log.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def score_names(label_names: Sequence[str]) -> list[str]:
     """What `statistics` tells of classes of these names."""
     return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]
-
-
-CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)

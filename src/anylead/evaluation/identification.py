@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
-from anylead.evaluation.classification import read_log
 from anylead.evaluation.scores import (
     Evaluation,
     Evidence,
@@ -24,7 +23,9 @@ from anylead.evaluation.scores import (
     Settings,
     about,
     choose_split,
+    command,
     open_store,
+    read_log,
     triples,
 )
 from anylead.loading.draws import Part, drawn_batches
@@ -139,7 +140,7 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Identi
         RecipeError: too few patients with two recordings.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings)
+    store, scheme = open_store(checkpoint, settings, folder)
     split, rows = choose_split(store, None, scheme, settings.split)
     sessions = find_sessions(store, split, rows, settings)
     num_classes = len(checkpoint.tensors["head.weight"])
@@ -198,6 +199,11 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
     identification_report.write(
         path,
         identification_report.Facts(
+            command=command(
+                [run.folder for run in runs],
+                list(dict.fromkeys(score.lead_set for score in scores)),
+                main.settings,
+            ),
             about=about(
                 main.store, main.split, len(main.sessions.gallery), main.settings.num_resamples
             )

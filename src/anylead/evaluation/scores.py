@@ -1,19 +1,24 @@
 """What an evaluation is asked for and what it answers, whatever the task."""
 
+import csv
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead import __version__
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, StoreError
 from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
+from anylead.store.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,11 @@ def find_runs(pattern: str) -> list[Path]:
     return found
 
 
-def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
+def open_store(checkpoint: Checkpoint, settings: Settings, run: Path) -> tuple[Store, str]:
     """The store to score on, and the scheme of its splits; that of the training on its own.
 
     Raises:
+        StoreError: there is no such store.
         RecipeError: none is named, and the model does not know that of its training.
     """
     fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
@@ -144,10 +150,24 @@ def open_store(checkpoint: Checkpoint, settings: Settings) -> tuple[Store, str]:
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
     if not settings.store and not own:
         raise RecipeError("this model knows no store to be scored on; name one: --store")
-    store = Store.open(settings.store or own)
+    found = settings.store or ",".join(_found(part.strip(), run) for part in own.split(","))
+    store = Store.open(found)
     if "preprocess" in checkpoint.description:
         store.check_fits(PreprocessConfig(**checkpoint.description["preprocess"]), "the run")
     return store, scheme
+
+
+def _found(own: str, run: Path) -> str:
+    """The store of a run, from wherever the user stands: a path in a recipe may be relative.
+
+    Raises:
+        StoreError: it is neither below this folder nor below one that the run lies in.
+    """
+    places = [Path(own), *(parent / own for parent in run.absolute().parents)]
+    for place in places:
+        if "://" in own or (place / MANIFEST).is_file():
+            return own if "://" in own else str(place)
+    raise StoreError(f"{run}: its store {own or '(unknown)'} is not here; name it with --store")
 
 
 def choose_split(
@@ -184,6 +204,26 @@ def about(store: Store, split: str, num_rows: int, num_resamples: int) -> str:
     if store.manifest.note:
         lines.append(store.manifest.note)
     return " ".join(lines)
+
+
+def command(folders: Sequence[Path], lead_sets: Sequence[str], settings: Settings) -> str:
+    """The command that makes the report again, and when and by what it was made."""
+    words = ["anylead", "evaluate", ",".join(dict.fromkeys(str(folder) for folder in folders))]
+    words += ["--lead_sets", " ".join(lead_sets)]
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if value not in (None, each.default):
+            words += [f"--{each.name}", str(value)]
+    return f"{shlex.join(words)}\n# {date.today().isoformat()}, anylead {__version__}"
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a training log; none where there is no log."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def quality_table(store: Store, rows: NDArray[Any]) -> list[dict[str, object]]:

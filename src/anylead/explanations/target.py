@@ -37,12 +37,13 @@ class Target:
     def __call__(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time) and (rows, 12) -> (rows,)."""
         context: Tensor = self.encoder(signal, None, has_lead).context
+        pooled: Tensor = self.encoder.pool(context)
         if self.index is not None:
             weight, bias = self.model.head["weight"], self.model.head["bias"]
-            return context.mean(dim=1) @ weight[self.index] + bias[self.index]
+            return pooled @ weight[self.index] + bias[self.index]
         if self.own is None:
             raise RecipeError("nothing to explain: name a label, or give the recording's vector")
-        return cosine_similarity(context.mean(dim=1), self.own[None].to(context), dim=1)
+        return cosine_similarity(pooled, self.own[None].to(context), dim=1)
 
     @torch.no_grad()
     def value(self, signal: Tensor, has_lead: Tensor) -> Tensor:

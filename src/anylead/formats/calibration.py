@@ -16,6 +16,8 @@ LONGEST_SECONDS = 2.0  # of the stretch at the end that is looked at
 LEAD_IN_SECONDS = 0.2  # of the flat line before a pulse that is cut with it
 SHORTEST_SECONDS = 0.04  # of the pulse
 TALLEST, LOWEST = 2.1, 0.4  # mV
+USUAL = (0.95, 1.05)
+FEWEST_LEADS = 3
 FLAT = 0.03  # mV between leads, and around the two levels
 SAME_LEADS = 8  # so many cannot agree by chance where no law can be broken
 
@@ -33,10 +35,11 @@ def without_pulse(
     Returns:
         The rest, and a note that says what was cut; None where nothing was.
     """
-    if not _can_tell(leads):
+    heights = _heights(leads)
+    if heights is None:
         return signal, None
-    behind = _length(signal[:, ::-1], sample_rate)
-    before = 0 if behind else _length(signal, sample_rate)
+    behind = _length(signal[:, ::-1], sample_rate, heights)
+    before = 0 if behind else _length(signal, sample_rate, heights)
     if not behind and not before:
         return signal, None
     where = "end" if behind else "beginning"
@@ -45,16 +48,15 @@ def without_pulse(
     return np.ascontiguousarray(kept), f"calibration pulse: {seconds:.2f} s cut at the {where}"
 
 
-def _can_tell(leads: Sequence[str]) -> bool:
+def _heights(leads: Sequence[str]) -> tuple[float, float] | None:
+    """MV that a pulse may have: any where no heart can make it, else that of the usual one."""
     names = set(leads)
-    return (
-        len(names & set(LEADS)) >= SAME_LEADS
-        or {"I", "II", "III"} <= names
-        or {"I", "II", "aVR"} <= names
-    )
+    if len(names & set(LEADS)) >= SAME_LEADS or {"I", "II"} < names & {"I", "II", "III", "aVR"}:
+        return LOWEST, TALLEST
+    return USUAL if len(names) >= FEWEST_LEADS else None
 
 
-def _length(signal: NDArray[np.float32], sample_rate: float) -> int:
+def _length(signal: NDArray[np.float32], sample_rate: float, heights: tuple[float, float]) -> int:
     """Samples of a pulse that stands first, with its flat line; 0 where there is none."""
     most = min(round(LONGEST_SECONDS * sample_rate), signal.shape[1] // 2)
     first = signal[:, :most]
@@ -65,7 +67,7 @@ def _length(signal: NDArray[np.float32], sample_rate: float) -> int:
     shared = most if is_shared.all() else int(np.argmin(is_shared))
     level = first[:, :shared].mean(axis=0)
     height = level[np.argmax(np.abs(level))]
-    if not LOWEST <= abs(height) <= TALLEST:
+    if not heights[0] <= abs(height) <= heights[1]:
         return 0
     is_high = np.abs(level - height) < max(FLAT, 0.1 * abs(height))
     is_low = np.abs(level) < FLAT

@@ -14,7 +14,15 @@ from typing import NamedTuple
 from anylead.errors import FormatError, LeadError
 from anylead.formats.beside import FOLDER_FILE, side_car
 from anylead.formats.units import is_voltage
-from anylead.leads import CHEST_LEADS, FRANK_LEADS, LEADS, LIMB_LEADS, UNKNOWN_PLACE, find_lead
+from anylead.leads import (
+    CHEST_LEADS,
+    FRANK_LEADS,
+    LEADS,
+    LIMB_LEADS,
+    UNKNOWN_PLACE,
+    bare_name,
+    find_lead,
+)
 from anylead.leads import lead_name as known_lead
 
 Rename = Mapping[str, str]
@@ -22,7 +30,7 @@ Rename = Mapping[str, str]
 # The electrodes of the 10-20 system, alone or as a pair, and what else a sleep laboratory records.
 _EEG = re.compile(
     r"(?:eeg|eog|emg|chin|loc|roc|lat|rat)(?:[\W_\d].*)?"
-    r"|(?:fp[12z]|af[z\d]|f[z\d]|fc[z\d]|ft\d|cz|cp[z\d]|p[z34]|po[z\d]|o[12z]|t[3-8]|a[12]|m[12])"
+    r"|(?:fp[12z]|af[z\d]|f[z\d]|fc[z\d]|ft\d+|cz|cp[z\d]|p[z3478]|po[z\d]|o[12z]|t[3-9]|t10|tp\d+|a[12]|m[12])"
     r"(?:[-_: ].*)?",
     re.IGNORECASE,
 )
@@ -127,10 +135,13 @@ def _renamed(path: Path, names: Sequence[str], rename: Rename) -> list[str | Non
     beside = side_car(path).get("rename") or {}
     if not isinstance(beside, dict):
         raise FormatError(f'{path}: "rename" beside it is {beside!r}; want {{"ECG": "I"}}')
-    stated = {
-        str(name).strip().lower(): known_lead(str(lead))
-        for name, lead in {**beside, **rename}.items()
-    }
+    try:
+        stated = {
+            str(name).strip().lower(): known_lead(str(lead))
+            for name, lead in {**beside, **rename}.items()
+        }
+    except LeadError as error:
+        raise LeadError(f"{path}: rename: {error}") from None
     keys = [name.strip().lower() for name in names]
     return [stated.get(key) if key not in keys[:row] else None for row, key in enumerate(keys)]
 
@@ -145,14 +156,14 @@ def _by_name(
         for name, again in zip(names, renamed, strict=True)
     ]
     certain = {lead for lead, good in zip(plain, usable, strict=True) if good and lead in LEADS}
-    is_eeg = any(_EEG.fullmatch(name.strip()) for name in names)
+    is_eeg = any(_EEG.fullmatch(bare_name(name).strip()) for name in names)
     is_chest = not is_eeg and len(certain & set(LIMB_LEADS)) >= 2
     is_chest = is_chest and not certain & set(CHEST_LEADS)
     is_limb = not is_eeg and bool(certain) and not certain & set(LIMB_LEADS[:3])
     is_frank = _has_frank(names, usable, certain) and not is_eeg
     found = []
     for name, again, lead in zip(names, renamed, plain, strict=True):
-        key = name.strip()
+        key = _key(name)
         counts = (
             (is_chest and _CHEST_OR_SCALP.fullmatch(key))
             or (is_limb and _LIMB_OR_DEPTH.fullmatch(key))
@@ -180,8 +191,13 @@ def _may_be_lead(name: str) -> str | None:
 
 
 def _is_ambiguous(name: str) -> bool:
-    key = name.strip()
+    key = _key(name)
     return any(each.fullmatch(key) for each in (_CHEST_OR_SCALP, _LIMB_OR_DEPTH, _AXIS))
+
+
+def _key(name: str) -> str:
+    """Without "lead" in front, which says of C3 no more than that it is one."""
+    return re.sub(r"^lead[\s_-]*", "", bare_name(name).strip(" .:_-"))
 
 
 def _is_unplaced(name: str) -> bool:

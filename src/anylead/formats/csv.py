@@ -25,17 +25,10 @@ from anylead.formats.assemble import Channel, join_leads
 from anylead.formats.channels import Rename, choose, is_ecg_name
 from anylead.formats.guard import guarded, optional
 from anylead.formats.sidecar import Stated, about, complete, names_of
+from anylead.formats.times import is_time, seconds_per_unit, settle_rate
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-SECONDS = {
-    **dict.fromkeys(("", "s", "sec", "second", "seconds", "hh:mm:ss.mmm"), 1.0),
-    "ms": 1e-3,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ns": 1e-9,
-}
-TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms", "elapsed time")
 CLOCK = re.compile(r"^(?:(?:\d+:)?\d+:)?\d+(?:[.,]\d+)?$")
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-")
 MAX_COMMENT_LINES = 200
@@ -43,11 +36,6 @@ MAX_COLUMNS = 256
 MAX_NAME = 100
 MAX_LINE = 65536
 NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
-# Of the step between two samples: beyond this the times are no even grid.
-UNEVEN = 0.05
-# Between a stated rate and that of the times, beside those of a unit not stated (ms, us, ns).
-DISAGREE = 0.01
-TIME_UNITS = (1.0, 1e-3, 1e-6, 1e-9)
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -89,7 +77,7 @@ def read(
         known = stated.over(path, comments)
         columns, num_heads = _named(path, header, known)
         columns, num_heads = _with_units(columns, data[start:], num_heads)
-        at = [i for i, (name, _) in enumerate(columns) if name.strip().lower() not in TIMES]
+        at = [i for i, (name, _) in enumerate(columns) if not is_time(name)]
         units = [columns[i][1] for i in at]
         chosen = choose(path, [columns[i][0] for i in at], [unit or "mV" for unit in units], rename)
         rows = [at[row] for row in chosen.rows.values()]
@@ -97,7 +85,8 @@ def read(
         wanted = rows if clock is None else [*rows, clock]
         table = _table(path, data[start:], header, len(columns), num_heads, wanted)
         if clock is not None:
-            _check_rate(path, known, table.pop() * _seconds(path, *columns[clock]))
+            times = table.pop() * seconds_per_unit(path, *columns[clock])
+            known["sample_rate"] = settle_rate(path, known.get("sample_rate"), times)
         if known.get("unit") is None and all(columns[row][1] for row in rows):
             known["unit"] = [columns[row][1] for row in rows]
         known = complete(path, {**known, "leads": list(chosen.rows)})
@@ -230,50 +219,6 @@ def _clock(column: Any) -> NDArray[np.float64]:
     return np.array(
         [sum(float(part) * 60.0**n for n, part in enumerate(reversed(each))) for each in parts]
     )
-
-
-def _check_rate(path: Path, known: dict[str, Any], times: NDArray[np.float64]) -> None:
-    """Take the rate of the times, or see that it is the stated one.
-
-    Raises:
-        FormatError: they disagree, or no rate is stated and the times are uneven.
-    """
-    if known.get("sample_rate") is None:
-        known["sample_rate"] = rate_of(path, times)
-        return
-    steps = np.diff(times)
-    step = float(np.median(steps)) if steps.size else np.nan
-    stated = float(known["sample_rate"])
-    # Numbered samples are no times, and whoever states a rate may leave the unit of times out.
-    is_number = step == 1 and bool((steps == 1).all())
-    rates = [1 / (step * unit) for unit in TIME_UNITS] if step > 0 else []
-    if rates and not is_number and all(abs(rate - stated) > DISAGREE * rate for rate in rates):
-        mean = steps.size / float(times[-1] - times[0])
-        raise FormatError(
-            f"{path}: {stated:g} Hz stated, but its times go at {mean:g} Hz; correct one of them"
-        )
-
-
-def _seconds(path: Path, name: str, unit: str) -> float:
-    unit = unit or ("ms" if name.lower().endswith("_ms") else "s")
-    if unit.lower() not in SECONDS:
-        raise FormatError(f"{path}: times in {unit!r}; want s, ms or us")
-    return SECONDS[unit.lower()]
-
-
-def rate_of(path: Path, times: NDArray[np.float64]) -> float:
-    """Hz of an even grid of times in seconds.
-
-    Raises:
-        FormatError: fewer than two times, or they are not evenly spaced.
-    """
-    steps = np.diff(times)
-    step = float(np.median(steps)) if steps.size else 0.0
-    if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * UNEVEN * step:
-        raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
-    rate = steps.size / float(times[-1] - times[0])
-    # Times are written with few digits: 0.0039 s steps of 256 Hz are a whole number of Hz.
-    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
 
 def write(record: Record, path: Path) -> None:

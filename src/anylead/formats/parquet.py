@@ -16,11 +16,11 @@ from anylead.formats.assemble import Channel, join_leads
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_expansion, guarded, optional
 from anylead.formats.sidecar import Stated, about, complete
+from anylead.formats.times import is_time, seconds_per_unit, settle_rate
 from anylead.records import Record
 
 MAGIC_PARQUET = b"PAR1"
 MAGIC_ARROW = b"ARROW1"
-TIMES = ("time", "t", "seconds")
 MAX_COLUMNS = 256
 
 
@@ -69,8 +69,10 @@ def read_here(
         wanted = list(known.get("leads") or _signals(table))
         chosen = choose(path, wanted, None, rename)
         known = {**known, "leads": [wanted[row] for row in chosen.rows.values()]}
-        if known.get("sample_rate") is None:
-            known["sample_rate"] = _rate(path, table)
+        clock = next((name for name in table.column_names if is_time(name)), None)
+        if clock is not None:
+            times = _values(path, table, clock) * seconds_per_unit(path, clock)
+            known["sample_rate"] = settle_rate(path, known.get("sample_rate"), times)
         known = complete(path, known)
         columns = zip(chosen.rows, known["leads"], known["unit"], strict=True)
         found = {
@@ -81,7 +83,7 @@ def read_here(
 
 def _signals(table: Any) -> list[str]:
     """Columns that may be leads: all but the times."""
-    return [name for name in table.column_names if name.lower() not in TIMES]
+    return [name for name in table.column_names if not is_time(name)]
 
 
 def _read_parquet(path: Path) -> tuple[Any, Any]:
@@ -120,16 +122,3 @@ def _values(path: Path, table: Any, name: str) -> Any:
     if not (arrow.types.is_integer(kind) or arrow.types.is_floating(kind)):
         raise FormatError(f"{path}: column {name!r} holds {kind}; want numbers")
     return np.asarray(column.cast(arrow.float64()).to_numpy(zero_copy_only=False))
-
-
-def _rate(path: Path, table: Any) -> float | None:
-    """Hz from an evenly spaced column of seconds, where there is one."""
-    name = next((name for name in table.column_names if name.lower() in TIMES), None)
-    if name is None:
-        return None
-    times = _values(path, table, name)
-    steps = np.diff(times)
-    if not steps.size or not (steps > 0).all() or np.ptp(steps) > 0.1 * np.median(steps):
-        raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
-    rate = steps.size / float(times[-1] - times[0])
-    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate

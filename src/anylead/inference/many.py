@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 
 from anylead.engines.workers import worker_rank
-from anylead.errors import AnyleadError, MissingPackageError, RecipeError
+from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
 from anylead.inference.model import Model, load
 from anylead.inference.outputs import OUTPUTS, WRITERS
 from anylead.inference.sources import Source, open_source
@@ -174,8 +174,8 @@ def do_part(job: Job, number: int) -> int:
         name = source.record_ids[item]
         try:
             windows, patient = source.read(item, model, job.plan.settings["use_leads"])
-        except MissingPackageError:
-            raise
+        except (MissingPackageError, StoreError):
+            raise  # no fault of this recording
         except (AnyleadError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
             rejected.append([name, " ".join(f"{error}".split()) or type(error).__name__])
             continue

@@ -19,11 +19,12 @@ from torch.nn.functional import linear
 
 from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
-from anylead.inference import inputs, named
+from anylead.inference import inputs
 from anylead.inference.about import About, read_about
 from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
-from anylead.inference.running import context_of, keep, largest, mean, over_windows
+from anylead.inference.opening import open_checkpoint
+from anylead.inference.running import context_of, keep, largest, over_windows
 from anylead.inference.weights import (
     check_head,
     filled_encoder,
@@ -34,6 +35,7 @@ from anylead.inference.windows import (
     Floats,
     Windows,
     as_it_is,
+    check_looked_at,
     join_frames,
     join_logits,
     joins,
@@ -48,7 +50,7 @@ from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
-from anylead.training.distributed import choose_precision
+from anylead.training.distributed import choose_device, choose_precision
 
 Join = str | Mapping[str, str]
 Precision = Literal["fp32", "bf16", "auto"]
@@ -58,6 +60,7 @@ Tail = Literal["overlap", "drop"]
 def load(
     source: str | Path,
     *,
+    weights: str | Path | None = None,
     device: str | torch.device | None = None,
     preset: str | None = None,
     num_heads: int | None = None,
@@ -71,9 +74,12 @@ def load(
 
     Args:
         source: a name (see `anylead.list_models`), a folder written by anylead, "hf://owner/name"
-            (or "hf://owner/name/file.pt"), or a checkpoint of fairseq-signals such as ECG-FM.
+            (or "hf://owner/name/file.pt"), a checkpoint of fairseq-signals such as ECG-FM, or with
+            `weights` a public encoder, such as "ecgfounder" (`docs/models.md`).
+        weights: the file of that encoder, or its address on the hub; its licence is told.
         device: where it runs; None takes a GPU if there is one.
-        preset: for a foreign file, what its publishers did to the signals ("ecg-fm").
+        preset: for a foreign file, what its publishers did to the signals ("ecg-fm"), or the name
+            of the public encoder that it is.
         num_heads: for a foreign file that does not say, its attention heads.
         label_names: for a foreign file, the names of its outputs in order.
         pretrained: for a foreign fine-tuned file, the file it was fine-tuned from.
@@ -93,7 +99,7 @@ def load(
         preprocess=preprocess,
         label_names=None if label_names is None else tuple(label_names),
     )
-    checkpoint, path = named.open_checkpoint(source, foreign)
+    checkpoint, path = open_checkpoint(source, weights, foreign)
     model = Model(checkpoint, device, precision=precision)
     if tail is not None:
         model.description["tail"] = tail
@@ -119,7 +125,7 @@ class Model:
         precision: Precision = "fp32",
     ):
         self.description = checkpoint.description
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(str(device or "auto"))
         self.batch_size = batch_size
         self.precision = choose_precision(precision, self.device)
         self.kind: str = self.description.get("kind", "pretraining")
@@ -139,6 +145,10 @@ class Model:
         checkpoint = Checkpoint(self._tensors, self.description)
         precision = "fp32" if self.precision == torch.float32 else "bf16"
         return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
+
+    def __repr__(self) -> str:
+        name = "in memory" if self.source is None else str(self.source)
+        return f"Model({name}, {self.kind}, {len(self.label_names)} labels, dim {self.dim})"
 
     @property
     def dim(self) -> int:
@@ -222,6 +232,8 @@ class Model:
             else [as_it_is(item, use_leads) for item in items]
         )
         if pool is None:
+            if not self.encoder.frames_are_time:
+                raise RecipeError("pool None: frames of this model are no times of the recording")
             frames = [join_frames(w, c) for w, c in self._contexts(windows, layer, keep)]
             return frames if is_many else frames[0]
         vectors = self.vectors(windows, layer, pool)
@@ -235,7 +247,7 @@ class Model:
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, mean if pool == "mean" else largest)
+            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else largest)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -328,7 +340,7 @@ class Model:
         how = joins(join or self.description.get("join", "mean"), self.label_names)
 
         def classify(context: Tensor) -> Tensor:
-            return linear(context.mean(dim=1), self.head["weight"], self.head["bias"])
+            return linear(self._pool(context), self.head["weight"], self.head["bias"])
 
         rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)
@@ -342,7 +354,9 @@ class Model:
             FormatError, LeadError: a recording that cannot be used.
         """
         chosen = use_leads if use_leads is not None else self.description.get("leads")
-        return make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
+        made = make(records, self.preprocess_config, self.segment_samples, chosen, self.tail)
+        check_looked_at(made, records, self.encoder.leads)  # type: ignore[arg-type]
+        return made
 
     @cached_property
     def _frozen(self) -> nn.Module:
@@ -371,6 +385,10 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
+
+    def _pool(self, context: Tensor) -> Tensor:
+        pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
+        return pooled
 
     def _contexts(
         self, windows: Sequence[Windows], layer: int | None, reduce: Callable[[Tensor], Tensor]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.inference.windows import Floats, Windows, batches
+from anylead.models import Encoder
 
 
 @torch.inference_mode()
@@ -49,6 +50,10 @@ def context_of(
         if layer is None:
             context: Tensor = encoder(signal, None, has_lead).context
             return context.float()
+        if not isinstance(encoder, Encoder):
+            raise RecipeError(
+                f"layer {layer}: only our own transformer gives what lies between its layers"
+            )
         features = encoder.features(signal, None, has_lead)
         outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
     if not -len(outputs) <= layer < len(outputs):
@@ -62,11 +67,6 @@ def context_of(
 def keep(context: Tensor) -> Tensor:
     """Every frame."""
     return context
-
-
-def mean(context: Tensor) -> Tensor:
-    """(window, dim), the mean over frames."""
-    return context.mean(dim=1)
 
 
 def largest(context: Tensor) -> Tensor:

@@ -119,7 +119,8 @@ def kind_of(source: str, dataset: str | None) -> str:
             known = ", ".join(datasets.DATASETS)
             raise RecipeError(f"dataset {dataset!r}; known are {known}")
         return dataset
-    if "://" in source or (Path(source) / MANIFEST).is_file():
+    stores = source.split(",")  # several are joined
+    if "://" in source or all((Path(each.strip()) / MANIFEST).is_file() for each in stores):
         return "store"
     if Path(source).is_dir():
         return "folder"

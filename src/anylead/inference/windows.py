@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError, LeadError, RecipeError
 from anylead.inference.inputs import Recording, restrict
-from anylead.leads import NUM_LEADS, lead_mask
+from anylead.leads import LEADS, NUM_LEADS, lead_mask
 from anylead.loading.crops import TAILS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
@@ -79,6 +79,24 @@ def make(
             raise FormatError(f"{name}: every lead is missing or constant; nothing to look at")
         made.append(cut(ready.signal, ready.has_lead, segment, name, tail, ready.quality))
     return made
+
+
+def check_looked_at(
+    windows: Sequence[Windows], records: Sequence[Record], looked_at: Sequence[str]
+) -> None:
+    """Refuse a recording that has no lead an encoder looks at.
+
+    Raises:
+        LeadError: there is one.
+    """
+    rows = [LEADS.index(lead) for lead in looked_at]
+    for each, record in zip(windows, records, strict=True):
+        if not each.has_lead[rows].any():
+            raise LeadError(
+                f"{record.record_id or 'recording'}: none of {', '.join(looked_at)}, all that this"
+                " model looks at; with two limb leads, preprocess complete_limb_leads computes I"
+                " and II"
+            )
 
 
 def cut(

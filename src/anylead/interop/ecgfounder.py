@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anylead.errors import CheckpointError
-from anylead.interop.renaming import Found, count, mapping_in, prefixed, rename, shape_of
+from anylead.interop.renaming import Found, count, mapping_in, prefixed, rename, shape_of, take_head
 from anylead.leads import LEADS
 
 _NORM = r"(weight|bias|running_mean|running_var|num_batches_tracked)"
@@ -40,7 +40,7 @@ def read(content: Mapping[str, Any], source: str) -> Found:
     num_stages = count(ours, r"stages\.(\d+)\.")
     seconds = [f"stages.{i}.0.second.conv.weight" for i in range(num_stages)]
     shapes = [shape_of(ours, name, 3, source) for name in seconds]
-    head = {name: ours.pop(name) for name in ("head.weight", "head.bias") if name in ours}
+    head = take_head(ours)
     encoder = {
         "kind": "ecgfounder",
         "leads": list(LEADS if num_leads == 12 else LEADS[:1]),

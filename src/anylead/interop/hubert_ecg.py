@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from anylead.errors import CheckpointError
-from anylead.interop.renaming import Found, count, mapping_in, prefixed, rename, shape_of
+from anylead.interop.renaming import Found, count, mapping_in, prefixed, rename, shape_of, take_head
 
 _LAYER = r"encoder\.layers\.(\d+)\."
 _POSITION = r"encoder\.pos_conv_embed\.conv\."
@@ -62,7 +62,7 @@ def read(content: Mapping[str, Any], source: str) -> Found:
     dim, _, kernel = shape_of(ours, f"{_NORM}1", 3, source)
     if "mask_vector" not in ours:  # fine-tuned files may have none, and inference needs none
         ours["mask_vector"] = torch.zeros(dim)
-    head = {name: ours.pop(name) for name in ("head.weight", "head.bias") if name in ours}
+    head = take_head(ours)
     encoder = {
         "kind": "hubert_ecg",
         "conv_layers": [

@@ -93,7 +93,10 @@ def encoder_of(content: Mapping[str, Any], source: str) -> tuple[dict[str, Tenso
     plain = {name.removeprefix("module."): tensor for name, tensor in theirs.items()}
     prefix = "ecg_encoder."
     inner = {n.removeprefix(prefix): t for n, t in plain.items() if n.startswith(prefix)}
-    return (inner, len(plain) - len(inner)) if inner else (plain, 0)
+    if not inner:
+        return plain, 0
+    rename(plain, _PROJECTION, source)  # nothing unknown lies beside it
+    return inner, len(plain) - len(inner)
 
 
 _PROJECTION = (
@@ -119,9 +122,9 @@ def read_projections(content: Mapping[str, Any], source: str) -> tuple[nn.Module
     nested = isinstance(content.get("model_state_dict"), Mapping)
     theirs = mapping_in(content, "model_state_dict" if nested else None, source)
     plain = {name.removeprefix("module."): tensor for name, tensor in theirs.items()}
-    ours = rename(plain, _PROJECTION, source)
-    if not any(name.startswith("text.") for name in ours):
+    if not any(name.startswith("proj_t.") for name in plain):
         raise CheckpointError(f"{source}: no projections; want the file of the whole model")
+    ours = rename(plain, _PROJECTION, source)
     ecg: nn.Module
     if "ecg.query" in ours:
         for name in ("ecg.query", "ecg.position"):

@@ -41,6 +41,7 @@ def model_card(description: Mapping[str, Any], repo: str | None = None) -> str:
         "",
         "It is not a medical device.",
         "",
+        *_origin(description.get("weights_from")),
         "## What it expects",
         "",
         *_table(description.get("preprocess", {})),
@@ -83,6 +84,15 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
         head = "| threshold with leads | " + " | ".join(map(_cell, thresholds)) + " |"
         return [*lines, head, "|---" * (len(thresholds) + 1) + "|", *rows, ""]
     return [*lines, *[f"- {label}" for label in names], ""]
+
+
+def _origin(origin: Mapping[str, Any] | None) -> list[str]:
+    if origin is None:
+        return []
+    return [
+        f"Its weights come from {origin['title']} ({origin['paper']}): {origin['licence']}.",
+        "",
+    ]
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[str]:

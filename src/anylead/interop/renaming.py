@@ -107,3 +107,8 @@ PRE_NORM_BLOCK: tuple[tuple[str, str], ...] = (
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors, each name behind a prefix."""
     return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def take_head(ours: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of the classifier, taken out of the others."""
+    return {name: ours.pop(name) for name in [n for n in ours if n.startswith("head.")]}

@@ -19,6 +19,7 @@ from anylead.interop.renaming import (
     prefixed,
     rename,
     shape_of,
+    take_head,
 )
 from anylead.leads import NUM_LEADS
 
@@ -69,7 +70,7 @@ def read(content: Mapping[str, Any], source: str) -> Found:
             name = f"patch_projection.{number}.{which}"
             if name in ours:
                 ours[f"patch_projection.{number - 1}.{which}"] = ours.pop(name)
-    head = {name: ours.pop(name) for name in ("head.weight", "head.bias") if name in ours}
+    head = take_head(ours)
     encoder = {
         "kind": "st_mem",
         "dim": dim,
@@ -106,5 +107,4 @@ def _of_encoder(theirs: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
             twin = theirs.get(f"encoder.{name}")
             if twin is None or not torch.equal(tensor, twin):
                 raise CheckpointError(f"{source}: {name} is not what encoder.{name} is")
-    inner = {n.removeprefix("encoder."): t for n, t in theirs.items() if n.startswith("encoder.")}
-    return inner
+    return {n.removeprefix("encoder."): t for n, t in theirs.items() if n.startswith("encoder.")}

@@ -59,7 +59,10 @@ _ALLOWED: dict[str, Any] = {
     },
 }
 # Settings classes of the programs that write such files: kept as inert records.
-_INERT_PREFIXES = ("omegaconf.", "fairseq_signals.", "fairseq.", "numpy.dtypes.")
+_INERT_PREFIXES = (
+    *("omegaconf.", "fairseq_signals.", "fairseq.", "numpy.dtypes."),
+    *("hubert_ecg.", "transformers.", "lightning.", "pytorch_lightning.", "pathlib."),
+)
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:

@@ -96,6 +96,17 @@ class TrainingLoader:
             self.crop = CROPS[crop]
         self.sampler = Sampler(len(self.rows), batch_size, seed)
         self.seed = seed
+        self._num_begun = 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self.sampler.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of an epoch, each time those of the next one."""
+        first = self._num_begun * len(self)
+        self._num_begun += 1
+        return map(self.batch, range(first, first + len(self)))
 
     def batch(self, step: int, part: int = 0, num_parts: int = 1) -> Batch:
         """The batch of a step; `part` of `num_parts` equal shares of it (ranks, micro-batches)."""

@@ -6,7 +6,10 @@ from anylead.errors import RecipeError, known_are
 from anylead.methods.cmlc import CMLC
 from anylead.methods.cmsc import CMSC
 from anylead.methods.cmsmlc import CMSMLC
+from anylead.methods.cpc import CPC_METHOD
 from anylead.methods.data2vec import DATA2VEC
+from anylead.methods.jepa import JEPA_METHOD
+from anylead.methods.masked_autoencoding import MASKED_AUTOENCODING
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
 from anylead.methods.signal import SIGNAL
 from anylead.methods.simclr import SIMCLR
@@ -19,6 +22,9 @@ METHODS: dict[str, Method] = {
     "wav2vec2": WAV2VEC2,
     "data2vec": DATA2VEC,
     "signal": SIGNAL,
+    "jepa": JEPA_METHOD,
+    "masked_autoencoding": MASKED_AUTOENCODING,
+    "cpc": CPC_METHOD,
     "cmsc": CMSC,
     "cmlc": CMLC,
     "cmsmlc": CMSMLC,

@@ -52,6 +52,8 @@ class Method:
             else it sees the segments as they are loaded, in a pass of its own.
         patient_positives: views of other recordings of a patient attract; else they are left out.
         augment: augmentations the method cannot do without: name -> fields.
+        own_local: makes of an encoder a local objective of tokens: a module
+            (encoder, seen, complete) -> `LocalPart`; None: `local` says which there is.
         needs_pairs: whether it contrasts adjacent segments; else single segments serve, too.
     """
 
@@ -63,6 +65,7 @@ class Method:
     shares_views: bool = False
     patient_positives: bool = False
     augment: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    own_local: Callable[[nn.Module], nn.Module] | None = None
     needs_pairs: bool = False
 
     def __post_init__(self) -> None:
@@ -79,7 +82,12 @@ def combine(first: Method, second: Method) -> Method:
     local, contrast = (first, second) if first.local_weight else (second, first)
     if local.global_weight or contrast.local_weight or not local.local_weight:
         raise RecipeError("only a local and a global method can be joined: wav2vec2 and cmsc, say")
-    return replace(contrast, local_weight=local.local_weight, local=local.local)
+    return replace(
+        contrast,
+        local_weight=local.local_weight,
+        local=local.local,
+        own_local=local.own_local,
+    )
 
 
 class LocalPart(NamedTuple):
@@ -103,7 +111,8 @@ class Pretraining(nn.Module):
     """A self-supervised objective over an encoder.
 
     Args:
-        encoder: any encoder; the local contrast needs the Transformer `Encoder`.
+        encoder: any encoder; the local contrast needs the Transformer `Encoder`, and an
+            `own_local` its own kind.
         method: views and weights.
         augment: applied to the views.
         local: settings of the local contrast.
@@ -133,8 +142,10 @@ class Pretraining(nn.Module):
         self.augment = augment
         self.local_augment = local_augment
         self.temperature = temperature
-        self.local: MaskedPrediction | LatentPrediction | SignalPrediction | None = None
-        if method.local_weight:
+        self.local: nn.Module | None = None
+        if method.local_weight and method.own_local is not None:
+            self.local = method.own_local(encoder)
+        elif method.local_weight:
             if not isinstance(encoder, Encoder):
                 raise RecipeError(
                     f"{type(encoder).__name__} has no frames to mask: choose a global method such"
@@ -155,16 +166,12 @@ class Pretraining(nn.Module):
         method = self.method
         whole = method.views(batch)
         views = whole._replace(batch=self.augment(whole.batch))
-        if self.local is None or not isinstance(self.encoder, Encoder):
+        if self.local is None:
             terms = torch.tensor(len(batch.record), device=batch.signal.device)
             loss = self._contrast(self._encode(views.batch), views)
             return Step(method.global_weight * terms * loss, terms, {"global": loss.detach()})
         seen = views.batch if method.shares_views else self._augment_local(batch)
-        if isinstance(self.local, LatentPrediction | SignalPrediction):
-            complete = whole.batch if method.shares_views else batch
-            part = _whole_part(self.encoder, self.local, seen, complete)
-        else:
-            part = self._local_part(self.encoder, self.local, seen)
+        part = self._ask(self.local, seen, whole.batch if method.shares_views else batch)
         loss, logs = method.local_weight * part.loss, part.logs
         if method.global_weight:
             if method.shares_views:
@@ -179,6 +186,17 @@ class Pretraining(nn.Module):
 
     def _augment_local(self, batch: Batch) -> Batch:
         return batch if self.local_augment is None else self.local_augment(batch)
+
+    def _ask(self, local: nn.Module, seen: Batch, complete: Batch) -> LocalPart:
+        """What a local objective makes of segments; `complete` has all leads there are."""
+        if not isinstance(self.encoder, Encoder):
+            part: LocalPart = local(self.encoder, seen, complete)
+            return part
+        if isinstance(local, LatentPrediction | SignalPrediction):
+            return _whole_part(self.encoder, local, seen, complete)
+        if isinstance(local, MaskedPrediction):
+            return self._local_part(self.encoder, local, seen)
+        raise TypeError(f"{type(local).__name__} asks nothing of frames")
 
     def _local_part(self, encoder: Encoder, local: MaskedPrediction, views: Batch) -> LocalPart:
         config = local.config
@@ -224,7 +242,7 @@ class Pretraining(nn.Module):
         encoded = self.encoder(
             views.signal.flatten(0, 1), num_samples, views.has_lead.flatten(0, 1)
         )
-        pooled = mean_over_frames(encoded.context, encoded.is_padding)
+        pooled: Tensor = self.encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
         return pooled.view(*views.signal.shape[:2], -1)
 
     def _contrast(self, pooled: Tensor, views: Views) -> Tensor:

@@ -59,12 +59,16 @@ class AnyEncoder(Protocol):
     Attributes:
         dim: channels of a frame and of a recording.
         leads: the leads it looks at; others change nothing.
+        uses_has_lead: it needs to be told which leads are missing; else zeros say enough.
+        frames_are_time: frame i lies before frame i + 1 in the recording.
         window_samples: of the one window it is made for; shorter ones may do, longer ones not.
             None: any length.
     """
 
     dim: int
     leads: tuple[str, ...]
+    uses_has_lead: bool
+    frames_are_time: bool
     window_samples: int | None
 
     def __call__(

@@ -7,8 +7,8 @@ from torch.nn.functional import relu
 
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
-from anylead.models.s4 import S4, FrozenS4
-from anylead.models.window import by_length
+from anylead.models.s4 import S4
+from anylead.models.window import by_length, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class ECGCPC(nn.Module):
     """
 
     leads = LEADS
+    uses_has_lead = False
+    frames_are_time = True
 
     def __init__(self, config: ECGCPCConfig):
         super().__init__()
@@ -70,7 +72,13 @@ class ECGCPC(nn.Module):
         return by_length(self.encode, signal, num_samples, has_lead, shortest=1)
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
-        """(rows, 12, time), (rows, 12) -> (rows, frame, dim); missing leads are zeros."""
+        """(rows, 12, time), (rows, 12) -> (rows, frame, dim); missing leads are zeros.
+
+        Raises:
+            RecipeError: longer than the window.
+        """
+        if signal.shape[2] > self.config.window_samples:
+            raise longer_than_window(signal, self.window_samples)
         return self.contextualize(self.features(signal))
 
     def features(self, signal: Tensor) -> Tensor:
@@ -85,12 +93,6 @@ class ECGCPC(nn.Module):
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = norm(x + layer(x))
         return x
-
-    def freeze_kernels(self) -> None:
-        """Compute the kernels of the S4 layers once and for all, for inference; in place."""
-        self.layers = nn.ModuleList(
-            FrozenS4(layer) if isinstance(layer, S4) else layer for layer in self.layers
-        )
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from anylead.leads import CHEST_LEADS, LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, sine_table
+from anylead.models.window import by_length, longer_than_window, sine_table
 
 JEPA_LEADS = ("I", "II", *CHEST_LEADS)
 
@@ -50,6 +50,8 @@ class ECGJEPA(nn.Module):
     """(rows, 12, time) in mV at 250 Hz -> (rows, patch, dim), the mean of a patch's leads."""
 
     leads = JEPA_LEADS
+    uses_has_lead = True
+    frames_are_time = True
     position: Tensor
     allowed: Tensor
 
@@ -81,19 +83,21 @@ class ECGJEPA(nn.Module):
         """(rows, 12, time), (rows, 12) -> (rows, patch, dim)."""
         has_lead = has_lead[:, self.rows]
         tokens = self.contextualize(self.patches(signal), has_lead)
-        return mean_over_leads(tokens.unflatten(1, (len(self.rows), -1)), has_lead)
+        by_lead = tokens.view(tokens.shape[0], len(self.rows), -1, self.dim)
+        return mean_over_leads(by_lead, has_lead)
 
     def patches(self, signal: Tensor) -> Tensor:
         """(rows, 12, time) -> (rows, 8 * patch, dim), lead after lead.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         num_patches = signal.shape[2] // self.config.patch
         if num_patches > self.config.num_patches:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         cut = signal[:, self.rows, : num_patches * self.config.patch]
-        projected: Tensor = self.patch_projection(cut.unflatten(2, (-1, self.config.patch)))
+        cut = cut.view(*cut.shape[:2], num_patches, self.config.patch)
+        projected: Tensor = self.patch_projection(cut)
         return projected.flatten(1, 2)
 
     def contextualize(

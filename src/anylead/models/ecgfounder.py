@@ -48,11 +48,13 @@ ECGFOUNDER_SIZES = {
 class ECGFounder(nn.Module):
     """(rows, 12, time) at 500 Hz -> (rows, frame, dim); a frame is 256 samples."""
 
+    frames_are_time = True
     window_samples: int | None = 5000
 
     def __init__(self, config: ECGFounderConfig):
         super().__init__()
         self.config = config
+        self.uses_has_lead = config.standardizes
         self.dim = config.dims[-1]
         self.leads = tuple(config.leads)
         self.rows = [LEADS.index(name) for name in self.leads]
@@ -128,4 +130,5 @@ class _Block(nn.Module):
         gate = torch.sigmoid(self.excite(silu(self.squeeze(inner.mean(dim=2)))))
         if self.halves:
             x = max_pool1d(pad(x, (0, 1)), 2)  # an odd last sample is compared with 0
-        return inner * gate[:, :, None] + pad(x, (0, 0, *self.new_channels))
+        gated: Tensor = inner * gate[:, :, None]
+        return gated + pad(x, (0, 0, *self.new_channels))

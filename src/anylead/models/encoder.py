@@ -109,11 +109,13 @@ class Encoder(nn.Module):
     """(rows, 12, time) in mV -> (rows, frame, dim)."""
 
     leads = LEADS
+    frames_are_time = True
     window_samples: int | None = None
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.config = config
+        self.uses_has_lead = config.completes_limb_leads or config.knows_leads
         feature_dim = config.conv_layers[-1][0]
         self.dim = config.dim
         self.feature_dim = feature_dim

@@ -1,6 +1,6 @@
 """A copy of a module for inference: what depends on the weights alone is computed once.
 
-The kernel of the positional convolution and its spectrum, casts of weights to bfloat16, and on a
+The kernels of convolutions and their spectra, casts of weights to bfloat16, and on a
 CPU the order in which its matrix products read them. The results are those of the module up to
 rounding; gradients do not pass.
 """
@@ -14,6 +14,7 @@ from torch.nn.functional import conv1d, gelu, linear
 
 from anylead.models.encoder import Encoder
 from anylead.models.positional import ConvPosition, convolve, filter_spectrum, is_wrong_in_bfloat16
+from anylead.models.s4 import freeze_kernels
 from anylead.models.transformer import TransformerLayer
 
 M = TypeVar("M", bound=nn.Module)
@@ -39,6 +40,7 @@ def freeze(module: M, num_samples: int, precision: torch.dtype) -> M:
         elif isinstance(part, TransformerLayer):
             part.add_module("expand", FrozenLinear(part.expand, precision, has_gelu=True))
             part.add_module("activation", nn.Identity())
+    freeze_kernels(frozen)
     for part in list(frozen.modules()):
         for name, child in part.named_children():
             if isinstance(child, nn.Linear):

@@ -77,6 +77,8 @@ class HubertECG(nn.Module):
     """
 
     leads = LEADS
+    uses_has_lead = True
+    frames_are_time = False
     window_samples: int | None = 2500
 
     def __init__(self, config: HubertECGConfig):

@@ -76,7 +76,7 @@ class LeadDecoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         patches: Tensor = self.head(self.norm(x))[:, 1:-1]
-        return patches.unflatten(0, order.shape[:2])
+        return patches.reshape(*order.shape, -1)
 
 
 def normalized_patches(patches: Tensor) -> Tensor:

@@ -41,6 +41,8 @@ class MERLResNet18(nn.Module):
     """(rows, 12, time) at 500 Hz -> (rows, frame, dim); a frame is 16 samples."""
 
     leads = LEADS
+    uses_has_lead = False
+    frames_are_time = True
 
     def __init__(self, config: MERLResNet18Config):
         super().__init__()
@@ -65,7 +67,7 @@ class MERLResNet18(nn.Module):
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
         if self.config.scales:
-            signal = merl_window(signal, has_lead, self.config.window_samples)
+            signal = merl_window(signal, self.config.window_samples)
         x = relu(self.stem_norm(self.stem(signal)))
         for stage in self.stages:
             x = stage(x)
@@ -76,10 +78,10 @@ class MERLResNet18(nn.Module):
         return mean_over_frames(context, is_padding)
 
 
-def merl_window(signal: Tensor, has_lead: Tensor, num_samples: int) -> Tensor:
+def merl_window(signal: Tensor, num_samples: int) -> Tensor:
     """A window as MERL sees it: filled up with zeros, from 0 to 1, in the order of MIMIC-IV-ECG."""
     signal = pad(signal, (0, max(0, num_samples - signal.shape[2])))
-    return to_unit_range(signal, has_lead)[:, _ROWS]
+    return to_unit_range(signal)[:, _ROWS]
 
 
 class _Block(nn.Module):

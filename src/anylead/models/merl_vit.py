@@ -9,7 +9,7 @@ from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.merl_resnet18 import merl_window
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length
+from anylead.models.window import by_length, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class MERLViT(nn.Module):
     """(rows, 12, time) at 500 Hz -> (rows, patch, dim)."""
 
     leads = LEADS
+    uses_has_lead = False
+    frames_are_time = True
 
     def __init__(self, config: MERLViTConfig):
         super().__init__()
@@ -78,13 +80,13 @@ class MERLViT(nn.Module):
         """(rows, 12, time), (rows, 12) -> (rows, patch, dim), before the last norm.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         if signal.shape[2] > self.config.window_samples:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         if self.config.scales:
-            signal = merl_window(signal, has_lead, self.config.window_samples)
-        x = self.patch_projection(signal).transpose(1, 2)
+            signal = merl_window(signal, self.config.window_samples)
+        x: Tensor = self.patch_projection(signal).transpose(1, 2)
         x = x + self.position[: x.shape[1]]
         for layer in self.layers:
             x = layer(x)

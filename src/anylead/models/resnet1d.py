@@ -61,11 +61,13 @@ class ResNet1d(nn.Module):
     """
 
     leads = LEADS
+    frames_are_time = True
     window_samples: int | None = None
 
     def __init__(self, config: ResNet1dConfig):
         super().__init__()
         self.config = config
+        self.uses_has_lead = config.completes_limb_leads or config.knows_leads
         self.dim = config.dims[-1]
         self.completion = LimbCompletion() if config.completes_limb_leads else None
         num_channels = NUM_LEADS * (2 if config.knows_leads else 1)

@@ -18,7 +18,7 @@ class S4(nn.Module):
     Args:
         dim: channels.
         num_states: of each channel; even.
-        length: longest sequence; `C` is stored as it belongs to this length.
+        length: of the longest sequence; `C` is stored as it belongs to this length.
     """
 
     w: Tensor
@@ -29,10 +29,9 @@ class S4(nn.Module):
     def __init__(self, dim: int, num_states: int, length: int):
         super().__init__()
         self.length = length
-        for name, value in zip("wPB", hippo_legs(num_states), strict=True):
-            shape = (dim, *value.shape[1:]) if name == "w" else (1, dim, *value.shape[1:])
+        for name, value in zip("wPBQ", hippo_legs(num_states), strict=True):
+            shape = (dim, *value.shape) if name == "w" else (1, dim, *value.shape)
             self.register_buffer(name, value.expand(shape).contiguous())
-        self.register_buffer("Q", self.P * self.P.new_tensor([1.0, -1.0]))  # the conjugate
         self.C = nn.Parameter(math.sqrt(0.5) * torch.randn(1, dim, num_states // 2, 2))
         steps = math.log(0.001) + torch.rand(dim) * math.log(100)
         self.log_step = nn.Parameter(steps)
@@ -40,19 +39,13 @@ class S4(nn.Module):
         self.output = nn.Linear(dim, 2 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(rows, token, dim) -> (rows, token, dim); a token sees itself and those before.
-
-        Raises:
-            ValueError: longer than `length`.
-        """
-        num = x.shape[1]
-        if num > self.length:
-            raise ValueError(f"{num} tokens, want at most {self.length}")
-        kernel = self.kernel()[:, :num]
+        """(rows, token, dim) -> (rows, token, dim); a token sees itself and those before."""
+        kernel = self.kernel()[:, : x.shape[1]]
         with torch.autocast(x.device.type, enabled=False):
             signal = x.float().transpose(1, 2)  # (rows, dim, token)
             mixed = _convolve(signal, kernel) + self.skip[:, None] * signal
-        return glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+        gated: Tensor = glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+        return gated
 
     def kernel(self) -> Tensor:
         """(dim, length) float32: the answer to an impulse, from its spectrum, in double."""
@@ -74,35 +67,54 @@ class S4(nn.Module):
         spectrum = spectrum * 2 / (1 + root[:-1])
         last = step * (B * C)[0].real.sum(dim=1)  # the limit at -1
         spectrum = torch.cat([spectrum, torch.complex(last, torch.zeros_like(last))[:, None]], 1)
-        return torch.fft.irfft(spectrum, self.length).float()
+        kernel: Tensor = torch.fft.irfft(spectrum, self.length)
+        return kernel.float()
 
 
 class FrozenS4(nn.Module):
-    """An S4 layer with its kernel computed, as a plain convolution.
+    """An S4 layer with its kernel computed.
 
     Args:
         layer: what it replaces.
+        by_frequency: convolve by Fourier transforms; else directly, for programs without complex
+            numbers.
     """
 
     kernel: Tensor
 
-    def __init__(self, layer: S4):
+    def __init__(self, layer: S4, by_frequency: bool):
         super().__init__()
+        self.by_frequency = by_frequency
         kernel = layer.kernel().detach()
         kernel[:, 0] += layer.skip.detach()
-        self.register_buffer("kernel", kernel.flip(1)[:, None].contiguous())
+        self.register_buffer("kernel", kernel)
         self.output = layer.output
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, token, dim) -> (rows, token, dim)."""
         num = x.shape[1]
-        signal = nn.functional.pad(x.transpose(1, 2), (num - 1, 0))
-        mixed = conv1d(signal, self.kernel[:, :, -num:], groups=x.shape[2])
-        return glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+        kernel = self.kernel[:, :num]
+        with torch.autocast(x.device.type, enabled=False):
+            signal = x.float().transpose(1, 2)
+            if self.by_frequency:
+                mixed = _convolve(signal, kernel)
+            else:
+                before = nn.functional.pad(signal, (num - 1, 0))
+                mixed = conv1d(before, kernel.flip(1)[:, None], groups=x.shape[2])
+        gated: Tensor = glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
+        return gated
 
 
-def hippo_legs(num_states: int) -> tuple[Tensor, Tensor, Tensor]:
-    """w, P and B of HiPPO-LegS in its eigenvectors, (1, num_states / 2, 2) each.
+def freeze_kernels(module: nn.Module, by_frequency: bool = True) -> None:
+    """Replace every S4 layer inside a module by its frozen form; in place."""
+    for part in list(module.modules()):
+        for name, child in part.named_children():
+            if isinstance(child, S4):
+                part.add_module(name, FrozenS4(child, by_frequency))
+
+
+def hippo_legs(num_states: int) -> tuple[Tensor, ...]:
+    """w, P, B and Q of HiPPO-LegS in its eigenvectors, (num_states / 2, 2) each.
 
     A + P P^T is -1/2 on the diagonal and skew-symmetric beside it (arXiv:2111.00396, appendix C).
     """
@@ -115,15 +127,16 @@ def hippo_legs(num_states: int) -> tuple[Tensor, Tensor, Tensor]:
     kept = values > 0
     basis = vectors[:, kept].conj().T
     state = -0.5 + 1j * values[kept]
-    parts = (state, basis @ rank_one, basis @ root)
-    w, P, B = (
-        torch.from_numpy(np.stack([v.real, v.imag], axis=1)[None].astype(np.float32)) for v in parts
+    P = basis @ rank_one
+    return tuple(
+        torch.from_numpy(np.stack([v.real, v.imag], axis=1).astype(np.float32))
+        for v in (state, P, basis @ root, P.conj())
     )
-    return w, P, B
 
 
 def _convolve(signal: Tensor, kernel: Tensor) -> Tensor:
     """(rows, dim, token) * (dim, token) -> (rows, dim, token), by the convolution theorem."""
     num = signal.shape[2]
     spectrum = torch.fft.rfft(signal, 2 * num) * torch.fft.rfft(kernel, 2 * num)
-    return torch.fft.irfft(spectrum, 2 * num)[..., :num]
+    convolved: Tensor = torch.fft.irfft(spectrum, 2 * num)
+    return convolved[..., :num]

@@ -15,7 +15,7 @@ from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.ecg_jepa import mean_over_leads
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, sine_table, standardize
+from anylead.models.window import by_length, longer_than_window, sine_table, standardize
 
 _ORDER, _EDGES_HZ, _SAMPLE_RATE = 5, (0.67, 40.0), 250.0
 
@@ -62,6 +62,8 @@ class STMEM(nn.Module):
     """(rows, 12, time) in mV at 250 Hz -> (rows, patch, dim), the mean of a patch's leads."""
 
     leads = LEADS
+    uses_has_lead = True
+    frames_are_time = True
 
     def __init__(self, config: STMEMConfig):
         super().__init__()
@@ -118,11 +120,11 @@ class STMEM(nn.Module):
         """Whole patches of a window, filtered and on one scale.
 
         Raises:
-            ValueError: longer than the window.
+            RecipeError: longer than the window.
         """
         num_patches = signal.shape[2] // self.config.patch
         if num_patches > self.config.num_patches:
-            raise ValueError(f"{signal.shape[2]} samples, want at most {self.window_samples}")
+            raise longer_than_window(signal, self.window_samples)
         signal = signal[:, :, : num_patches * self.config.patch]
         if self.config.filters:
             signal = signal @ filter_matrix(signal.shape[2]).to(signal)
@@ -130,7 +132,7 @@ class STMEM(nn.Module):
 
     def patches(self, signal: Tensor) -> Tensor:
         """(rows, 12, time) -> (rows, 12, patch, dim), place added."""
-        cut = signal.unflatten(2, (-1, self.config.patch))
+        cut = signal.reshape(*signal.shape[:2], -1, self.config.patch)
         projected: Tensor = self.patch_projection(cut)
         return projected + self.position[1 : 1 + cut.shape[2]]
 
@@ -149,13 +151,13 @@ class STMEM(nn.Module):
 
     def contextualize(self, x: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, token, dim) through the layers; missing leads are seen by none."""
-        num_tokens = x.shape[2]
+        shape, num_tokens = x.shape, x.shape[2]
         is_seen = has_lead.repeat_interleave(num_tokens, dim=1)
         is_seen = is_seen | ~is_seen.any(dim=1, keepdim=True)  # no key at all would be NaN
         x = x.flatten(1, 2)
         for layer in self.layers:
             x = layer(x, is_seen[:, None, None])
-        return x.unflatten(1, (-1, num_tokens))
+        return x.view(shape)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, patch, dim) -> (rows, dim); the norm comes after the mean."""

@@ -62,8 +62,8 @@ class TransformerLayer(nn.Module):
 
         Args:
             x: (rows, frame, dim).
-            is_valid: (rows, 1, 1, frame) bool, frames that may be attended to, or for each frame its
-                own, (rows, 1, frame, frame); None: all.
+            is_valid: (rows, 1, 1, frame) bool, frames that may be attended to, or (rows, 1, frame,
+                frame), for each frame its own; None: all.
         """
         if self.recomputes and torch.is_grad_enabled():
             again: Tensor = checkpoint(self._transform, x, is_valid, use_reentrant=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from anylead.errors import RecipeError
 from anylead.models.encoder import Encoded
 
 # A set of leads that moves by less than this has no scale.
@@ -31,7 +32,7 @@ def by_length(
         has_lead = torch.ones(signal.shape[:2], dtype=torch.bool, device=signal.device)
     if num_samples is None:
         return Encoded(encode(signal, has_lead), None)
-    lengths = num_samples.unique().tolist()
+    lengths = sorted(set(num_samples.tolist()))
     if lengths == [signal.shape[2]]:
         return Encoded(encode(signal, has_lead), None)
     rows, contexts = [], []
@@ -60,6 +61,14 @@ def by_length(
     return Encoded(padded[order], frame >= num_valid[order, None])
 
 
+def longer_than_window(signal: Tensor, window_samples: int | None) -> RecipeError:
+    """What to raise where an encoder has no places for so many samples."""
+    return RecipeError(
+        f"segments of {signal.shape[2]} samples; this encoder takes at most {window_samples}:"
+        " shorten data.segment_seconds"
+    )
+
+
 def standardize(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
     """One mean and one standard deviation for all samples of all present leads of a row.
 
@@ -72,27 +81,39 @@ def standardize(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
     count = (present.sum(dim=(1, 2), keepdim=True) * signal.shape[2]).clamp(min=1)
     mean = (signal * present).sum(dim=(1, 2), keepdim=True) / count
     centred = (signal - mean) * present
-    deviation = (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
-    return centred / (deviation + eps) * (deviation > _CONSTANT)
+    variance = centred.square().sum(dim=(1, 2), keepdim=True) / count
+    moves = variance > _CONSTANT**2
+    deviation = torch.where(moves, variance, 1.0).sqrt()
+    return centred / (deviation + eps) * moves
 
 
-def to_unit_range(signal: Tensor, has_lead: Tensor, eps: float = 1e-8) -> Tensor:
-    """One minimum and one maximum over all present leads of a row become 0 and 1.
+def to_unit_range(signal: Tensor, eps: float = 1e-8) -> Tensor:
+    """The smallest value of all leads of a row becomes 0, the largest 1.
 
     A missing lead lies where 0 mV lies.
 
     Args:
         signal: (rows, lead, time) mV, zero where missing.
-        has_lead: (rows, lead) bool.
         eps: added to the range.
     """
-    is_present = has_lead[:, :, None]
-    low = torch.where(is_present, signal, torch.inf).amin(dim=(1, 2), keepdim=True)
-    high = torch.where(is_present, signal, -torch.inf).amax(dim=(1, 2), keepdim=True)
-    has_any = is_present.any(dim=1, keepdim=True)
-    low, high = torch.where(has_any, low, 0.0), torch.where(has_any, high, 0.0)
-    # The same rule for a flat row as for any: what is left of it is 0.
+    low, high = signal.amin(dim=(1, 2), keepdim=True), signal.amax(dim=(1, 2), keepdim=True)
     return (signal - low) / (high - low + eps)
+
+
+def valid_patches(rows: Tensor, num_samples: Tensor | None, num_patches: int, size: int) -> Tensor:
+    """Patches that no padding reaches.
+
+    Args:
+        rows: (rows, ...), for their number and device.
+        num_samples: (rows,) valid samples; None: all.
+        num_patches: of a row.
+        size: samples of a patch.
+
+    Returns:
+        (rows, patch) bool.
+    """
+    place = torch.arange(num_patches, device=rows.device).expand(rows.shape[0], -1)
+    return place >= 0 if num_samples is None else place < num_samples[:, None] // size
 
 
 def sine_table(num: int, dim: int) -> Tensor:

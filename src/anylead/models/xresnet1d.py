@@ -26,7 +26,7 @@ class XResNet1dConfig:
         num_blocks: of each stage.
         kernel: of the convolutions, odd.
         window_samples: a shorter window is put in the middle of so many samples, zeros around, as
-            the authors do; 0 leaves it as it is.
+            the authors do; null leaves it as it is.
     """
 
     stem_dims: tuple[int, ...] = (32, 32, 64)
@@ -34,7 +34,7 @@ class XResNet1dConfig:
     dims: tuple[int, ...] = (256, 512, 512, 768)
     num_blocks: tuple[int, ...] = (3, 4, 23, 3)
     kernel: int = 5
-    window_samples: int = 1000
+    window_samples: int | None = 1000
 
 
 XRESNET1D_SIZES = {
@@ -49,12 +49,14 @@ class XResNet1d(nn.Module):
     """(rows, 12, time) in mV at 100 Hz -> (rows, frame, dim); a frame is 32 samples."""
 
     leads = LEADS
+    uses_has_lead = False
+    frames_are_time = True
 
     def __init__(self, config: XResNet1dConfig):
         super().__init__()
         self.config = config
         self.dim = config.dims[-1]
-        self.window_samples: int | None = config.window_samples or None
+        self.window_samples: int | None = config.window_samples
         dims = (len(LEADS), *config.stem_dims)
         self.stem = nn.Sequential(
             *(
@@ -81,9 +83,9 @@ class XResNet1d(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
-        absent = max(0, self.config.window_samples - signal.shape[2])
-        x = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
-        x = max_pool1d(x, 3, 2, padding=1)
+        absent = max(0, (self.config.window_samples or 0) - signal.shape[2])
+        stem = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
+        x: Tensor = max_pool1d(stem, 3, 2, padding=1)
         for stage in self.stages:
             x = stage(x)
         return x.transpose(1, 2)
@@ -122,4 +124,5 @@ class _Block(nn.Module):
         inner = self.third(self.second(self.first(x)))
         if self.stride == 2:
             x = avg_pool1d(x, 2, ceil_mode=True)  # an odd last sample stands alone
-        return relu(inner + self.shortcut(x))
+        joined: Tensor = inner + self.shortcut(x)
+        return joined.relu()

@@ -11,7 +11,8 @@ from anylead.pictures.curves import (
 )
 from anylead.pictures.ecg_page import ecg_page, record_header
 from anylead.pictures.embedding_map import embedding_map
-from anylead.pictures.output import PictureKind, render, save
+from anylead.pictures.full_disclosure import full_disclosure
+from anylead.pictures.output import PictureKind, render, save, save_pages
 from anylead.pictures.report import Report
 from anylead.pictures.saliency import deletion_curve, saliency_by_lead
 from anylead.pictures.scores import (
@@ -19,6 +20,7 @@ from anylead.pictures.scores import (
     confusion_by_pair,
     identification_scores,
     score_by_lead_set,
+    score_by_lead_set_narrow,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "deletion_curve",
     "ecg_page",
     "embedding_map",
+    "full_disclosure",
     "identification_scores",
     "precision_recall_curves",
     "record_header",
@@ -37,6 +40,8 @@ __all__ = [
     "roc_curves",
     "saliency_by_lead",
     "save",
+    "save_pages",
     "score_by_lead_set",
+    "score_by_lead_set_narrow",
     "training_curves",
 ]

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from anylead.pictures import style
 
+_MOST_POINTS = 400  # of a curve
+_NOTHING = np.zeros(0)
 # Columns of a log that belong on one panel, by a part of their name; the rest get their own.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("code perplexity", ("perplexity",)),
@@ -185,12 +187,22 @@ def _class_curves(
     figure = style.new_figure(height + beside + 0.8, height)  # the panel is about square
     axes = figure.add_subplot()
     for name, label in labels.items():
-        x, y = drawn.get(name, ([], []))
+        x, y = _thinned(*drawn.get(name, (_NOTHING, _NOTHING)))
         look = looks[name] if name in drawn else {"linestyle": " "}
         axes.plot(x, y, linewidth=1.5, label=label, drawstyle="steps-post", **look)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     style.legend_beside(figure, axes, score_name)
     return figure, axes
+
+
+def _thinned(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Some of many points: what a figure cannot show need not be in the file."""
+    if len(x) <= _MOST_POINTS:
+        return x, y
+    kept = np.unique(np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int))
+    return x[kept], y[kept]
 
 
 def reliability_diagram(

@@ -38,7 +38,9 @@ class View:
         is_cut: per lead, whether it leaves `MAX_EXCURSION` and was cut there.
         first: index of the first sample shown.
         sample_rate: Hz.
-        mm_per_unit: 10 for mV; a fitting scale for signals without voltage.
+        mm_per_unit: the gain, usually 10 for mV; a fitting scale for signals without voltage.
+        mm_per_second: the speed of the paper.
+        mark: mm of the calibration mark, 1 mV.
     """
 
     leads: tuple[str, ...]
@@ -48,6 +50,8 @@ class View:
     first: int
     sample_rate: float
     mm_per_unit: float
+    mm_per_second: float = MM_PER_SECOND
+    mark: float = MM_PER_MV
 
     def label(self, lead: int) -> str:
         """The name as it stands on the page; computed leads carry a star."""
@@ -89,12 +93,14 @@ class Arrangement:
         baselines: per row, mm below the top of the grid, on its 5 mm lines.
         height: of the grid, mm.
         columns: number of columns.
+        is_tight: whether rows had to move together to fit the paper.
     """
 
     traces: tuple[Trace, ...]
     baselines: tuple[float, ...]
     height: float
     columns: int
+    is_tight: bool = False
 
 
 def choose_leads(record: Record, leads: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -121,6 +127,8 @@ def view(
     leads: str | Sequence[str] | None = None,
     seconds: float | None = None,
     start: float = 0.0,
+    gain: float = MM_PER_MV,
+    speed: float = MM_PER_SECOND,
 ) -> View:
     """Cut out what a page shows, computing limb leads that were not recorded but follow.
 
@@ -129,6 +137,8 @@ def view(
         leads: see `choose_leads`.
         seconds: length; None is 10 s, or what there is.
         start: seconds into the recording.
+        gain: mm/mV.
+        speed: mm/s.
 
     Raises:
         LeadError: a lead that was neither recorded nor follows from those that were.
@@ -142,7 +152,9 @@ def view(
     for row in shown:
         if not np.isnan(row).all():
             row -= np.nanmedian(row)
-    mm_per_unit = MM_PER_MV if record.unit == "mV" else _fitting_scale(shown)
+    if not (1 <= gain <= 100 and 0.5 <= speed <= 200):
+        raise RecipeError(f"gain {gain:g} mm/mV, speed {speed:g} mm/s: want 1-100 and 0.5-200")
+    mm_per_unit = gain if record.unit == "mV" else _fitting_scale(shown)
     is_cut = np.any(np.abs(shown * mm_per_unit) > MAX_EXCURSION, axis=1)
     return View(
         leads=names,
@@ -152,6 +164,8 @@ def view(
         first=first,
         sample_rate=record.sample_rate,
         mm_per_unit=mm_per_unit,
+        mm_per_second=speed,
+        mark=gain if record.unit == "mV" else MM_PER_MV,
     )
 
 
@@ -194,13 +208,14 @@ def _fitting_scale(signal: NDArray[np.float64]) -> float:
     return next((step for step in _UNIT_STEPS if reach * step <= 20), _UNIT_STEPS[-1])
 
 
-def arrange(shown: View, layout: str | None = None) -> Arrangement:
+def arrange(shown: View, layout: str | None = None, room: float | None = None) -> Arrangement:
     """Give every lead its place, rows far enough apart that neighbours do not touch.
 
     Args:
         shown: from `view`.
         layout: "ROWSxCOLUMNS", such as "6x2", and "+N" for N rhythm strips. Fewer leads than
             places leave out what stays empty. None chooses by the number of leads.
+        room: mm that the rows must not exceed; they then may touch. None is as much as they need.
 
     Raises:
         RecipeError: a layout that cannot be read or has too few places.
@@ -224,7 +239,22 @@ def arrange(shown: View, layout: str | None = None) -> Arrangement:
             for i, lead in enumerate(rhythm)
         ]
     baselines, height = _stack(shown, traces, edges)
-    return Arrangement(tuple(traces), baselines, height, columns)
+    is_tight = room is not None and height > room
+    if room is not None and is_tight:
+        baselines, height = _squeezed(shown, traces, baselines, room)
+    return Arrangement(tuple(traces), baselines, height, columns, is_tight)
+
+
+def _squeezed(
+    shown: View, traces: Sequence[Trace], baselines: tuple[float, ...], room: float
+) -> tuple[tuple[float, ...], float]:
+    """Rows at even distances on a sheet that is too small for them; none leaves the sheet."""
+    spans = [(t.row, *_span(shown.millimetres[t.lead, t.first : t.last])) for t in traces]
+    last = len(baselines) - 1
+    above = min(room / 3, max(shown.mark, *(high for row, _, high in spans if row == 0)) + 4)
+    below = min(room / 3, max(8.0, *(-low for row, low, _ in spans if row == last)) + 2)
+    step = (room - above - below) / max(1, last)
+    return tuple(above + step * row for row in range(last + 1)), room
 
 
 def _usual_layout(count: int) -> str:
@@ -249,7 +279,7 @@ def _rhythm(leads: tuple[str, ...]) -> list[int]:
 def _name_above(shown: View, lead: int, first: int, last: int) -> float:
     """A name stands clear of the beginning of its trace, unless that is an artefact."""
     width = style.text_width_mm(shown.label(lead), NAME_POINTS, "bold") + 2
-    num_samples = max(1, int(width / MM_PER_SECOND * shown.sample_rate))
+    num_samples = max(1, int(width / shown.mm_per_second * shown.sample_rate))
     beginning = shown.millimetres[lead, first:last][:num_samples]
     highest = float(beginning[np.isfinite(beginning)].max(initial=0.0))
     return max(5.0, min(highest, _reach(shown.millimetres[lead], shown.sample_rate)) + 1)
@@ -277,7 +307,7 @@ def _stack(
     num_rows = 1 + max(trace.row for trace in traces)
     columns = len(edges) - 1
     # The last column stands for the calibration mark at the left of each row.
-    up = np.full((num_rows, columns + 1), MM_PER_MV)
+    up = np.full((num_rows, columns + 1), shown.mark)
     down = np.full((num_rows, columns + 1), 3.0)
     for trace in traces:
         row, place = shown.millimetres[trace.lead], (trace.row, trace.column)

@@ -5,7 +5,8 @@ size when printed at 100 %. Each lead is drawn about its median. Layout: `ecg_la
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
+from anylead.errors import RecipeError
 from anylead.pictures import style
 from anylead.pictures.ecg_layout import (
     BIG_SQUARE,
@@ -31,9 +33,12 @@ from anylead.pictures.ecg_layout import (
 )
 from anylead.records import Record
 
+Paper = Literal["fit", "A4"]
 _MARGIN = 5.0  # mm, around the grid
 _LEFT = 15.0  # mm of grid before the traces, for the calibration mark
 _LEAST_WIDTH = 100.0  # mm of grid
+_A4 = (297.0, 210.0)  # mm, landscape
+_SMALL_GAIN = 5.0  # mm/mV, for high voltages
 _LINE = 4.6  # mm from one line of text to the next
 _HEADER_POINTS, _NOTE_POINTS = 9.0, 8.0
 _FINE, _COARSE = "#F9DDDD", "#EBA9A9"
@@ -72,6 +77,10 @@ def ecg_page(
     header: str | Sequence[str] | None = None,
     seconds: float | None = None,
     start: float = 0.0,
+    gain: float | None = None,
+    speed: float = MM_PER_SECOND,
+    paper: Paper = "fit",
+    note: str = "",
 ) -> Figure:
     """Draw a recording on millimetre paper.
 
@@ -86,17 +95,31 @@ def ecg_page(
         header: lines of text above the grid (`record_header` makes them); None is no header.
         seconds: length of the page; None is 10 s, or what there is.
         start: seconds into the recording.
+        gain: mm/mV; None is 10, and 5 where the voltages are too high for the paper.
+        speed: mm/s.
+        paper: "fit" is as large as the rows need, "A4" always that, landscape.
+        note: stands below the page, such as how the signal was filtered.
 
     Raises:
         LeadError: a lead that is unknown or not there.
-        RecipeError: a layout that cannot be read or is too small, or a time outside the record.
+        RecipeError: a layout that cannot be read or is too small, a time outside the record, or
+            more seconds than fit on the paper.
         ValueError: saliency of another shape, or outside [-1, 1].
     """
-    shown = view(record, leads, seconds, start)
-    places = arrange(shown, layout)
     lines = [header] if isinstance(header, str) else list(header or ())
+    shown = view(record, leads, seconds, start, gain or MM_PER_MV, speed)
+    places = arrange(shown, layout)
     hidden = frozenset(shown.leads) - frozenset(shown.leads if seen is None else seen)
-    page = _new_page(shown, places, lines, _notes(record, shown, saliency, hidden))
+    notes = _notes(record, shown, saliency, hidden, note)
+    if paper == "A4":
+        room = _room_on_a4(shown, lines, notes)
+        if gain is None and places.height > room and record.unit == "mV":
+            shown = view(record, leads, seconds, start, _SMALL_GAIN, speed)
+            notes = _notes(record, shown, saliency, hidden, note)
+        places = _centred(arrange(shown, layout, room), room)
+        if places.is_tight:
+            notes += "   ·   rows may overlap: more than fits the paper"
+    page = _new_page(shown, places, lines, notes, paper)
     if saliency is not None:
         _check_saliency(record, saliency)
         for trace in places.traces:
@@ -107,7 +130,7 @@ def ecg_page(
     for trace in places.traces:
         _draw_trace(page, shown, places, trace, shown.leads[trace.lead] in hidden)
     for row in range(len(places.baselines)):
-        _draw_mark(page, places, row)
+        _draw_mark(page, places, row, shown.mark)
     return page.figure
 
 
@@ -124,20 +147,59 @@ def record_header(record: Record) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
-def _new_page(shown: View, places: Arrangement, header: list[str], notes: str) -> _Page:
-    """The paper: grid, header above and notes below it."""
-    traces_width = shown.seconds * MM_PER_SECOND
-    squares = np.ceil((_LEFT + traces_width + 2) / BIG_SQUARE)
-    grid_width = max(float(squares) * BIG_SQUARE, _LEAST_WIDTH)
+def _texts(
+    header: Sequence[str], notes: str, grid_width: float
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Lines above (text, weight) and below the grid."""
     above = [
         (line, "bold" if i == 0 else "normal")
         for i, text in enumerate(header)
         for line in style.wrap(text, grid_width, _HEADER_POINTS, 6, "bold" if i == 0 else "normal")
     ]
-    below = style.wrap(notes, grid_width, _NOTE_POINTS, 6)
+    return above, style.wrap(notes, grid_width, _NOTE_POINTS, 6)
+
+
+def _edges(above: Sequence[object], below: Sequence[object]) -> tuple[float, float]:
+    """Height of what stands above and below the grid, mm."""
     top = _MARGIN + (len(above) * _LINE + 1 if above else 0)
-    bottom = _MARGIN + len(below) * _LINE
+    return top, _MARGIN + len(below) * _LINE
+
+
+def _room_on_a4(shown: View, header: Sequence[str], notes: str) -> float:
+    """Height of the grid between the texts, mm, in whole squares."""
+    grid_width = _A4[0] - 2 * _MARGIN
+    most = (grid_width - _LEFT - 2) / shown.mm_per_second
+    if shown.seconds > most:
+        raise RecipeError(
+            f"{shown.seconds:g} s at {shown.mm_per_second:g} mm/s: {most:.1f} s fit on A4; choose"
+            " fewer --seconds, a smaller --speed, or --paper fit"
+        )
+    top, bottom = _edges(*_texts(header, notes + " " * 60, grid_width))
+    return float(np.floor((_A4[1] - top - bottom - _LINE) / BIG_SQUARE) * BIG_SQUARE)
+
+
+def _centred(places: Arrangement, room: float) -> Arrangement:
+    """The rows in the middle of the grid, on its 5 mm lines where they fit."""
+    free = max(0.0, room - places.height)
+    lower = float(np.floor(free / 2 / BIG_SQUARE) * BIG_SQUARE)
+    baselines = tuple(baseline + lower for baseline in places.baselines)
+    return replace(places, baselines=baselines, height=room)
+
+
+def _new_page(
+    shown: View, places: Arrangement, header: list[str], notes: str, paper: Paper
+) -> _Page:
+    """The paper: grid, header above and notes below it."""
+    traces_width = shown.seconds * shown.mm_per_second
+    squares = np.ceil((_LEFT + traces_width + 2) / BIG_SQUARE)
+    grid_width = max(float(squares) * BIG_SQUARE, _LEAST_WIDTH)
+    if paper == "A4":
+        grid_width = float(np.floor((_A4[0] - 2 * _MARGIN) / BIG_SQUARE) * BIG_SQUARE)
+    above, below = _texts(header, notes, grid_width)
+    top, bottom = _edges(above, below)
     width, height = grid_width + 2 * _MARGIN, top + places.height + bottom
+    if paper == "A4":
+        width, height = _A4
     size = (width / style.MM_PER_INCH, height / style.MM_PER_INCH)
     figure = Figure(figsize=size, dpi=style.DPI, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
@@ -211,7 +273,10 @@ def _draw_trace(
     gid = f"{'strip' if trace.is_strip else 'lead'}-{name}"
     baseline = page.grid_top - places.baselines[trace.row]
     millimetres = shown.millimetres[trace.lead, trace.first : trace.last]
-    x = page.trace_left + np.arange(trace.first, trace.last) * MM_PER_SECOND / shown.sample_rate
+    x = (
+        page.trace_left
+        + np.arange(trace.first, trace.last) * shown.mm_per_second / shown.sample_rate
+    )
     page.axes.plot(
         x,
         baseline + millimetres,
@@ -230,11 +295,11 @@ def _draw_trace(
         _add_path(page, Outline(ticks, codes), style.INK, 0.2, f"{gid}-begins", zorder=3)
 
 
-def _draw_mark(page: _Page, places: Arrangement, row: int) -> None:
-    """The calibration mark: 1 mV high, 0.2 s wide."""
+def _draw_mark(page: _Page, places: Arrangement, row: int, mark: float) -> None:
+    """The calibration mark: 1 mV high, 5 mm wide."""
     baseline = page.grid_top - places.baselines[row]
     x = page.grid_left + np.array([3.0, 5.0, 5.0, 10.0, 10.0, 12.0])
-    y = baseline + np.array([0.0, 0.0, MM_PER_MV, MM_PER_MV, 0.0, 0.0])
+    y = baseline + np.array([0.0, 0.0, mark, mark, 0.0, 0.0])
     outline = Outline(np.column_stack([x, y]))
     _add_path(page, outline, "black", 0.26, f"calibration-{row}", zorder=4)
 
@@ -243,7 +308,7 @@ def _draw_saliency(
     page: _Page, shown: View, places: Arrangement, trace: Trace, saliency: NDArray[np.float64]
 ) -> None:
     """Shade the time of one trace, 1 mm at a time, in steps of opacity."""
-    per_mm = shown.sample_rate / MM_PER_SECOND
+    per_mm = shown.sample_rate / shown.mm_per_second
     edges = np.arange(0, len(saliency) / per_mm, 1.0)
     starts = np.minimum((edges * per_mm).astype(int), len(saliency) - 1)
     strength = np.maximum.reduceat(saliency, starts)  # a short peak must not be averaged away
@@ -282,21 +347,23 @@ def _notes(
     shown: View,
     saliency: NDArray[np.floating] | None,
     hidden: Collection[str],
+    note: str,
 ) -> str:
     """Speed, gain and whatever a reader must know about the picture, below the grid."""
     first = shown.first / shown.sample_rate
     if record.unit == "mV":
-        gain = "10 mm/mV"
+        gain = f"{shown.mm_per_unit:g} mm/mV"
     else:
         gain = (
             f"{shown.mm_per_unit:g} mm/NU: normalised units, no voltage"
             f" (mark: {MM_PER_MV / shown.mm_per_unit:g} NU)"
         )
     notes = [
-        "25 mm/s",
+        f"{shown.mm_per_second:g} mm/s",
         gain,
         f"{first:.1f} to {first + shown.seconds:.1f} s of {record.seconds:.1f} s",
         f"{record.sample_rate:g} Hz",
+        *([note] if note else []),
     ]
     if any(shown.is_derived):
         notes.append("* computed from the recorded limb leads")

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from anylead.pictures.curves import training_curves
 from anylead.pictures.report import Report
-from anylead.pictures.scores import Interval, identification_scores, score_by_lead_set
+from anylead.pictures.scores import (
+    Interval,
+    identification_scores,
+    score_by_lead_set,
+    score_by_lead_set_narrow,
+)
 
 Triple = tuple[float, float, float]
 
@@ -19,6 +24,7 @@ class Facts:
     """What the report shows.
 
     Attributes:
+        command: that made it.
         about: one paragraph on data, split and intervals.
         score_by_run: run -> lead set -> rank-1 accuracy (value, low, high).
         rows: of the table; a triple is a value with its interval.
@@ -29,6 +35,7 @@ class Facts:
         logs: run -> rows of its training log.
     """
 
+    command: str
     about: str
     score_by_run: Mapping[str, Mapping[str, Triple]]
     rows: Sequence[Mapping[str, object]]
@@ -42,10 +49,12 @@ class Facts:
 def write(path: Path, facts: Facts) -> None:
     """Draw everything and write the file, whole or not at all."""
     report = Report("Identification by lead set").text(facts.about)
+    report.code(facts.command)
     report.section("Score by lead set")
     report.figure(
-        score_by_lead_set(facts.score_by_run, "rank-1 accuracy"),
+        score_by_lead_set(facts.score_by_run, "rank-1 accuracy", width=9.0),
         "Share of probes whose person is the nearest of the gallery.",
+        narrow=score_by_lead_set_narrow(facts.score_by_run, "rank-1 accuracy"),
     )
     report.table(
         [

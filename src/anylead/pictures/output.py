@@ -1,6 +1,8 @@
 """A figure -> bytes or a file, the same bytes every time."""
 
 import os
+import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -44,7 +46,9 @@ def render(figure: Figure, kind: PictureKind = "svg", dpi: float = 200) -> bytes
         dpi: of PNG, and of points drawn as a raster within the others.
     """
     buffer = BytesIO()
-    with _LOCK, mpl.rc_context(SETTINGS):
+    with _LOCK, mpl.rc_context(SETTINGS), warnings.catch_warnings():
+        # A letter that the font lacks becomes a box; what was drawn is nothing for a log.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         _settle(figure)
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
     return buffer.getvalue()
@@ -65,6 +69,31 @@ def save(figure: Figure, path: Path, dpi: float = 200) -> None:
         AnyleadError: the file cannot be written.
     """
     write_whole(path, render(figure, picture_kind(path), dpi))
+
+
+def save_pages(figures: Iterable[Figure], path: Path, dpi: float = 200) -> list[Path]:
+    """Write several pages: one PDF, or SVG and PNG files that are numbered; returns the files.
+
+    Raises:
+        RecipeError: the name does not end with .svg, .pdf or .png.
+        AnyleadError: a file cannot be written.
+    """
+    kind = picture_kind(path)
+    if kind != "pdf":
+        written = []
+        for number, figure in enumerate(figures, start=1):
+            written.append(path.with_name(f"{path.stem}-{number:02d}{path.suffix}"))
+            save(figure, written[-1], dpi)
+        return written
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    buffer = BytesIO()
+    with _LOCK, mpl.rc_context(SETTINGS), PdfPages(buffer, metadata=_METADATA["pdf"]) as pages:
+        for figure in figures:
+            _settle(figure)
+            pages.savefig(figure)
+    write_whole(path, buffer.getvalue())
+    return [path]
 
 
 def picture_kind(path: Path) -> PictureKind:

@@ -1,13 +1,17 @@
 """Sections of text, tables and figures -> one HTML file that needs nothing else.
 
-The file holds its style and its pictures, names no address outside itself and runs no script (its
-content security policy forbids both), so that it can be mailed, archived and opened offline.
+The file holds its style and its pictures and names no address outside itself (its content security
+policy forbids it), so that it can be mailed, archived and opened offline. The only script is the
+one that sorts tables; the policy knows it by its hash.
 """
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
+from hashlib import sha256
 from html import escape
 from itertools import count
 from pathlib import Path
@@ -40,18 +44,41 @@ a { color: var(--accent); }
 pre, .wide { overflow-x: auto; }
 pre { padding: .7rem .9rem; background: var(--stripe); border: 1px solid var(--line);
   border-radius: .3rem; font-size: .85rem; line-height: 1.45; overflow-wrap: normal; }
-table { border-collapse: collapse; width: max-content; font-size: .92rem;
+table { border-collapse: collapse; width: 100%; font-size: .92rem;
   font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption, figcaption { text-align: left; color: var(--soft); font-size: .9rem; padding: .3rem 0; }
 th, td { padding: .35rem .8rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
-th { white-space: nowrap; border-bottom: 2px solid var(--line); }
+th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
 td { max-width: 30rem; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; }
+.interval { white-space: nowrap; color: var(--soft); font-size: .9em; }
 tbody tr:nth-child(even) { background: var(--stripe); }
+th button { all: unset; cursor: pointer; font-weight: inherit; text-decoration: underline dotted; }
+th button:focus-visible, summary:focus-visible { outline: 3px solid var(--accent); }
+th[aria-sort=ascending] button::after { content: " ▲"; }
+th[aria-sort=descending] button::after { content: " ▼"; }
+details { margin: .8rem 0; border-left: 3px solid var(--line); padding-left: .9rem; }
+summary { cursor: pointer; font-weight: 600; padding: .2rem 0; }
 figure { display: inline-block; vertical-align: top; max-width: 100%;
   margin: 1rem 0; }
-@media (min-width: 45rem) { figure { margin-right: 1.5rem; } }
+figure.full { display: block; }
+figure.full .picture { width: 100%; }
+.narrow { display: none; }
+@media (min-width: 45rem) { figure { margin-right: 1.5rem; } figure.full { margin-right: 0; } }
+@media (max-width: 45rem) {
+  .narrow { display: block; } .broad { display: none; }
+  /* a row becomes a card: nothing has to scroll out of sight */
+  thead { position: absolute; left: -99rem; }
+  table, tbody, caption { display: block; }
+  tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr));
+    gap: .1rem .8rem; padding: .5rem 0; border-bottom: 2px solid var(--line); }
+  td, td.number { display: block; max-width: none; padding: .1rem .4rem; border: 0;
+    text-align: left; white-space: normal; }
+  td:first-child { grid-column: 1 / -1; font-weight: 600; }
+  td:not(:first-child)::before { content: attr(data-name); display: block; color: var(--soft);
+    font-size: .8rem; }
+}
 .wide { margin: .8rem 0; }
 figure .wide { margin: 0; }
 .picture { background: #ffffff; border-radius: .3rem; width: fit-content; max-width: 100%; }
@@ -59,6 +86,29 @@ figure .wide { margin: 0; }
 @media print { .wide { overflow: visible; } h2, figure, table { break-inside: avoid; } }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# A click on the head of a column sorts by it: numbers with numbers, cells without one last.
+_SORT = """for (const button of document.querySelectorAll("th button")) {
+  button.addEventListener("click", () => {
+    const head = button.parentElement, row = head.parentElement, table = row.closest("table");
+    const index = [...row.children].indexOf(head), body = table.tBodies[0];
+    const isDown = head.getAttribute("aria-sort") === "descending";
+    for (const each of row.children) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", isDown ? "ascending" : "descending");
+    const isNumber = head.classList.contains("number");
+    const key = (line) => {
+      const text = line.children[index].textContent.trim();
+      const number = parseFloat(text.replaceAll(",", "").replace("\u2212", "-"));
+      return isNumber ? (Number.isNaN(number) ? null : number) : text;
+    };
+    const ordered = [...body.rows].sort((a, b) => {
+      const [x, y] = [key(a), key(b)];
+      if (x === null || y === null) return (x === null) - (y === null);
+      return (x < y ? -1 : x > y ? 1 : 0) * (isDown ? 1 : -1);
+    });
+    body.append(...ordered);
+  });
+}
+"""
 _POINTS_TO_PIXELS = 96 / 72
 
 
@@ -82,6 +132,7 @@ class Report:
         self._parts: list[str] = []
         self._sections: list[str] = []
         self._figure_numbers = count(1)
+        self._is_sortable = False
 
     def section(self, title: str) -> "Report":
         """Begin a section; with two or more the page lists them at its top."""
@@ -93,6 +144,14 @@ class Report:
         paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
         return self._add("\n".join(f"<p>{escape(part)}</p>" for part in paragraphs))
 
+    @contextmanager
+    def fold(self, title: str, is_open: bool = False) -> Iterator[None]:
+        """What is added inside can be folded away."""
+        opened = " open" if is_open else ""
+        self._add(f"<details{opened}><summary>{escape(title)}</summary>")
+        yield
+        self._add("</details>")
+
     def code(self, text: str) -> "Report":
         """Text whose lines and spaces stay as they are, such as a command."""
         return self._add(f'<pre tabindex="0"><code>{escape(text.strip())}</code></pre>')
@@ -102,6 +161,7 @@ class Report:
         rows: Iterable[Mapping[str, object] | DataclassRow],
         caption: str = "",
         digits: int = 3,
+        is_sortable: bool = False,
     ) -> "Report":
         """A table with one line per row.
 
@@ -111,7 +171,9 @@ class Report:
                 "0.931 [0.912, 0.948]"; None and NaN a dash.
             caption: what the table shows.
             digits: behind the point of floating numbers.
+            is_sortable: whether a click on the head of a column sorts by it.
         """
+        self._is_sortable = self._is_sortable or is_sortable
         table = [_cells(row) for row in rows]
         columns = list(dict.fromkeys(name for row in table for name in row))
         is_number = {
@@ -119,14 +181,17 @@ class Report:
             for name in columns
         }
         attribute = {name: ' class="number"' if is_number[name] else "" for name in columns}
+        shown = {name: escape(name.replace("_", " ")) for name in columns}
+        button = '<button type="button">{}</button>' if is_sortable else "{}"
         head = "".join(
-            f'<th scope="col"{attribute[name]}>{escape(name.replace("_", " "))}</th>'
+            f'<th scope="col"{attribute[name]}>{button.format(shown[name])}</th>'
             for name in columns
         )
         body = "\n".join(
             "<tr>"
             + "".join(
-                f"<td{attribute[name]}>{escape(cell_text(row.get(name), digits))}</td>"
+                f'<td{attribute[name]} data-name="{shown[name]}">'
+                f"{_cell_html(row.get(name), digits)}</td>"
                 for name in columns
             )
             + "</tr>"
@@ -138,17 +203,23 @@ class Report:
             f"<tbody>\n{body}\n</tbody></table></div>"
         )
 
-    def figure(self, figure: Figure, caption: str = "") -> "Report":
+    def figure(self, figure: Figure, caption: str = "", narrow: Figure | None = None) -> "Report":
         """A figure as inline SVG; on a narrow screen it shrinks a little, then scrolls.
 
         Args:
             figure: from this room, or any matplotlib figure.
             caption: below the figure; also what a screen reader says of it.
+            narrow: stands in its place on a phone; the first one then fills the page.
         """
-        svg = _inline_svg(figure, f"f{next(self._figure_numbers)}-", caption)
+        svg = _inline_svg(figure, f"f{next(self._figure_numbers)}-", caption, narrow is not None)
         text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+        picture = f'<div class="picture wide" tabindex="0">{svg}</div>'
+        if narrow is None:
+            return self._add(f"<figure>{picture}{text}</figure>")
+        small = _inline_svg(narrow, f"f{next(self._figure_numbers)}-", caption, True)
         return self._add(
-            f'<figure><div class="picture wide" tabindex="0">{svg}</div>{text}</figure>'
+            f'<figure class="full"><div class="picture broad">{svg}</div>'
+            f'<div class="picture narrow">{small}</div>{text}</figure>'
         )
 
     def html(self) -> str:
@@ -159,14 +230,21 @@ class Report:
         )
         contents = f"<nav><ul>{links}</ul></nav>" if len(self._sections) > 1 else ""
         parts = "\n".join(self._parts)
+        script, policy = "", _POLICY
+        if self._is_sortable:
+            digest = b64encode(sha256(_SORT.encode()).digest()).decode()
+            script, policy = (
+                f"<script>{_SORT}</script>\n",
+                f"{_POLICY}; script-src 'sha256-{digest}'",
+            )
         return (
             f'<!DOCTYPE html>\n<html lang="{escape(self.language)}">\n<head>\n'
             '<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{escape(self.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
             f"<header><h1>{escape(self.title)}</h1>{contents}</header>\n"
-            f"<main>\n{parts}\n</main>\n</body>\n</html>\n"
+            f"<main>\n{parts}\n</main>\n{script}</body>\n</html>\n"
         )
 
     def save(self, path: Path) -> None:
@@ -203,6 +281,15 @@ def cell_text(value: object, digits: int = 3) -> str:
     return str(value)
 
 
+def _cell_html(value: object, digits: int) -> str:
+    """The same; an interval may stand below its value."""
+    text = escape(cell_text(value, digits))
+    if isinstance(value, (Interval, bootstrap.Interval)):
+        number, bounds = text.split(" ", 1)
+        return f'{number} <span class="interval">{bounds}</span>'
+    return text
+
+
 def _float_text(value: float, digits: int) -> str:
     if math.isnan(value):
         return "–"
@@ -224,7 +311,7 @@ def _cells(row: Mapping[str, object] | DataclassRow) -> dict[str, object]:
     return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
-def _inline_svg(figure: Figure, prefix: str, caption: str) -> str:
+def _inline_svg(figure: Figure, prefix: str, caption: str, fills: bool = False) -> str:
     """The figure's SVG as an element of a page, with names that are the page's only ones."""
     svg = render(figure, "svg", dpi=150).decode("utf-8")
     svg = svg[svg.index("<svg") :]
@@ -234,9 +321,11 @@ def _inline_svg(figure: Figure, prefix: str, caption: str) -> str:
     svg = re.sub(r"<[^>]*>", lambda tag: name.sub(rf"\g<0>{prefix}", tag[0]), svg)
     width = figure.get_figwidth() * 72 * _POINTS_TO_PIXELS
     view_box = re.search(r'viewBox="[^"]*"', svg)
-    label = f'role="img" aria-label="{escape(caption)}"' if caption else 'aria-hidden="true"'
-    opening = (
-        f"<svg {view_box[0] if view_box else ''} {label}"
-        f' style="width: {width:.0f}px; max-width: 100%; min-width: {0.7 * width:.0f}px">'
+    size = (
+        f"width: 100%; max-width: {1.4 * width:.0f}px"
+        if fills
+        else f"width: {width:.0f}px; max-width: 100%; min-width: {0.7 * width:.0f}px"
     )
+    label = f'role="img" aria-label="{escape(caption)}"' if caption else 'aria-hidden="true"'
+    opening = f'<svg {view_box[0] if view_box else ""} {label} style="{size}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ class Interval(NamedTuple):
 
 
 def score_by_lead_set(
-    scores: Mapping[str, Mapping[str, tuple[float, float, float]]], score_name: str = "score"
+    scores: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    score_name: str = "score",
+    width: float | None = None,
 ) -> Figure:
     """A score against the leads a model may see, several models side by side.
 
@@ -31,9 +34,10 @@ def score_by_lead_set(
         scores: model -> lead set ("12", "6", ... or any name) -> (value, low, high). Lead sets
             stand in the order in which they first occur; a model may lack some.
         score_name: what the vertical axis says.
+        width: inches; None is as much as the points need.
     """
     lead_sets = list(dict.fromkeys(name for row in scores.values() for name in row))
-    width = max(5.2, 1.6 + 0.19 * len(lead_sets) * (len(scores) + 2))
+    width = width or max(5.2, 1.6 + 0.19 * len(lead_sets) * (len(scores) + 2))
     figure = style.new_figure(width, 3.9 + 0.22 * max(0, len(scores) - 1))
     axes = figure.add_subplot()
     for index, (model, by_set) in enumerate(scores.items()):
@@ -63,13 +67,55 @@ def score_by_lead_set(
     for label in axes.get_xticklabels():
         label.set_parse_math(False)
     if len(scores) > 1:
-        handles, labels = axes.get_legend_handles_labels()
-        box = figure.legend(
-            handles, labels, loc="outside upper left", fontsize=9, frameon=False, ncols=1
-        )
-        for text in box.get_texts():
-            text.set_parse_math(False)
+        _legend_above(figure, axes)
     return figure
+
+
+def score_by_lead_set_narrow(
+    scores: Mapping[str, Mapping[str, tuple[float, float, float]]], score_name: str = "score"
+) -> Figure:
+    """The same for a phone: lead sets below each other, so that none is out of sight.
+
+    Args:
+        scores, score_name: as for `score_by_lead_set`.
+    """
+    lead_sets = list(dict.fromkeys(name for row in scores.values() for name in row))
+    figure = style.new_figure(3.7, 1.2 + (0.2 + 0.2 * len(scores)) * len(lead_sets))
+    axes = figure.add_subplot()
+    for index, (model, by_set) in enumerate(scores.items()):
+        shift = (index - (len(scores) - 1) / 2) * 0.75 / max(2, len(scores))
+        places = np.array([lead_sets.index(name) + shift for name in by_set])
+        value, low, high = np.array(list(by_set.values()), dtype=np.float64).reshape(-1, 3).T
+        axes.errorbar(
+            value,
+            places,
+            xerr=np.maximum([value - low, high - value], 0),
+            color=style.SERIES[index % len(style.SERIES)],
+            marker=style.MARKERS[(index + index // len(style.SERIES)) % len(style.MARKERS)],
+            markersize=5,
+            linewidth=0,
+            elinewidth=1.5,
+            capsize=2.5,
+            label=style.plain(model),
+        )
+    axes.set_yticks(range(len(lead_sets)), [_lead_set_label(name) for name in lead_sets])
+    axes.set_ylim(len(lead_sets) - 0.4, -0.6)
+    style.finish(axes, "", f"{score_name}, 95 % interval", "leads the model may see")
+    axes.grid(visible=False, axis="y")
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    if len(scores) > 1:
+        _legend_above(figure, axes)
+    return figure
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    box = figure.legend(
+        handles, labels, loc="outside upper left", fontsize=9, frameon=False, ncols=1
+    )
+    for text in box.get_texts():
+        text.set_parse_math(False)
 
 
 def _lead_set_label(name: str) -> str:

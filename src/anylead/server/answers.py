@@ -17,6 +17,7 @@ from anylead.records import Record
 from anylead.server import schema
 from anylead.server.reader import Overview
 from anylead.server.service import Identified, Service
+from anylead.signals.rate import heart_rate
 
 PictureKind = Literal["svg", "pdf", "png"]
 MEDIA = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
@@ -71,7 +72,9 @@ def recording(
     signal: list[list[float | None]] = rows.tolist()
     if np.isnan(rows).any():
         signal = [[None if value != value else value for value in row] for row in signal]
+    rate = heart_rate(record)
     stated = {
+        "heart rate": None if rate is None else f"{rate:.0f}/min",
         "age": record.age,
         "sex": record.sex,
         "time": record.start_time,
@@ -152,6 +155,7 @@ def picture(
         header=header,
         seconds=seconds,
         start=start,
+        paper="A4" if kind == "pdf" and (seconds or 10) <= 10 else "fit",
     )
     return render(figure, kind, _PNG_DPI)
 

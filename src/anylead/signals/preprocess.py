@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 from anylead.errors import RecipeError
 from anylead.leads import LEADS, add_from_frank, complete_limb_leads, has_frank
 from anylead.records import HIGHEST_RATE, LOWEST_RATE, Record
+from anylead.signals import published
 from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
 from anylead.signals.quality import Quality, assess
-from anylead.signals.resample import resample
+from anylead.signals.resample import RESAMPLERS
 
 # A lead that moves by less than this (in mV) is a constant.
 _CONSTANT = 1e-6
 _FOUND = np.array(
     [Quality.MISSING_SAMPLES, Quality.LONG_GAP, Quality.LOST, Quality.FLAT], dtype=np.uint16
 )
+
+_BEFORE_RESAMPLING = {"hubert_ecg": published.hubert_ecg}
+_AFTER_RESAMPLING = {"ecgfounder": published.ecgfounder}
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,27 @@ class PreprocessConfig:
         notch_hz: a frequency to take out, such as that of the mains.
         normalize: "none" keeps mV; "record" takes the mean from each lead and divides all of them
             by one standard deviation; "lead" divides each lead by its own, which breaks the
-            relation between leads.
+            relation between leads; "lead_range" brings each lead to the range from -1 to 1.
         complete_limb_leads: compute missing limb leads that follow exactly from two present ones.
         from_frank: estimate missing leads from Frank's X, Y, Z (by Dower's matrix) where a file
             has all three.
+        resampler: "polyphase" is ours; published encoders were trained with "fourier", "linear" or
+            "windowed_sinc".
+        published_filter: steps of the authors of a published encoder, beside the filters above:
+            "hubert_ecg" (before resampling) or "ecgfounder" (after it).
+        clip_mv: cut what is larger, before resampling; None keeps it.
     """
 
     sample_rate: float = 500.0
     highpass_hz: float | None = None
     lowpass_hz: float | None = None
     notch_hz: float | None = None
-    normalize: Literal["none", "record", "lead"] = "none"
+    normalize: Literal["none", "record", "lead", "lead_range"] = "none"
     complete_limb_leads: bool = False
     from_frank: bool = False
+    resampler: Literal["polyphase", "fourier", "linear", "windowed_sinc"] = "polyphase"
+    published_filter: Literal["none", "hubert_ecg", "ecgfounder"] = "none"
+    clip_mv: float | None = None
 
     def __post_init__(self) -> None:
         if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
@@ -62,8 +74,15 @@ class PreprocessConfig:
             raise RecipeError(
                 f"highpass_hz {self.highpass_hz} is not below lowpass_hz {self.lowpass_hz}"
             )
-        if self.normalize not in ("none", "record", "lead"):
-            raise RecipeError(f"normalize {self.normalize!r}: want none, record or lead")
+        for name, known in (
+            ("normalize", ("none", "record", "lead", "lead_range")),
+            ("resampler", tuple(RESAMPLERS)),
+            ("published_filter", ("none", *_BEFORE_RESAMPLING, *_AFTER_RESAMPLING)),
+        ):
+            if getattr(self, name) not in known:
+                raise RecipeError(f"{name} {getattr(self, name)!r}: want {', '.join(known)}")
+        if self.clip_mv is not None and not self.clip_mv > 0:
+            raise RecipeError(f"clip_mv {self.clip_mv}: want a number of mV above 0")
 
 
 def differences(prepared: PreprocessConfig, wanted: PreprocessConfig) -> dict[str, tuple[Any, Any]]:
@@ -114,10 +133,7 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         quality[estimated] |= np.uint16(Quality.DERIVED)
     resolution = _resolution(record, has_lead)
 
-    processed = resample(signal, record.sample_rate, config.sample_rate)
-    processed = bandpass(processed, config.sample_rate, config.highpass_hz, config.lowpass_hz)
-    if config.notch_hz is not None:
-        processed = notch(processed, config.sample_rate, config.notch_hz)
+    processed = _filtered(signal, record.sample_rate, config)
     if config.complete_limb_leads:
         processed, completed = complete_limb_leads(processed, has_lead)
         quality[completed & ~has_lead] |= np.uint16(Quality.DERIVED)
@@ -129,6 +145,23 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         resolution = np.where(unchanged, resolution, np.nan)
     processed = _normalize(processed, has_lead, config.normalize)
     return Prepared(processed, has_lead, quality, resolution)
+
+
+def _filtered(
+    signal: NDArray[np.float32], sample_rate: float, config: PreprocessConfig
+) -> NDArray[np.float32]:
+    """(lead, time) at the config's rate, behind its filters."""
+    if config.clip_mv is not None:
+        signal = signal.clip(-config.clip_mv, config.clip_mv)
+    if config.published_filter in _BEFORE_RESAMPLING:
+        signal = _BEFORE_RESAMPLING[config.published_filter](signal, sample_rate)
+    signal = RESAMPLERS[config.resampler](signal, sample_rate, config.sample_rate)
+    signal = bandpass(signal, config.sample_rate, config.highpass_hz, config.lowpass_hz)
+    if config.notch_hz is not None:
+        signal = notch(signal, config.sample_rate, config.notch_hz)
+    if config.published_filter in _AFTER_RESAMPLING:
+        signal = _AFTER_RESAMPLING[config.published_filter](signal, config.sample_rate)
+    return signal
 
 
 def with_frank(record: Record, config: PreprocessConfig) -> Record:
@@ -166,6 +199,8 @@ def _normalize(
 ) -> NDArray[np.float32]:
     if how == "none" or not has_lead.any():
         return signal
+    if how == "lead_range":
+        return _to_range(signal, has_lead)
     centred = signal[has_lead] - signal[has_lead].mean(axis=1, keepdims=True)
     if how == "record":
         deviation = np.sqrt(np.square(centred).mean(keepdims=True))
@@ -175,3 +210,12 @@ def _normalize(
     # A filter can leave a lead without anything (a slow drift, high-passed): it stays zero.
     normalized[has_lead] = centred / np.maximum(deviation, np.float32(_CONSTANT))
     return normalized
+
+
+def _to_range(signal: NDArray[np.float32], has_lead: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Each lead's smallest value becomes -1, its largest 1; missing leads stay zero."""
+    present = signal[has_lead].astype(np.float64)
+    low, high = present.min(axis=1, keepdims=True), present.max(axis=1, keepdims=True)
+    scaled = np.zeros_like(signal)
+    scaled[has_lead] = 2 * (present - low) / (high - low + 1e-8) - 1
+    return scaled

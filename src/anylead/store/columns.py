@@ -5,6 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anylead.store.schema import INDEX
+
 
 def named(
     column: pa.Array, task: str, names: tuple[str, ...]
@@ -27,6 +29,15 @@ def named(
     codes = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
     rows = np.repeat(entry_row[chosen], _lengths(lists.offsets))
     return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
+
+
+def of_version_2(index: pa.Table) -> pa.Table:
+    """An index of version 1 with the columns it did not have: nothing unknown, no sums."""
+    num = index.num_rows
+    none = pa.array([[]], INDEX.field("unknown").type).take(pa.array(np.zeros(num, np.int64)))
+    added = {"unknown": none, "crc32": pa.nulls(num, pa.uint32())}
+    columns = [added[name] if name in added else index.column(name) for name in INDEX.names]
+    return pa.table(columns, schema=INDEX)
 
 
 def _entries(column: pa.Array, child: pa.Array) -> pa.Array:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from anylead.errors import StoreError
+from anylead.store.joined import PARTS
 from anylead.store.location import Location, file_sha256
 from anylead.store.manifest import INDEX_FILE, Manifest
 
@@ -19,7 +20,8 @@ def verify_files(location: Location, manifest: Manifest) -> None:
     Raises:
         StoreError: naming all that differ or cannot be read.
     """
-    expected = {INDEX_FILE: manifest.index_sha256}
+    is_joined = PARTS in manifest.settings  # the index of each part was compared at opening
+    expected = {} if is_joined else {INDEX_FILE: manifest.index_sha256}
     expected |= {shard.name: shard.sha256 for shard in manifest.shards}
     damaged = []
     for name, digest in expected.items():

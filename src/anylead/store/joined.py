@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from anylead.errors import StoreError
 from anylead.store.location import Location
-from anylead.store.manifest import Manifest
+from anylead.store.manifest import SHARED, Manifest
 from anylead.store.schema import INDEX
 from anylead.store.splits import by_draw
 
@@ -78,11 +78,6 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
                 f" {store.manifest.preprocess}, {first.manifest.preprocess}; prepare one of them"
                 " again"
             )
-        if store.manifest.version != first.manifest.version:
-            raise StoreError(
-                f"{store.location}: of another store version than {first.location}; prepare the"
-                " older of them again"
-            )
         if hashes[number] in hashes[:number]:
             raise StoreError(f"{store.location}: stands twice among the stores to be joined")
     begins = np.cumsum([0, *(len(store.manifest.shards) for store in stores[:-1])])
@@ -102,15 +97,16 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
             for shard in store.manifest.shards
         ),
         index_sha256=sha256("\n".join(hashes).encode()).hexdigest(),
-        settings={
-            PARTS: [[store.manifest.name, store.manifest.num_records] for store in stores],
-            "allow_shared_patients": any(
-                store.manifest.settings.get("allow_shared_patients") for store in stores
-            ),
-        },
+        settings=_settings(stores),
         note=" ".join(dict.fromkeys(s.manifest.note for s in stores if s.manifest.note)),
     )
     return JoinedLocation([store.location for store in stores]), manifest, pa.concat_tables(indexes)
+
+
+def _settings(stores: Sequence[Opened]) -> dict[str, Any]:
+    is_shared = any(store.manifest.settings.get(SHARED) for store in stores)
+    parts = [[store.manifest.name, store.manifest.num_records] for store in stores]
+    return {PARTS: parts, **({SHARED: True} if is_shared else {})}
 
 
 def _moved(store: Opened, first_shard: int) -> pa.Table:

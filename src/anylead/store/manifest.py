@@ -13,6 +13,8 @@ from anylead.store.schema import FIRST_VERSION, VERSION
 MANIFEST = "manifest.json"
 INDEX_FILE = "index.arrow"
 REJECTED_FILE = "rejected.csv"
+# Among the settings: whether the split may have patients on several sides.
+SHARED = "allow_shared_patients"
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
-from anylead.store.columns import named
+from anylead.store.columns import named, of_version_2
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
-from anylead.store.manifest import INDEX_FILE, MANIFEST, Manifest, parse_manifest
+from anylead.store.manifest import INDEX_FILE, MANIFEST, SHARED, Manifest, parse_manifest
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
 from anylead.store.splits import shared_patients, split_rows, told_shared
 
@@ -64,8 +64,9 @@ class Store:
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
                 raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
-        schema = INDEX_OF_VERSION_1 if manifest.version == 1 else INDEX
-        if index.num_rows != manifest.num_records or index.schema != schema:
+        if manifest.version == 1 and index.schema == INDEX_OF_VERSION_1:
+            index = of_version_2(index)
+        if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
 
@@ -91,6 +92,14 @@ class Store:
         )
         raise StoreError(
             f"{self.location}: prepared with {found}; prepare the recordings again with {options}"
+        )
+
+    def __repr__(self) -> str:
+        told = self.manifest
+        tasks = ", ".join(told.label_names) or "none"
+        return (
+            f"Store({self.location}, {told.num_records:,} recordings of {told.name},"
+            f" {told.sample_rate:g} Hz, labels: {tasks})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -216,9 +225,8 @@ class Store:
         labelled, rows, codes = named(self._column("labels"), task, names)
         is_known[labelled] = True
         hot[rows, codes] = 1
-        if self.manifest.version > 1:
-            _, rows, codes = named(self._column("unknown"), task, names)
-            is_known[rows, codes] = False
+        _, rows, codes = named(self._column("unknown"), task, names)
+        is_known[rows, codes] = False
         return hot, is_known
 
     def split_rows(
@@ -241,7 +249,7 @@ class Store:
         if task is not None:
             is_wanted = np.asarray(self.labels(task)[1].any(axis=1))
         rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
-        if not self.manifest.settings.get("allow_shared_patients"):
+        if not self.manifest.settings.get(SHARED):
             self._refuse_shared(rows)
         return rows
 
@@ -315,21 +323,29 @@ class Store:
 
     def _check(self, row: int, block: int, values: NDArray[np.int16], num: int) -> None:
         """Refuse samples that are not those that were written, once for each recording."""
-        if len(values) != num or (
-            self._crc32 is not None and crc32(values.data) != self._crc32[row]
-        ):
+        expected = self._crc32[row]
+        if expected < 0:
+            self._check_shard(block >> 32)
+        if len(values) != num or (expected >= 0 and crc32(values.data) != expected):
             name = self.manifest.shards[block >> 32].name
             raise StoreError(
                 f"{self.location}: {name} is damaged (recording {self.record_id[row]}); {REMEDY}"
             )
         self._is_checked[row] = 1
 
+    def _check_shard(self, number: int) -> None:
+        """Compare a shard of a store of version 1 with its hash, once."""
+        shard = self.manifest.shards[number]
+        if number not in self._whole:
+            if file_sha256(self.location.file(shard.name, shard.sha256)) != shard.sha256:
+                raise StoreError(f"{self.location}: {shard.name} is damaged; {REMEDY}")
+            self._whole.add(number)
+
     @cached_property
-    def _crc32(self) -> NDArray[np.uint32] | None:
-        """Of each signal; None in stores of version 1, whose shards are hashed when mapped."""
-        if self.manifest.version == 1:
-            return None
-        return self._numbers("crc32", 0).astype(np.uint32)
+    def _crc32(self) -> NDArray[np.int64]:
+        """Of each signal; -1 in stores of version 1, whose shards are hashed instead."""
+        sums = self._column("crc32").cast(pa.int64()).fill_null(-1)
+        return np.asarray(sums.to_numpy(zero_copy_only=False))
 
     @cached_property
     def _begin(self) -> NDArray[np.int64]:
@@ -349,10 +365,6 @@ class Store:
         """The signals of one record batch, in place in the mapped file."""
         shard = self.manifest.shards[block >> 32]
         file = self.location.file(shard.name, shard.sha256)
-        if self.manifest.version == 1 and block >> 32 not in self._whole:
-            if file_sha256(file) != shard.sha256:
-                raise StoreError(f"{self.location}: {shard.name} is damaged; {REMEDY}")
-            self._whole.add(block >> 32)
         with damage_is_a_store_error(str(file)):
             batch = pa.ipc.open_file(pa.memory_map(str(file))).get_batch(block & 0xFFFFFFFF)
         values: NDArray[np.int16] = batch.column("signal").values.to_numpy()

@@ -8,7 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
-from anylead.models import MovingAverage, mean_over_frames
+from anylead.models import MovingAverage
 from anylead.objective import Batch, Step
 
 
@@ -111,6 +111,6 @@ class Classification(nn.Module):
 def _logits(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     num_samples = None if batch.num_samples is None else batch.num_samples.flatten()
     encoded = encoder(batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1))
-    pooled = mean_over_frames(encoded.context, encoded.is_padding)
+    pooled = encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
     logits: Tensor = head(pooled)
     return logits.view(*batch.signal.shape[:2], -1)

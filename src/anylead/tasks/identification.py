@@ -11,7 +11,6 @@ from torch.nn.functional import linear
 from anylead.augment import Augmentation
 from anylead.losses.arcface import arcface_loss
 from anylead.losses.info_nce import unit
-from anylead.models import mean_over_frames
 from anylead.objective import Batch, Step
 
 
@@ -64,5 +63,5 @@ class Identification(nn.Module):
         encoded = self.encoder(
             batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1)
         )
-        pooled = mean_over_frames(encoded.context, encoded.is_padding)
+        pooled: Tensor = self.encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
         return pooled.view(*batch.signal.shape[:2], -1)

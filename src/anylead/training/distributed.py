@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from anylead.errors import TrainingError
+from anylead.errors import RecipeError, TrainingError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,29 @@ def join_world(device: torch.device, is_sharding: bool = False) -> World:
 
 
 def choose_device(name: str) -> torch.device:
-    """The named device; "auto" is the CUDA device of this rank where there is one, else the CPU."""
+    """The named device; "auto" is the CUDA device of this rank where there is one, else the CPU.
+
+    Raises:
+        RecipeError: there is no such device.
+    """
     if name != "auto":
-        return torch.device(name)
+        return _found(name)
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def _found(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        hint = did_you_mean(name, ("auto", "cpu", "cuda", "mps"))
+        raise RecipeError(f"device {name!r}: want auto, cpu, cuda or cuda:1{hint}") from None
+    number = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= number:
+        what = "no CUDA device" if number == 0 else f"{number} CUDA devices"
+        raise RecipeError(f"device {name}: torch finds {what} here (see anylead doctor); take cpu")
+    return device
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

@@ -1,5 +1,6 @@
 """AdamW with a learning rate by depth."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,18 @@ class OptimizerConfig:
     decay_by_layer: float = 1.0
     head_factor: float = 1.0
     max_grad_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "eps", "decay_by_layer", "head_factor"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise RecipeError(f"optimizer.{name} is {value}; want a number above 0")
+        for name in ("weight_decay", "max_grad_norm"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise RecipeError(f"optimizer.{name} is {value}; want 0 or more")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise RecipeError(f"optimizer.betas are {self.betas}; want two of 0 or more, below 1")
 
 
 def build_optimizer(module: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from anylead.errors import RecipeError
+
 
 @dataclass(frozen=True)
 class ScheduleConfig:
@@ -24,6 +26,12 @@ class ScheduleConfig:
     hold: float = 0.2
     initial_ratio: float = 0.01
     final_ratio: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("warmup", "hold", "initial_ratio", "final_ratio"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise RecipeError(f"schedule.{name} is {value}; want a share from 0 to 1")
 
 
 def learning_rate(config: ScheduleConfig, peak: float, num_steps: int) -> Callable[[int], float]:

@@ -1,0 +1,77 @@
+"""The sample rate of a table out of its column of times."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.errors import FormatError
+
+TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms", "elapsed time")
+SECONDS = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds", "hh:mm:ss.mmm"), 1.0),
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ns": 1e-9,
+}
+# Of the step between two samples: beyond this the times are no even grid.
+UNEVEN = 0.05
+# Between a stated rate and that of the times, beside those of a unit not stated (ms, us, ns).
+DISAGREE = 0.01
+UNITS = (1.0, 1e-3, 1e-6, 1e-9)
+
+
+def is_time(name: str) -> bool:
+    """Whether a column of this name holds times."""
+    return name.strip().lower() in TIMES
+
+
+def seconds_per_unit(path: Path, name: str, unit: str = "") -> float:
+    """What the numbers of a column of times are to be multiplied by.
+
+    Raises:
+        FormatError: its unit is no time.
+    """
+    unit = unit or ("ms" if name.strip().lower().endswith("_ms") else "s")
+    if unit.lower() not in SECONDS:
+        raise FormatError(f"{path}: times in {unit!r}; want s, ms or us")
+    return SECONDS[unit.lower()]
+
+
+def rate_of(path: Path, times: NDArray[np.float64]) -> float:
+    """Hz of an even grid of times in seconds.
+
+    Raises:
+        FormatError: fewer than two times, or they are not evenly spaced.
+    """
+    steps = np.diff(times)
+    step = float(np.median(steps)) if steps.size else 0.0
+    if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * UNEVEN * step:
+        raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
+    rate = steps.size / float(times[-1] - times[0])
+    # Times are written with few digits: 0.0039 s steps of 256 Hz are a whole number of Hz.
+    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
+
+
+def settle_rate(path: Path, stated: Any, times: NDArray[np.float64]) -> Any:
+    """The stated rate, if the times do not deny it; that of the times where none is stated.
+
+    Raises:
+        FormatError: they disagree, or no rate is stated and the times are uneven.
+    """
+    if stated is None:
+        return rate_of(path, times)
+    steps = np.diff(times)
+    step = float(np.median(steps)) if steps.size else np.nan
+    # Numbered samples are no times, and whoever states a rate may leave the unit of times out.
+    is_number = step == 1 and bool((steps == 1).all())
+    rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
+    hertz = float(stated)
+    if rates and not is_number and all(abs(rate - hertz) > DISAGREE * rate for rate in rates):
+        mean = steps.size / float(times[-1] - times[0])
+        raise FormatError(
+            f"{path}: {hertz:g} Hz stated, but its times go at {mean:g} Hz; correct one of them"
+        )
+    return stated
