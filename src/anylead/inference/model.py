@@ -25,12 +25,7 @@ from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
 from anylead.inference.running import context_of, keep, largest, over_windows
-from anylead.inference.weights import (
-    check_head,
-    filled_encoder,
-    fingerprint,
-    preprocess_config,
-)
+from anylead.inference.weights import check_head, filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
     Floats,
     Windows,
@@ -100,10 +95,9 @@ def load(
         label_names=None if label_names is None else tuple(label_names),
     )
     checkpoint, path = open_checkpoint(source, weights, foreign)
-    model = Model(checkpoint, device, precision=precision)
+    model = Model(checkpoint, device, precision=precision, source=path)
     if tail is not None:
         model.description["tail"] = tail
-    model.source = path
     return model
 
 
@@ -115,6 +109,7 @@ class Model:
         device: where it runs; None takes a GPU if there is one.
         batch_size: windows that run at once.
         precision: "fp32", "bf16", or "auto": bf16 where the hardware has it.
+        source: where it lies on the disk; None where what is in memory lies nowhere.
     """
 
     def __init__(
@@ -123,6 +118,7 @@ class Model:
         device: str | torch.device | None = None,
         batch_size: int = 32,
         precision: Precision = "fp32",
+        source: Path | None = None,
     ):
         self.description = checkpoint.description
         self.device = choose_device(str(device or "auto"))
@@ -137,14 +133,15 @@ class Model:
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
         if self.kind == "classification":
             check_head(self.head, self.label_names, self.dim)
-        # Where it lies on the disk; None where what is in memory lies nowhere.
-        self.source: Path | None = None
+        self.source = source
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What runs is made again from the weights: packed for the processor it cannot be copied.
         checkpoint = Checkpoint(self._tensors, self.description)
         precision = "fp32" if self.precision == torch.float32 else "bf16"
-        return _again, (checkpoint, str(self.device), self.batch_size, precision, self.source)
+        # Another machine may have another GPU, or none.
+        device = "auto" if self.device.type == "cuda" else str(self.device)
+        return Model, (checkpoint, device, self.batch_size, precision, self.source)
 
     def __repr__(self) -> str:
         name = "in memory" if self.source is None else str(self.source)
@@ -399,13 +396,3 @@ class Model:
             return reduce(context_of(self._frozen, signal, has_lead, layer, self.precision))
 
         return over_windows(encode, windows, self.batch_size, self.device)
-
-
-def _again(
-    checkpoint: Checkpoint, device: str, batch_size: int, precision: Precision, source: Path | None
-) -> Model:
-    """A copy of a model, also where the device of the first is not."""
-    has_device = not device.startswith("cuda") or torch.cuda.is_available()
-    model = Model(checkpoint, device if has_device else None, batch_size, precision)
-    model.source = source
-    return model
