@@ -12,7 +12,7 @@ import anylead
 import fitted_model
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError
-from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder
+from anylead.models import ENCODERS, build_encoder, describe_encoder
 
 KIND = {"kind": "x", "encoder": {"kind": "transformer"}}
 TENSORS = {"encoder.a": torch.arange(6.0).view(2, 3), "head.weight": torch.ones(2)}
@@ -150,7 +150,7 @@ def test_what_was_changed_in_these_tests_is_read_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_an_encoder_of_every_kind_is_built_without_room_for_weights(kind):
-    for config in SIZES[kind].values():
+    for config in ENCODERS[kind].sizes.values():
         with torch.device("meta"):
             encoder = build_encoder({"kind": kind, **asdict(config)})
         assert describe_encoder(encoder) == {"kind": kind, **asdict(config)}

@@ -15,7 +15,7 @@ from anylead.errors import LeadError, RecipeError
 from anylead.explanations.explaining import explain
 from anylead.inference.model import Model
 from anylead.leads import LEAD_SETS, LEADS, lead_mask
-from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder
+from anylead.models import ENCODERS, build_encoder, describe_encoder
 from anylead.signals import PreprocessConfig
 from anylead.tasks.classification import Classification
 from augment.ecg_batches import ecg_batch
@@ -28,7 +28,7 @@ LABELS = ["AFIB", "LBBB", "STE"]
 
 def tiny(kind):
     torch.manual_seed(0)
-    return build_encoder({"kind": kind, **asdict(SIZES[kind]["tiny"])})
+    return build_encoder({"kind": kind, **asdict(ENCODERS[kind].sizes["tiny"])})
 
 
 def length(encoder):
@@ -57,9 +57,9 @@ def record(seconds=10.0):
 
 
 def test_every_kind_has_the_three_sizes():
-    assert ENCODERS.keys() == SIZES.keys()
-    for sizes in SIZES.values():
-        assert {"tiny", "small", "base"} <= sizes.keys()
+    for kind in ENCODERS.values():
+        assert {"tiny", "small", "base"} <= kind.sizes.keys()
+        assert isinstance(kind.sizes["tiny"], kind.config)
 
 
 @every

@@ -9,7 +9,7 @@ import torch
 from anylead.augment import AUGMENTATIONS, compose
 from anylead.leads import LEAD_SETS, lead_mask
 from anylead.methods import METHODS, Pretraining, find_method
-from anylead.models import SIZES, Encoder, EncoderConfig, MaskedPredictionConfig, build_encoder
+from anylead.models import ENCODERS, Encoder, EncoderConfig, MaskedPredictionConfig, build_encoder
 from anylead.training.distributed import World
 from anylead.training.loop import train
 from anylead.training.resume import StateWriter, load_state
@@ -33,7 +33,7 @@ def objective(name, local=LOCAL, dropout=0.0, temperature=0.1):
     torch.manual_seed(0)
     own = [ENCODER_OF[part] for part in name.split("+") if part in ENCODER_OF]
     if own:
-        shape = asdict(SIZES[own[0]]["tiny"])
+        shape = asdict(ENCODERS[own[0]].sizes["tiny"])
         shape |= {"window_samples": 400} if "window_samples" in shape else {}
         encoder = build_encoder({"kind": own[0], **shape})
         return Pretraining(encoder, find_method(name), compose([]), None, temperature)

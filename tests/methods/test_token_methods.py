@@ -13,13 +13,13 @@ from anylead.methods import Pretraining, find_method
 from anylead.methods.cpc import CPC, CPCConfig, other_times
 from anylead.methods.jepa import JEPA, JEPAConfig, hidden_patches
 from anylead.methods.masked_autoencoding import MaskedAutoencoding, patch_order
-from anylead.models import SIZES, build_encoder
+from anylead.models import ENCODERS, build_encoder
 from augment.ecg_batches import ecg_batch
 
 
 def tiny(kind, **changes):
     torch.manual_seed(0)
-    return build_encoder({"kind": kind, **asdict(SIZES[kind]["tiny"]), **changes})
+    return build_encoder({"kind": kind, **asdict(ENCODERS[kind].sizes["tiny"]), **changes})
 
 
 def with_lead_masking(batch):

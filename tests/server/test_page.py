@@ -296,7 +296,7 @@ def test_an_answer_tells_its_threshold_its_score_and_its_training(page):
     assert "Left bundle branch block LBBB" in {name for _, _, name in rows}
     assert "yes begins at 50 %, chosen with 12 leads" in text(page, "meaning")
     trust = text(page, "trust")
-    assert "Validated with exactly these leads: AUROC 0.900 [0.850, 0.950]" in trust
+    assert "Validated with exactly these leads: macro AUROC 0.900 [0.850, 0.950]" in trust
     assert "rhythm-tiny" in trust and "generated ECGs only" in trust
     click(page, "set-3")
     until(page, "return document.getElementById('trust').textContent.includes('nearest set')")

@@ -44,9 +44,9 @@ def _encoders() -> tuple[str, ...]:
 
 
 def _sizes() -> tuple[str, ...]:
-    from anylead.models import SIZES
+    from anylead.models import ENCODERS
 
-    return tuple(dict.fromkeys(size for sizes in SIZES.values() for size in sizes))
+    return tuple(dict.fromkeys(size for kind in ENCODERS.values() for size in kind.sizes))
 
 
 def _lead_sets() -> tuple[str, ...]:

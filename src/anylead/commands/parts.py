@@ -20,7 +20,7 @@ from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError, known_are
 from anylead.loading import TrainingLoader
-from anylead.models import ENCODERS, SIZES, build_encoder, describe_encoder, load_weights
+from anylead.models import ENCODERS, build_encoder, describe_encoder, load_weights
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
 from anylead.store.persons import excluded
@@ -86,9 +86,9 @@ def described(choice: EncoderChoice) -> dict[str, Any]:
         RecipeError: unknown kind, size or field.
     """
     kind, size = choice.kind or "transformer", choice.size or "base"
-    if kind not in SIZES:
-        raise RecipeError(f"encoder.kind {kind!r}{known_are(kind, SIZES)}")
-    sizes = SIZES[kind]
+    if kind not in ENCODERS:
+        raise RecipeError(f"encoder.kind {kind!r}{known_are(kind, ENCODERS)}")
+    sizes = ENCODERS[kind].sizes
     if size not in sizes:
         raise RecipeError(f"encoder size {size!r}{known_are(size, sizes)}")
     return {"kind": kind, **asdict(sizes[size]), **known_overrides(choice.overrides, kind)}
@@ -100,7 +100,7 @@ def known_overrides(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
     Raises:
         RecipeError: it is not.
     """
-    known = [item.name for item in fields(ENCODERS[kind][0])]
+    known = [item.name for item in fields(ENCODERS[kind].config)]
     unknown = overrides.keys() - set(known)
     if unknown:
         raise RecipeError(

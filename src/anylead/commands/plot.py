@@ -16,7 +16,6 @@ from anylead.pictures.ecg_page import Paper
 from anylead.pictures.output import picture_kind
 from anylead.records import Record
 from anylead.signals.filters import bandpass
-from anylead.signals.rate import heart_rate
 
 EXAMPLES = (
     "anylead plot patient.dcm -o page.svg",
@@ -132,14 +131,8 @@ def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:
         gain=recipe.gain,
         speed=recipe.speed,
         paper=recipe.paper,
-        note=_note(record, recipe.filter),
+        note=f"filtered, {recipe.filter} Hz" if recipe.filter else "",
     )
-
-
-def _note(record: Record, band: str) -> str:
-    rate = heart_rate(record)
-    told = [] if rate is None else [f"heart rate {rate:.0f}/min"]
-    return "   ·   ".join([*told, *([f"filtered, {band} Hz"] if band else [])])
 
 
 def filtered(record: Record, band: str) -> Record:

@@ -2,7 +2,6 @@
 
 from anylead.models.building import (
     ENCODERS,
-    SIZES,
     AnyEncoder,
     build_encoder,
     describe_encoder,
@@ -19,7 +18,6 @@ from anylead.models.signal_prediction import SignalPrediction, SignalPredictionC
 __all__ = [
     "ENCODERS",
     "ENCODER_SIZES",
-    "SIZES",
     "AnyEncoder",
     "Encoded",
     "Encoder",

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from typing import Any, Protocol
 
 import torch
@@ -11,44 +12,62 @@ from torch import Tensor, nn
 
 from anylead.checkpoint import first_problem
 from anylead.errors import CheckpointError, known_are
-from anylead.models.ecg_cpc import ECG_CPC_SIZES, ECGCPC, ECGCPCConfig
-from anylead.models.ecg_jepa import ECG_JEPA_SIZES, ECGJEPA, ECGJEPAConfig
-from anylead.models.ecgfounder import ECGFOUNDER_SIZES, ECGFounder, ECGFounderConfig
-from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig
-from anylead.models.hubert_ecg import HUBERT_ECG_SIZES, HubertECG, HubertECGConfig
-from anylead.models.merl_resnet18 import MERL_RESNET18_SIZES, MERLResNet18, MERLResNet18Config
-from anylead.models.merl_vit import MERL_VIT_SIZES, MERLViT, MERLViTConfig
-from anylead.models.resnet1d import RESNET1D_SIZES, ResNet1d, ResNet1dConfig
-from anylead.models.st_mem import ST_MEM_SIZES, STMEM, STMEMConfig
-from anylead.models.xresnet1d import XRESNET1D_SIZES, XResNet1d, XResNet1dConfig
+from anylead.models.encoder import Encoded
 
-# kind -> (config, module)
-ENCODERS: dict[str, tuple[type[Any], type[nn.Module]]] = {
-    "transformer": (EncoderConfig, Encoder),
-    "resnet1d": (ResNet1dConfig, ResNet1d),
-    "ecgfounder": (ECGFounderConfig, ECGFounder),
-    "ecg_jepa": (ECGJEPAConfig, ECGJEPA),
-    "st_mem": (STMEMConfig, STMEM),
-    "hubert_ecg": (HubertECGConfig, HubertECG),
-    "merl_resnet18": (MERLResNet18Config, MERLResNet18),
-    "merl_vit": (MERLViTConfig, MERLViT),
-    "xresnet1d": (XResNet1dConfig, XResNet1d),
-    "ecg_cpc": (ECGCPCConfig, ECGCPC),
-}
-# kind -> size -> config
-SIZES: dict[str, Mapping[str, Any]] = {
-    "transformer": ENCODER_SIZES,
-    "resnet1d": RESNET1D_SIZES,
-    "ecgfounder": ECGFOUNDER_SIZES,
-    "ecg_jepa": ECG_JEPA_SIZES,
-    "st_mem": ST_MEM_SIZES,
-    "hubert_ecg": HUBERT_ECG_SIZES,
-    "merl_resnet18": MERL_RESNET18_SIZES,
-    "merl_vit": MERL_VIT_SIZES,
-    "xresnet1d": XRESNET1D_SIZES,
-    "ecg_cpc": ECG_CPC_SIZES,
-}
 
+@dataclass(frozen=True)
+class Kind:
+    """Where an encoder lies; its file is imported when one is built.
+
+    Attributes:
+        file: in `anylead.models`.
+        name: of its class; that of its settings ends with Config.
+        sizes_name: of its table, size -> settings.
+    """
+
+    file: str
+    name: str
+    sizes_name: str
+
+    @property
+    def module(self) -> type[nn.Module]:
+        """Its class."""
+        found: type[nn.Module] = self._find(self.name)
+        return found
+
+    @property
+    def config(self) -> type[Any]:
+        """Its settings."""
+        found: type[Any] = self._find(f"{self.name}Config")
+        return found
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """Size -> settings."""
+        found: Mapping[str, Any] = self._find(self.sizes_name)
+        return found
+
+    def made(self, encoder: nn.Module) -> bool:
+        """Whether an encoder is of this kind."""
+        of = type(encoder)
+        return (of.__module__, of.__name__) == (f"anylead.models.{self.file}", self.name)
+
+    def _find(self, name: str) -> Any:
+        return getattr(import_module(f"anylead.models.{self.file}"), name)
+
+
+ENCODERS: dict[str, Kind] = {
+    "transformer": Kind("encoder", "Encoder", "ENCODER_SIZES"),
+    "resnet1d": Kind("resnet1d", "ResNet1d", "RESNET1D_SIZES"),
+    "ecgfounder": Kind("ecgfounder", "ECGFounder", "ECGFOUNDER_SIZES"),
+    "ecg_jepa": Kind("ecg_jepa", "ECGJEPA", "ECG_JEPA_SIZES"),
+    "st_mem": Kind("st_mem", "STMEM", "ST_MEM_SIZES"),
+    "hubert_ecg": Kind("hubert_ecg", "HubertECG", "HUBERT_ECG_SIZES"),
+    "merl_resnet18": Kind("merl_resnet18", "MERLResNet18", "MERL_RESNET18_SIZES"),
+    "merl_vit": Kind("merl_vit", "MERLViT", "MERL_VIT_SIZES"),
+    "xresnet1d": Kind("xresnet1d", "XResNet1d", "XRESNET1D_SIZES"),
+    "ecg_cpc": Kind("ecg_cpc", "ECGCPC", "ECG_CPC_SIZES"),
+}
 
 _MOST_LAYERS, _LARGEST = 512, 2**16
 
@@ -94,8 +113,8 @@ class AnyEncoder(Protocol):
 
 def describe_encoder(encoder: nn.Module) -> dict[str, Any]:
     """The description from which `build_encoder` makes the same architecture."""
-    for kind, (_, module) in ENCODERS.items():
-        if isinstance(encoder, module):
+    for kind, found in ENCODERS.items():
+        if found.made(encoder):
             return {"kind": kind, **asdict(encoder.config)}  # type: ignore[call-overload]
     raise CheckpointError(f"{type(encoder).__name__} is not among the encoders {list(ENCODERS)}")
 
@@ -119,7 +138,7 @@ def build_encoder(
         raise CheckpointError(
             f"encoder kind {str(kind)[:40]!r}{known_are(str(kind)[:40], ENCODERS)}"
         )
-    config, module = ENCODERS[kind]
+    config, module = ENCODERS[kind].config, ENCODERS[kind].module
     try:
         checked = TypeAdapter(config).validate_json(json.dumps(settings), strict=True)
         unknown = settings.keys() - {field.name for field in fields(config)}

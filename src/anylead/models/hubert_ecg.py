@@ -188,7 +188,8 @@ def decimate(sequence: Tensor) -> Tensor:
 def _matrix(length: int, first: int) -> Tensor:
     """(length, kept): the samples first, first + 5, ... of what the filter makes of each sample."""
     filtered = _filter(np.eye(length))[:, first::DECIMATION]
-    return torch.from_numpy(np.ascontiguousarray(filtered, dtype=np.float32))
+    with torch.inference_mode(False):  # it is kept, and training may want it next
+        return torch.from_numpy(np.ascontiguousarray(filtered, dtype=np.float32))
 
 
 @lru_cache(maxsize=1)
@@ -197,7 +198,8 @@ def _kernel() -> Tensor:
     impulse = np.zeros((1, 6 * _REACH + 1))
     impulse[0, 3 * _REACH] = 1
     response = _filter(impulse)[:, 2 * _REACH : 4 * _REACH + 1]
-    return torch.from_numpy(np.ascontiguousarray(response[None], dtype=np.float32))
+    with torch.inference_mode(False):
+        return torch.from_numpy(np.ascontiguousarray(response[None], dtype=np.float32))
 
 
 def _filter(rows: NDArray[np.float64]) -> NDArray[np.float64]:

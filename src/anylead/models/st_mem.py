@@ -180,4 +180,5 @@ def filter_matrix(num_samples: int) -> Tensor:
         num_taps = 2 * len(sections) + 1 - min((sections[:, [2, 5]] == 0).sum(axis=0))
         ends = min(3 * int(num_taps), num_samples - 1)
         rows = sosfiltfilt(sections, rows, axis=1, padlen=ends)
-    return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
+    with torch.inference_mode(False):  # it is kept, and training may want it next
+        return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))

@@ -17,7 +17,6 @@ from anylead.records import Record
 from anylead.server import schema
 from anylead.server.reader import Overview
 from anylead.server.service import Identified, Service
-from anylead.signals.rate import heart_rate
 
 PictureKind = Literal["svg", "pdf", "png"]
 MEDIA = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
@@ -72,9 +71,7 @@ def recording(
     signal: list[list[float | None]] = rows.tolist()
     if np.isnan(rows).any():
         signal = [[None if value != value else value for value in row] for row in signal]
-    rate = heart_rate(record)
     stated = {
-        "heart rate": None if rate is None else f"{rate:.0f}/min",
         "age": record.age,
         "sex": record.sex,
         "time": record.start_time,

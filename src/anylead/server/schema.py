@@ -152,9 +152,7 @@ class RecordingOut(BaseModel):
     sample_rate: float
     unit: str
     signal: list[list[float | None]]
-    about: dict[str, str | float] = Field(
-        description="heart rate; age, sex, time and text, where stated"
-    )
+    about: dict[str, str | float] = Field(description="age, sex, time and text, where stated")
     start: float = Field(0.0, description="seconds into the file")
     overview: OverviewOut | None = Field(None, description="of a file that is longer than this")
 
