@@ -17,7 +17,7 @@ def test_the_split_of_the_training_holds_for_its_own_store_only(is_own, expected
     own, other = str(store_folder()), str(store_folder(num_patients=10))
     recipe = {"data": {"store": own, "scheme": "folds:9:10"}}
     checkpoint = Checkpoint({}, {"provenance": {"recipe": recipe}})
-    store, scheme = open_store(checkpoint, Settings(store=own if is_own else other))
+    store, scheme = open_store(checkpoint, Settings(store=own if is_own else other), Path("run"))
     assert scheme == expected
     assert str(store.location) == (own if is_own else other)
 
@@ -44,4 +44,4 @@ def test_a_model_of_the_box_is_found_by_its_name_unless_a_folder_has_it(tmp_path
 def test_a_model_without_a_store_of_its_own_asks_for_one():
     handed_on = Checkpoint({}, {"provenance": {"recipe": {"data": {"scheme": "auto"}}}})
     with pytest.raises(RecipeError, match="--store"):
-        open_store(handed_on, Settings())
+        open_store(handed_on, Settings(), Path("run"))

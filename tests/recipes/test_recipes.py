@@ -148,6 +148,7 @@ def test_fine_tuning_runs(name, tmp_path):
     arguments = [
         f"--data.store={store_folder()}",
         f"--out={tmp_path}",
+        "--labels.task=rhythm",
         "--model.encoder.size=tiny",
         "--train.steps=2",
         "--train.batch_size=8",
