@@ -32,7 +32,10 @@ def run(*arguments):
         (["finetune", STORE, "--labels.task", "colour"], ["colour", "rhythm"]),
         (["finetune", STORE, "--labels.fraction", "0"], ["fraction", "0"]),
         (["finetune", STORE, "--leads", "I,V9"], ["V9"]),
-        (["finetune", STORE, "--model.checkpoint", "gone"], ["gone", "no such file, folder or model"]),
+        (
+            ["finetune", STORE, "--model.checkpoint", "gone"],
+            ["gone", "no such file, folder or model"],
+        ),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],

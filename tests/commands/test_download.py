@@ -4,9 +4,9 @@ import http.server
 import shutil
 import socket
 import threading
-from pathlib import Path
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 

@@ -4,6 +4,7 @@ The colours are those of Okabe and Ito ("Color Universal Design", 2008), told ap
 any of the common kinds of colour blindness; line styles and markers repeat the distinction.
 """
 
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count
@@ -102,7 +103,9 @@ def series_styles() -> Iterator[dict[str, Any]]:
 def text_width_mm(text: str, points: float, weight: str = "normal") -> float:
     """Width of a line of text in mm."""
     font = FontProperties(family=FONT, size=points, weight=weight)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box, not told
+        warnings.simplefilter("ignore", UserWarning)
+        width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / POINTS_PER_INCH * MM_PER_INCH
 
 
