@@ -195,7 +195,7 @@ def test_wrong_settings_are_one_clear_line(folder, model, tmp_path, settings, sa
 def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "broken.edf").write_bytes(b"0       not really")
-    with pytest.raises(RecipeError, match="none of 1 recordings could be embedded; the first"):
+    with pytest.raises(RecipeError, match="none of 1 recordings could be used; the first"):
         run(tmp_path / "bad", model, tmp_path / "a.parquet")
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from anylead.errors import StoreError
+from anylead.errors import RecipeError, StoreError
 from anylead.signals import PreprocessConfig
 from anylead.store.schema import FIRST_VERSION, VERSION
 
@@ -95,7 +95,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
                 "shards": tuple(Shard(**shard) for shard in values["shards"]),
             }
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
         raise StoreError(
             f"{where}: {MANIFEST} is damaged ({error}); prepare the store again"
         ) from None
