@@ -8,10 +8,10 @@ def test_the_page_of_formats_says_what_the_readers_do():
     assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m format_table"
 
 
-def test_every_format_was_fuzzed_with_thousands_of_files_and_no_finding():
+def test_every_format_was_fuzzed_with_20000_files_and_no_finding():
     counts = json.loads(COUNTS.read_text())
     for name in SAMPLES:
-        assert (
-            counts[name]["examples"] >= 2_000
-        )  # twelve readers await the whole 20,000, see docs/formats.md
+        # These readers changed last and await the whole run.
+        wanted = 2_000 if name in ("dicom", "parquet") else 20_000
+        assert counts[name]["examples"] >= wanted
         assert counts[name]["findings"] == 0
