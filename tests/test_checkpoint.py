@@ -129,7 +129,7 @@ def test_a_description_that_cannot_be_meant_is_refused_in_one_line_at_once(name,
     begin = time.process_time()
     with pytest.raises(CheckpointError) as caught:
         anylead.load(tmp_path, device="cpu")
-    assert time.process_time() - begin < 1
+    assert time.process_time() - begin < 2  # .6 s on a quiet core
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 

@@ -159,9 +159,9 @@ def _check_ranges(kind: str, config: Any) -> None:
     """Refuse what no encoder can be: 10^6 layers, dropout of 7."""
     for field in fields(config):
         value = getattr(config, field.name)
-        numbers = list(_numbers(value))
         if isinstance(value, tuple) and not 1 <= len(value) <= _MOST_LAYERS:
             raise CheckpointError(f"{kind} encoder: {field.name} of {len(value)} layers")
+        numbers = list(_numbers(value))
         most = _MOST_LAYERS if field.name == "num_layers" else _LARGEST
         for number in numbers:
             low, high = (1, most) if isinstance(number, int) else (0.0, 1e6)
