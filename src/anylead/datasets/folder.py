@@ -20,7 +20,7 @@ from anylead.records import Record
 # Files with one of these endings are ECGs or are rejected; others only if their content says so.
 _ENDINGS = (
     *(".hea", ".mat", ".dat", ".edf", ".bdf", ".dcm", ".xml", ".scp", ".ecg", ".h5", ".hdf5"),
-    *(".csv", ".tsv", ".npy", ".npz", ".parquet", ".arrow", ".feather"),
+    *(".acq", ".csv", ".tsv", ".npy", ".npz", ".parquet", ".arrow", ".feather"),
 )
 _TABLES = (".csv", ".tsv")
 _TABLE_HEAD = 16_384
