@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
-from anylead.signals import PreprocessConfig, differences
+from anylead.preprocessing import PreprocessConfig, differences
 from anylead.store.columns import named, of_version_2
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
-from anylead.store.joined import PARTS, join
-from anylead.store.location import Folder, Location, Remote, file_sha256
-from anylead.store.manifest import INDEX_FILE, MANIFEST, SHARED, Manifest, parse_manifest
+from anylead.store.location import Folder, Location, file_sha256
+from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
 from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
 from anylead.store.splits import shared_patients, split_rows, told_shared
 
@@ -53,8 +53,12 @@ class Store:
         """
         parts = str(path).split(",")
         if len(parts) > 1 and not Path(path).exists():
-            return cls(*join([cls.open(part.strip()) for part in parts]))
-        location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
+            # By name, as the other: a training from one folder has no use for it.
+            joined = import_module("anylead.store.joined")
+            return cls(*joined.join([cls.open(part.strip()) for part in parts]))
+        location: Location = Folder(Path(path))
+        if "://" in str(path):
+            location = import_module("anylead.store.remote").Remote(str(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
             check_sizes(location.folder, manifest)
