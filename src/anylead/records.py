@@ -30,6 +30,7 @@ class Record:
         unknown: label task -> classes that nobody looked for in this recording although it is
             labelled for the task (an empty cell between ones and zeros); they are neither positive
             nor negative.
+        measurements: name -> a number that is known of the recording, such as an ejection fraction.
         split: the corpus's official split of this record, where it has one.
         fold: the corpus's official fold, where it has one.
         age: years.
@@ -60,6 +61,7 @@ class Record:
     notes: tuple[str, ...] = ()
     channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measurements: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:
