@@ -126,7 +126,7 @@ def test_a_named_column_of_numbers_is_a_measurement(tmp_path):
 @pytest.mark.parametrize("cell", ["['1', '2']", "inf", "1e999"])
 def test_a_measurement_is_one_number(cell, tmp_path):
     table = read(tmp_path / "t.csv", f'record,LVEF\nr1,3\nr2,4\nr3,"{cell}"\n', ["LVEF"])
-    with pytest.raises(DatasetError, match="LVEF .* of r3; want one number"):
+    with pytest.raises(DatasetError, match="of r3; want one number"):
         everything(table)
 
 

@@ -114,9 +114,7 @@ def headline(explanation: Explanation) -> str:
     seen = f"{begins:.1f} to {ends:.1f} s"
     if (number := len(explanation.segments)) > 1:
         seen += f", mean of {number} segments of {explanation.segments[0][1] - begins:g} s"
-    what = (
-        "the recording's own vector"
-        if explanation.label is None
-        else f"{explanation.label} {explanation.probability:.0%}"
-    )
+    what = explanation.label or "the recording's own vector"
+    if explanation.probability is not None:
+        what += f" {explanation.probability:.0%}"
     return f"{what}  ·  {how}  ·  {seen}"

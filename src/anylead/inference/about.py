@@ -29,6 +29,7 @@ class About:
     Attributes:
         name: of the model.
         version: its own, else the first digits of the hash of its weights.
+        kind: a name in `anylead.inference.outcomes.OUTCOMES`, or of a model without answers.
         label_names: of its answers.
         trained: on what, how many and when, in words.
         training: the same as `model.json` has it.
@@ -38,6 +39,7 @@ class About:
 
     name: str
     version: str
+    kind: str
     label_names: tuple[str, ...]
     trained: str
     training: Mapping[str, Any]
@@ -77,6 +79,7 @@ def read_about(description: Mapping[str, Any], name: str, version: str) -> About
         made = About(
             name=description.get("name") or name,
             version=str(description.get("version") or version),
+            kind=description.get("kind", "pretraining"),
             label_names=labels,
             trained=_trained(description),
             training=description.get("training") or {},

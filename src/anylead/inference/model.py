@@ -24,6 +24,7 @@ from anylead.inference.about import About, read_about
 from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
+from anylead.inference.outcomes import OUTCOMES
 from anylead.inference.running import context_of, keep, largest, over_windows
 from anylead.inference.weights import check_head, filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
@@ -35,7 +36,6 @@ from anylead.inference.windows import (
     join_logits,
     joins,
     make,
-    sigmoid,
 )
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
@@ -131,7 +131,8 @@ class Model:
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._tensors = checkpoint.tensors
         self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
-        if self.kind == "classification":
+        self.outcome = OUTCOMES.get(self.kind)
+        if self.outcome is not None:
             check_head(self.head, self.label_names, self.dim)
         self.source = source
 
@@ -259,7 +260,7 @@ class Model:
         join: Join | None = None,
         logits: bool = False,
     ) -> dict[str, float] | list[dict[str, float]]:
-        """Probabilities by label name; a list of recordings gives a list.
+        """Probabilities by label name, or numbers by target; a list of recordings gives a list.
 
         Args:
             x, sample_rate, leads, unit, use_leads: as for `embed`.
@@ -269,12 +270,12 @@ class Model:
             logits: logits in place of probabilities.
 
         Raises:
-            CheckpointError: the model has no classifier.
+            CheckpointError: the model has no head to predict with.
         """
         items, is_many = inputs.as_list(x)
         records = inputs.as_records(items, sample_rate, leads, unit)
         joined = self.logits(self.windows(records, use_leads), join)
-        values = joined if logits else sigmoid(joined)
+        values = joined if logits or self.outcome is None else self.outcome.said(joined)
         rows = [dict(zip(self.label_names, row, strict=True)) for row in values.tolist()]
         return rows if is_many else rows[0]
 
@@ -296,7 +297,7 @@ class Model:
             force: answer for a recording that looks like noise, too.
 
         Raises:
-            CheckpointError: the model has no classifier.
+            CheckpointError: the model has no head to predict with.
         """
         items, is_many = inputs.as_list(x)
         records = inputs.as_records(items, sample_rate, leads, unit)
@@ -328,13 +329,15 @@ class Model:
         return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
-        """(recording, class) logits of recordings that are already windows."""
-        if self.kind != "classification":
+        """(recording, output) of the head, for recordings that are already windows."""
+        if self.outcome is None:
             raise CheckpointError(
-                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
+                f"a model of kind {self.kind!r} has no head to predict with; use embed, or"
                 " `anylead finetune` it"
             )
-        how = joins(join or self.description.get("join", "mean"), self.label_names)
+        how = self.outcome.check_joins(
+            joins(join or self.description.get("join", "mean"), self.label_names)
+        )
 
         def classify(context: Tensor) -> Tensor:
             return linear(self._pool(context), self.head["weight"], self.head["bias"])

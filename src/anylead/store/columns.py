@@ -1,5 +1,7 @@
 """Columns of maps in an index: task -> names, for each recording."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,8 +68,8 @@ def of_this_version(index: pa.Table) -> pa.Table:
     def column(field: pa.Field) -> pa.ChunkedArray:
         if field.name in index.column_names:
             return index.column(field.name)
-        is_map = pa.types.is_map(field.type)
-        return pa.array([[]] if is_map else [None], field.type).take(nobody)
+        empty: list[Any] = [[] if pa.types.is_map(field.type) else None]
+        return pa.array(empty, field.type).take(nobody)
 
     return pa.table([column(field) for field in INDEX], schema=INDEX)
 

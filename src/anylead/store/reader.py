@@ -258,7 +258,8 @@ class Store:
         """(record,) whether it is labelled for a task, or one of its measurements is known."""
         parts = task.split("+")
         if set(parts) <= set(self.measurement_names) - set(self.manifest.label_names):
-            return np.isfinite([self.measurement(part) for part in parts]).any(axis=0)
+            told = np.isfinite([self.measurement(part) for part in parts])
+            return np.asarray(told.any(axis=0))
         return np.asarray(self.labels(task)[1].any(axis=1))
 
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
