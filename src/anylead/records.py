@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,20 @@ class Record:
     def seconds(self) -> float:
         """Length of the recording."""
         return float(self.signal.shape[1] / self.sample_rate)
+
+    def plot(self, **options: Any) -> Any:
+        """The recording as printed in a clinic.
+
+        Args:
+            options: of `anylead.pictures.ecg_page`, such as `leads`, `seconds`, `layout`.
+
+        Returns:
+            A `anylead.pictures.Drawing`: notebooks show it, `save("page.pdf")` writes it,
+            `figure` is matplotlib's.
+        """
+        # By name: a recording is read where nothing can be drawn, too.
+        pictures = import_module("anylead.pictures")
+        return pictures.Drawing(pictures.ecg_page(self, **options))
 
     def canonical(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """(12, time) with zeros for missing leads, and (12,) bool `has_lead`."""

@@ -100,6 +100,19 @@ def read_about(description: Mapping[str, Any], name: str, version: str) -> About
     return made
 
 
+def told_of(about: About, kind: str, dim: int) -> dict[str, object]:
+    """What a notebook shows of a model."""
+    labels = ", ".join(about.label_names[:20]) + (", ..." if len(about.label_names) > 20 else "")
+    return {
+        "version": about.version,
+        "kind": f"{kind}, vectors of {dim}",
+        "answers": labels or None,
+        "training": about.trained,
+        "measured with leads": ", ".join(about.scores) or None,
+        "licence": about.licence,
+    }
+
+
 def _thresholds(values: Any, labels: Sequence[str]) -> dict[str, float]:
     named = values if isinstance(values, Mapping) else dict(zip(labels, values, strict=True))
     return {label: float(value) for label, value in named.items()}

@@ -1,6 +1,6 @@
 """What the outputs of a head mean, by the kind of model: labels, exclusive classes, numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from anylead.errors import RecipeError
-from anylead.inference.windows import JOINS, sigmoid
+from anylead.inference.windows import JOINS, joins, sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -29,12 +29,13 @@ class Outcome:
     is_exclusive: bool = False
     joins: tuple[str, ...] = JOINS
 
-    def check_joins(self, how: list[str]) -> list[str]:
-        """The ways of joining, once each is one of this outcome.
+    def ways(self, join: str | Mapping[str, str], names: Sequence[str]) -> list[str]:
+        """One way of joining windows for each output.
 
         Raises:
-            RecipeError: one is not.
+            RecipeError: an unknown way or output, or one that this outcome does not have.
         """
+        how = joins(join, names)
         wrong = sorted(set(how) - set(self.joins))
         if wrong:
             raise RecipeError(f"join {wrong[0]!r}: this model has {', '.join(self.joins)}")

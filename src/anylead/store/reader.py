@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
+from anylead.notebook import table
 from anylead.signals import PreprocessConfig
 from anylead.store.columns import keys, multi_hot, numbers, of_this_version
 from anylead.store.fitting import check_fits
@@ -21,6 +22,7 @@ from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, SHARED, Manifest, parse_manifest
 from anylead.store.schema import EARLIER_INDEX, INDEX
 from anylead.store.splits import shared_patients, split_rows, told_shared
+from anylead.store.told import told_of
 
 
 class Store:
@@ -85,12 +87,14 @@ class Store:
         check_fits(self.manifest.preprocess, wanted, str(self.location), who)
 
     def __repr__(self) -> str:
-        told = self.manifest
-        tasks = ", ".join(told.label_names) or "none"
+        told, tasks = self.manifest, ", ".join(self.manifest.label_names) or "none"
         return (
             f"Store({self.location}, {told.num_records:,} recordings of {told.name},"
             f" {told.sample_rate:g} Hz, labels: {tasks})"
         )
+
+    def _repr_html_(self) -> str:
+        return table(f"Store {self.location}", told_of(self.manifest, self.measurement_names))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
@@ -258,15 +262,15 @@ class Store:
         """(record,) whether it is labelled for a task, or one of its measurements is known."""
         parts = task.split("+")
         if set(parts) <= set(self.measurement_names) - set(self.manifest.label_names):
-            told = np.isfinite([self.measurement(part) for part in parts])
-            return np.asarray(told.any(axis=0))
+            return np.any([np.isfinite(self.measurement(part)) for part in parts], axis=0)
         return np.asarray(self.labels(task)[1].any(axis=1))
 
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
         shared = shared_patients(rows, self.patient)
         if len(shared):
-            first = (int(np.argmax(self.patient == person)) for person in shared[:3])
-            names = [str(self.patient_id[row]) for row in first]
+            names = [
+                str(self.patient_id[int(np.argmax(self.patient == who))]) for who in shared[:3]
+            ]
             raise StoreError(
                 f"{self.location}: its own split has {told_shared(len(shared), names)}, so scores"
                 " would flatter; mend it, use --data.scheme hash, or prepare it with"
