@@ -44,7 +44,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "anylead.randomness": (),
     "anylead.augment": ("compose",),
     "anylead.methods": ("Method", "Pretraining", "find_method", "combine"),
-    "anylead.tasks": ("Task", "TaskParts", "TaskSetup", "Classification", "Identification"),
+    "anylead.tasks": ("Task", "TaskParts", "TaskSetup", "LinearHead", "Criterion", "Identification"),
     "anylead.models": ("Encoder", "EncoderConfig", "ResNet1d", "build_encoder"),
     "anylead.training.loop": ("train", "Taken"),
     "anylead.commands.pretrain": ("run", "build"),

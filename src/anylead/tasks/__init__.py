@@ -5,7 +5,7 @@ from anylead.tasks.embedding import Sessions, embed, two_sessions
 from anylead.tasks.identification import Identification
 from anylead.tasks.identification_setup import IDENTIFICATION
 from anylead.tasks.labels import columns_by_task
-from anylead.tasks.linear_head import AverageConfig, LinearHead
+from anylead.tasks.linear_head import AverageConfig, Criterion, LinearHead
 from anylead.tasks.multiclass import MULTICLASS
 from anylead.tasks.prediction import Predictions, predict
 from anylead.tasks.regression import REGRESSION
@@ -30,6 +30,7 @@ TASKS: dict[str, Task] = {
 __all__ = [
     "TASKS",
     "AverageConfig",
+    "Criterion",
     "Identification",
     "IdentityConfig",
     "LabelConfig",
