@@ -254,8 +254,14 @@ def main() -> None:
                     n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)
                 ]
                 command.wrong += [f"differs: {name}" for name in sorted(differ)]
-                told = {"command": title, "way": way, "stops": arguments.times, "statuses": statuses,
-                        "files": len(expected), "wrong": command.wrong}  # fmt: skip
+                told = {
+                    "command": title,
+                    "way": way,
+                    "stops": arguments.times,
+                    "statuses": statuses,
+                    "files": len(expected),
+                    "wrong": command.wrong,
+                }
                 print(json.dumps(told), flush=True)
                 is_right = is_right and not command.wrong
     sys.exit(not is_right)
