@@ -1,7 +1,6 @@
 """Read a store: everything about the recordings as columns, signals by crops."""
 
 from functools import cached_property
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
-from anylead.notebook import table
 from anylead.preprocessing import PreprocessConfig
-from anylead.store.columns import keys, multi_hot, numbers, of_this_version
-from anylead.store.fitting import check_fits
-from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
+from anylead.store.columns import keys, multi_hot, numbers
+from anylead.store.integrity import (
+    REMEDY,
+    check_sizes,
+    checked_index,
+    damage_is_a_store_error,
+    verify_files,
+)
 from anylead.store.location import Folder, Location, file_sha256
-from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
-from anylead.store.schema import EARLIER_INDEX, INDEX
+from anylead.store.manifest import MANIFEST, PARTS, SHARED, Manifest, parse_manifest
 from anylead.store.splits import shared_patients, split_rows, told_shared
-from anylead.store.told import told_of
 
 
 class Store:
@@ -65,17 +66,7 @@ class Store:
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
             check_sizes(location.folder, manifest)
-        file = location.file(INDEX_FILE, manifest.index_sha256)
-        with damage_is_a_store_error(str(file)):
-            mapped = pa.memory_map(str(file))
-            if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
-                raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
-            index = pa.ipc.open_file(mapped).read_all()
-        if index.schema == EARLIER_INDEX.get(manifest.version):
-            index = of_this_version(index)
-        if index.num_rows != manifest.num_records or index.schema != INDEX:
-            raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
-        return cls(location, manifest, index)
+        return cls(location, manifest, checked_index(location, manifest))
 
     def check_fits(self, wanted: PreprocessConfig, who: str) -> None:
         """Make sure that the signals are what a model was trained on.
@@ -88,7 +79,8 @@ class Store:
             StoreError: they were prepared in another way; the message holds both and the options
                 that prepare them again.
         """
-        check_fits(self.manifest.preprocess, wanted, str(self.location), who)
+        fitting = import_module("anylead.store.fitting")
+        fitting.check_fits(self.manifest.preprocess, wanted, str(self.location), who)
 
     def __repr__(self) -> str:
         told, tasks = self.manifest, ", ".join(self.manifest.label_names) or "none"
@@ -98,7 +90,8 @@ class Store:
         )
 
     def _repr_html_(self) -> str:
-        return table(f"Store {self.location}", told_of(self.manifest, self.measurement_names))
+        told = import_module("anylead.store.told")
+        return str(told.as_html(str(self.location), self.manifest, self.measurement_names))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
+from anylead.notebook import table
 from anylead.store.manifest import Manifest
+
+
+def as_html(where: str, manifest: Manifest, measurements: Sequence[str]) -> str:
+    """A table of its facts."""
+    return table(f"Store {where}", told_of(manifest, measurements))
 
 
 def told_of(manifest: Manifest, measurements: Sequence[str]) -> dict[str, object]:

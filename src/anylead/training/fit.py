@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 
 import torch
 import yaml
@@ -18,8 +19,7 @@ from anylead.training.run_folder import RECIPE, RunFolder
 from anylead.training.schedule import learning_rate
 from anylead.training.settings import Machine, Settings, TrainConfig
 from anylead.training.stopping import stop_on_signals
-from anylead.training.trackers import open_trackers
-from anylead.training.tracking import Tracker
+from anylead.training.tracking import Sink, Tracker
 from anylead.training.watching import AfterEpoch, Progress, Trained, Watcher
 
 
@@ -123,7 +123,11 @@ def _tracker(
     kept = folder.path if machine.world.is_main else None
     recipe = folder.path / RECIPE
     told = yaml.safe_load(recipe.read_text()) if kept and recipe.is_file() else {}
-    sinks = [] if kept is None else open_trackers(config.trackers, kept, told)
+    sinks: list[Sink] = []
+    if kept and config.trackers:  # by name: few trainings have any
+        sinks = import_module("anylead.training.trackers").open_trackers(
+            config.trackers, kept, told
+        )
     return Tracker(kept, folder.path.name, num_steps, first_step, is_shown, sinks)
 
 

@@ -9,26 +9,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from anylead.errors import MissingPackageError, RecipeError, known_are
+from anylead.training.tracking import Sink
 
 _IDS = "trackers.json"
 _PROJECT = "anylead"
-
-
-class Sink(Protocol):
-    """Where the numbers of a run go."""
-
-    run_id: str
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep the numbers of a step."""
-        ...
-
-    def close(self, is_whole: bool) -> None:
-        """End the run; `is_whole` says whether it came to its end."""
-        ...
 
 
 class _WandB:

@@ -3,17 +3,29 @@
 import csv
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any
-
-from anylead.training.trackers import Sink
+from typing import Any, Protocol
 
 LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
 _TOLD = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where the numbers of a run go."""
+
+    run_id: str
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep the numbers of a step."""
+        ...
+
+    def close(self, is_whole: bool) -> None:
+        """End the run; `is_whole` says whether it came to its end."""
+        ...
 
 
 class Tracker:
