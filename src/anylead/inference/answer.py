@@ -140,7 +140,9 @@ class Answer:
         if limit is None and self.decisions.get(label):
             return f"{said}  the most probable"
         if limit is None:
-            return said if not self.thresholds else f"{said}  no decision: no threshold was measured"
+            return (
+                said if not self.thresholds else f"{said}  no decision: no threshold was measured"
+            )
         word = "yes" if self.decisions[label] else "no"
         why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
         return f"{said}  {word} ({why})"
