@@ -6,7 +6,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from anylead.errors import StoreError
-from anylead.loading import Labels, RecordingDataset, evaluation_batches
+from anylead.loading import Labels, evaluation_batches
+from anylead.loading.dataset import RecordingDataset
 from synthetic_store import open_store
 
 

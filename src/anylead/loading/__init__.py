@@ -1,6 +1,5 @@
 """Store -> `Batch`."""
 
-from anylead.loading.dataset import RecordingDataset
 from anylead.loading.loader import Crop, Labels, Prefetch, TrainingLoader, evaluation_batches
 
-__all__ = ["Crop", "Labels", "Prefetch", "RecordingDataset", "TrainingLoader", "evaluation_batches"]
+__all__ = ["Crop", "Labels", "Prefetch", "TrainingLoader", "evaluation_batches"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from anylead.errors import StoreError
-from anylead.signals import PreprocessConfig, differences
+from anylead.preprocessing import PreprocessConfig, differences
 
 
 def check_fits(found: PreprocessConfig, wanted: PreprocessConfig, where: str, who: str) -> None:
