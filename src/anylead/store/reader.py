@@ -262,7 +262,7 @@ class Store:
         """(record,) whether it is labelled for a task, or one of its measurements is known."""
         parts = task.split("+")
         if set(parts) <= set(self.measurement_names) - {*self.manifest.label_names}:
-            return np.any([np.isfinite(self.measurement(part)) for part in parts], axis=0)
+            return np.asarray(np.isfinite([self.measurement(p) for p in parts]).any(axis=0))
         return np.asarray(self.labels(task)[1].any(axis=1))
 
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
