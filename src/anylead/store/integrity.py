@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
 
 from anylead.errors import StoreError
-from anylead.store.columns import of_this_version
 from anylead.store.location import Location, file_sha256
-from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, Manifest
-from anylead.store.schema import EARLIER_INDEX, INDEX
+from anylead.store.manifest import INDEX_FILE, PARTS, Manifest
 
 REMEDY = "copy the store again or prepare it again"
 
@@ -37,25 +34,6 @@ def verify_files(location: Location, manifest: Manifest) -> None:
         names = ", ".join(damaged[:10]) + (", ..." if len(damaged) > 10 else "")
         what = f"{names} is damaged" if is_one else f"{len(damaged)} files are damaged ({names})"
         raise StoreError(f"{location}: {what}; {REMEDY}")
-
-
-def checked_index(location: Location, manifest: Manifest) -> pa.Table:
-    """One row for each recording, with the columns of this version.
-
-    Raises:
-        StoreError: it is not what was written.
-    """
-    file = location.file(INDEX_FILE, manifest.index_sha256)
-    with damage_is_a_store_error(str(file)):
-        mapped = pa.memory_map(str(file))
-        if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
-            raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
-        index = pa.ipc.open_file(mapped).read_all()
-    if index.schema == EARLIER_INDEX.get(manifest.version):
-        index = of_this_version(index)
-    if index.num_rows != manifest.num_records or index.schema != INDEX:
-        raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
-    return index
 
 
 def check_sizes(folder: Path, manifest: Manifest) -> None:

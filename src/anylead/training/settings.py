@@ -62,7 +62,7 @@ class TrainConfig:
         for name in names:
             if getattr(self, name) < 1:
                 raise RecipeError(f"train.{name} is {getattr(self, name)}; want at least 1")
-        for name in self.trackers:
+        for name in self.trackers:  # by name, as below: few runs have any
             import_module("anylead.training.trackers").check_name(name)
         if self.steps < 0:
             raise RecipeError(f"train.steps is {self.steps}; want 0 or more")

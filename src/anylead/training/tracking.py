@@ -3,29 +3,15 @@
 import csv
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
 _TOLD = logging.getLogger(__name__)
-
-
-class Sink(Protocol):
-    """Where the numbers of a run go."""
-
-    run_id: str
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep the numbers of a step."""
-        ...
-
-    def close(self, is_whole: bool) -> None:
-        """End the run; `is_whole` says whether it came to its end."""
-        ...
 
 
 class Tracker:
@@ -37,7 +23,7 @@ class Tracker:
         num_steps: of the whole run.
         first_step: where this run starts; rows of the log from there on are dropped.
         is_shown: whether to tell its progress, to the logger of this module.
-        sinks: where its numbers go besides; they are closed with it.
+        sinks: of `anylead.training.trackers`, where its numbers go besides; closed with it.
     """
 
     def __init__(
@@ -47,7 +33,7 @@ class Tracker:
         num_steps: int,
         first_step: int,
         is_shown: bool,
-        sinks: Sequence[Sink] = (),
+        sinks: Sequence[Any] = (),
     ):
         self.path = None if folder is None else folder / LOG
         self._rows = [] if self.path is None else _rows_before(self.path, first_step)
