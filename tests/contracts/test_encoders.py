@@ -190,6 +190,30 @@ def test_frames_are_given_where_they_are_times_of_the_recording(kind):
 
 
 @every
+@torch.no_grad()
+def test_layers_are_numbered_from_what_enters_the_first_and_the_last_is_the_context(kind):
+    made, ecg = model(kind, classifier=False), record()
+    encoder, whole = made.encoder, length(made.encoder)
+    has_lead = torch.from_numpy(np.stack([lead_mask("12"), lead_mask("I,V2")]))
+    signal = ecg_batch(2, 1, whole, has_lead[:, None]).signal[:, 0]
+    outputs = list(encoder.through_layers(signal, has_lead))
+    assert tuple(output.shape[2] for output in outputs) == encoder.layer_dims
+    assert len(outputs) > 2 and encoder.layer_dims[-1] == encoder.dim
+    context = encoder(signal, None, has_lead).context
+    torch.testing.assert_close(outputs[-1], context, rtol=1e-5, atol=1e-6)
+    last = len(outputs) - 1
+    vectors = [made.embed(ecg, layer=i) for i in range(len(outputs))]
+    assert [len(vector) for vector in vectors] == list(encoder.layer_dims)
+    for same in (made.embed(ecg), made.embed(ecg, layer=-1)):
+        np.testing.assert_allclose(vectors[-1], same, rtol=1e-4, atol=1e-5)
+    assert not any(np.array_equal(vectors[-1], vector) for vector in vectors[:-1])
+    frames = [w.max(axis=(0, 1)) for _, w in made._contexts(made.windows([ecg]), 1, lambda x: x)]
+    np.testing.assert_allclose(made.embed(ecg, layer=1, pool="max"), frames[0], atol=1e-6)
+    with pytest.raises(RecipeError, match=f"layer {last + 1}: this model has 0 .* to {last}"):
+        made.embed(ecg, layer=last + 1)
+
+
+@every
 def test_a_window_that_is_too_long_for_it_is_refused_and_a_short_recording_is_not(kind):
     made = model(kind, classifier=False)
     assert np.isfinite(made.embed(record(2.0))).all()

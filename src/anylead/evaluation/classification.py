@@ -181,7 +181,8 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
     label, is_known = store.labels(described["task"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
-    module = Classification(encoder, len(names), lambda batch: batch)
+    head = described.get("head", "linear")
+    module = Classification(encoder, len(names), lambda batch: batch, head=head)
     load_weights(module, checkpoint.tensors, str(folder))
     return ClassificationRun(
         folder=folder,

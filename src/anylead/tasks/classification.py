@@ -1,4 +1,4 @@
-"""Multi-label diagnosis: the mean over frames, one linear layer, a sigmoid per label."""
+"""Multi-label diagnosis: a head on an encoder, linear or attentive, a sigmoid per label."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
 from anylead.models import MovingAverage
+from anylead.models.heads import build_head
 from anylead.objective import Batch, Step
 
 
@@ -34,13 +35,14 @@ class AverageConfig:
 
 
 class Classification(nn.Module):
-    """Fine-tuning, or a linear probe, for labels that may occur together.
+    """Fine-tuning, or a probe, for labels that may occur together.
 
     Args:
         encoder: any encoder.
         num_labels: width of the head.
         augment: applied to training batches only.
         average: of the weights.
+        head: "linear" on the mean over frames, or "attentive" to them.
     """
 
     def __init__(
@@ -49,13 +51,12 @@ class Classification(nn.Module):
         num_labels: int,
         augment: Augmentation,
         average: AverageConfig | None = None,
+        head: str = "linear",
     ):
         super().__init__()
         self.encoder = encoder
         self.augment = augment
-        self.head = nn.Linear(encoder.dim, num_labels)  # type: ignore[arg-type]
-        nn.init.xavier_uniform_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = build_head(head, encoder.dim, num_labels)  # type: ignore[arg-type]
         self.distillation = 0.0 if average is None else average.distillation
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
@@ -111,6 +112,5 @@ class Classification(nn.Module):
 def _logits(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     num_samples = None if batch.num_samples is None else batch.num_samples.flatten()
     encoded = encoder(batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1))
-    pooled = encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
-    logits: Tensor = head(pooled)
+    logits: Tensor = head(encoded.context, encoded.is_padding, encoder.pool)
     return logits.view(*batch.signal.shape[:2], -1)

@@ -62,7 +62,9 @@ class ClassificationSetup:
         label, is_known = parts.store.labels(self.label_task)
         names = parts.store.label_names(self.label_task)
         self.labels = Labels(label, names, is_known)
-        self.module = Classification(parts.encoder, len(names), parts.augment, parts.average)
+        self.module = Classification(
+            parts.encoder, len(names), parts.augment, parts.average, parts.head
+        )
 
     def validate(self, run: Run) -> Verdict:
         """Macro AUROC, the mean over joined tasks; thresholds with the best F1 and CinC score."""
@@ -96,6 +98,7 @@ class ClassificationSetup:
             "kind": "classification",
             "task": self.label_task,
             "label_names": list(self.labels.names),
+            "head": self.parts.head,
         }
 
 

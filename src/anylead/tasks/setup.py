@@ -58,6 +58,7 @@ class TaskParts:
         identity: of the task "identification".
         seed: of the run.
         average: of the weights, for classification.
+        head: "linear" or "attentive", for classification.
     """
 
     store: Store
@@ -70,6 +71,7 @@ class TaskParts:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     seed: int = 0
     average: AverageConfig = field(default_factory=AverageConfig)
+    head: str = "linear"
 
 
 class Run(NamedTuple):
