@@ -16,6 +16,7 @@ from anylead.explanations.explaining import explain
 from anylead.inference.model import Model
 from anylead.leads import LEAD_SETS, LEADS, lead_mask
 from anylead.models import ENCODERS, build_encoder, describe_encoder
+from anylead.models.heads import build_head
 from anylead.signals import PreprocessConfig
 from anylead.tasks.classification import Classification
 from augment.ecg_batches import ecg_batch
@@ -35,7 +36,7 @@ def length(encoder):
     return encoder.window_samples or 800
 
 
-def model(kind, classifier=True):
+def model(kind, classifier=True, head="linear"):
     encoder = tiny(kind)
     tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     description = {
@@ -46,9 +47,9 @@ def model(kind, classifier=True):
     }
     if classifier:
         torch.manual_seed(1)
-        head = {"head.weight": torch.randn(3, encoder.dim), "head.bias": torch.randn(3)}
-        tensors |= head
-        description |= {"task": "rhythm", "label_names": LABELS}
+        weights = build_head(head, encoder.dim, 3).state_dict()
+        tensors |= {f"head.{name}": torch.randn(tensor.shape) for name, tensor in weights.items()}
+        description |= {"task": "rhythm", "label_names": LABELS, "head": head}
     return Model(Checkpoint(tensors, description), "cpu")
 
 
@@ -232,7 +233,7 @@ OF_ONE_WINDOW = [kind for kind in ENCODERS if tiny(kind).window_samples]
     [k if k == "ecg_cpc" else pytest.param(k, marks=pytest.mark.slow) for k in OF_ONE_WINDOW],
 )
 def test_onnx_gives_the_same_numbers(kind, tmp_path):
-    made = model(kind)
+    made = model(kind, head="attentive")
     save_checkpoint(tmp_path, made._tensors, made.description)
     written = export.run(export.Recipe(str(tmp_path), tmp_path / "m.onnx"), QUIET)
     assert written.difference < export.LARGEST_DIFFERENCE

@@ -183,9 +183,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
     report = Report(f"{about.title} (leaks)" if about.leaks else about.title).text(about.text)
     if about.leaks:
         report.text(f"{LEAKS}. Such scores say little about new patients.")
-    report.text(about.marks)
-    for note in _cost_note(panels):
-        report.text(note)
+    report.text(" ".join([about.marks, *_cost_note(panels)]))
     for panel in panels:
         report.section(panel.title)
         for training in dict.fromkeys(training for _, training in panel.lines):
