@@ -63,7 +63,10 @@ def commands(base: Path) -> dict[str, Command]:
             ("pretrain", "--encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
         ),
         "finetune": Command(
-            ("finetune", "--model.encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
+            ("finetune", "--model.encoder.size", "tiny", *data, *TRAIN),
+            ("--out", "run"),
+            again,
+            True,
         ),
         "evaluate": Command(("evaluate", run), ("--out", "scores")),
         "embed": Command(("embed", store, run, "--num_workers", "1"), ("--out", "e.parquet")),
@@ -132,7 +135,9 @@ def trial(
         if left:
             command.wrong.append(f"processes left: {left}")
     finished([*words, *command.again])
-    unfinished = [str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name not in (".lock",)]
+    unfinished = [
+        str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name not in (".lock",)
+    ]
     command.wrong += [f"left behind: {name}" for name in unfinished]
     return statuses
 
@@ -162,7 +167,9 @@ def left_over(group: int, seconds: float = 10) -> list[int]:
     """Processes of a group that are still there after a while."""
     end = time.monotonic() + seconds
     while True:
-        found = [int(p.name) for p in Path("/proc").glob("[0-9]*") if group_of(int(p.name)) == group]
+        found = [
+            int(p.name) for p in Path("/proc").glob("[0-9]*") if group_of(int(p.name)) == group
+        ]
         if not found or time.monotonic() > end:
             return found
         time.sleep(0.1)
@@ -243,10 +250,18 @@ def main() -> None:
                     command, title, way, folder, usual, arguments.times, arguments.seed
                 )
                 found = content(folder / place)
-                differ = [n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)]
+                differ = [
+                    n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)
+                ]
                 command.wrong += [f"differs: {name}" for name in sorted(differ)]
-                told = {"command": title, "way": way, "stops": arguments.times, "statuses": statuses,
-                        "files": len(expected), "wrong": command.wrong}  # fmt: skip
+                told = {
+                    "command": title,
+                    "way": way,
+                    "stops": arguments.times,
+                    "statuses": statuses,
+                    "files": len(expected),
+                    "wrong": command.wrong,
+                }
                 print(json.dumps(told), flush=True)
                 is_right = is_right and not command.wrong
     sys.exit(not is_right)

@@ -101,7 +101,14 @@ def test_lists_in_the_order_of_the_labels_and_scores_by_task_mean_the_same(recor
 def test_the_words_for_a_person_have_what_matters_first_and_count_the_rest(model, record):
     answer = replace(
         model.answer(record),
-        probabilities={"SR": 0.2, "SBRAD": 0.3, "AFIB": 0.6, "STE": 0.05, "LBBB": 0.02, "RBBB": 0.9},
+        probabilities={
+            "SR": 0.2,
+            "SBRAD": 0.3,
+            "AFIB": 0.6,
+            "STE": 0.05,
+            "LBBB": 0.02,
+            "RBBB": 0.9,
+        },
         thresholds={"SR": 0.1, "SBRAD": 0.7, "AFIB": 0.9, "STE": 0.04, "RBBB": 2.0},
         decisions={"SR": True, "SBRAD": False, "AFIB": False, "STE": True, "RBBB": False},
     )

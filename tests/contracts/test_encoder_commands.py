@@ -116,5 +116,5 @@ def test_a_probed_model_predicts_explains_embeds_is_scored_and_served(kind, chec
 
 
 def test_an_attentive_probe_is_for_classification(checkpoints, tmp_path):
-    with pytest.raises(RecipeError, match="attentive_probe: is for classification"):
+    with pytest.raises(RecipeError, match="attentive_probe: not for identification"):
         tuned(checkpoints / "resnet1d", tmp_path / "run", "attentive_probe", task="identification")

@@ -30,6 +30,7 @@ from anylead.tasks import (
     AverageConfig,
     IdentityConfig,
     LabelConfig,
+    LossConfig,
     Run,
     TaskParts,
     TaskSetup,
@@ -49,6 +50,8 @@ FIRST = (
     "leads",
     "labels.task",
     "labels.fraction",
+    "loss.name",
+    "loss.balanced",
     "model.checkpoint",
     "model.train",
     "train.epochs",
@@ -75,7 +78,7 @@ class ModelConfig:
             input_dropout: 0}).
         train: "full" trains everything, "frozen_features" all but the convolutions (the paper),
             "linear_probe" only the head, "attentive_probe" only a head that looks at single
-            frames instead of their mean (for classification).
+            frames instead of their mean (not for identification).
     """
 
     checkpoint: str | None = None
@@ -89,7 +92,9 @@ class Recipe:
 
     Attributes:
         out: folder of the run.
-        task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
+        task: "classification" (labels that may occur together), "multiclass" (one class for each
+            recording), "regression" (measurements), "identification" (the paper: learning rate
+            3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
             takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
@@ -101,7 +106,8 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
-        average: of the weights over the steps, and what it teaches; for classification.
+        loss: what wrong answers cost; weights of labels and recordings.
+        average: of the weights over the steps, and what it teaches; not for identification.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -118,6 +124,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -160,7 +167,9 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     label_task, rows = training_rows(recipe, store)
     is_attentive = recipe.model.train == "attentive_probe"
     if is_attentive and label_task is None:
-        raise RecipeError("model.train attentive_probe: is for classification; want linear_probe")
+        raise RecipeError(
+            "model.train attentive_probe: not for identification; want linear_probe"
+        )
     setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
@@ -176,10 +185,11 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             seed=recipe.train.seed,
             average=recipe.average,
             head="attentive" if is_attentive else "linear",
+            loss=recipe.loss,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
-    return rows, setup
+    return setup.train_rows, setup
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -24,16 +24,12 @@ def filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]
     return encoder
 
 
-def classifier(
-    description: Mapping[str, Any], tensors: Mapping[str, Tensor], dim: int
-) -> Head | None:
-    """The head of a classification model, ready to run; None of other models.
+def classifier(description: Mapping[str, Any], tensors: Mapping[str, Tensor], dim: int) -> Head:
+    """The head of a model, ready to run.
 
     Raises:
         CheckpointError: weights are missing or of another shape.
     """
-    if description.get("kind") != "classification":
-        return None
     num_labels = len(description.get("label_names") or ())
     head = filled_head(description.get("head", "linear"), tensors, dim, num_labels)
     return head.eval().requires_grad_(False)

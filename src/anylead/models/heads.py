@@ -16,7 +16,7 @@ _MOST_ATTENTION_HEADS = 8
 Pool = Callable[[Tensor, Tensor | None], Tensor]
 
 
-class LinearHead(nn.Module):
+class PooledHead(nn.Module):
     """A linear layer on the vector of a recording.
 
     Args:
@@ -26,10 +26,7 @@ class LinearHead(nn.Module):
 
     def __init__(self, dim: int, num_labels: int):
         super().__init__()
-        layer = nn.Linear(dim, num_labels)
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        self.weight, self.bias = layer.weight, layer.bias
+        self.weight, self.bias = _last_layer(dim, num_labels)
 
     def forward(self, context: Tensor, is_padding: Tensor | None, pool: Pool) -> Tensor:
         """Logits.
@@ -59,12 +56,10 @@ class AttentiveHead(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.question = nn.Parameter(0.02 * torch.randn(dim))
         self.key, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.output = nn.Linear(dim, num_labels)
-        nn.init.xavier_uniform_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        self.weight, self.bias = _last_layer(dim, num_labels)
 
     def forward(self, context: Tensor, is_padding: Tensor | None, pool: Pool) -> Tensor:
-        """Logits, (rows, label); arguments as for `LinearHead`, whose `pool` is not asked."""
+        """Logits, (rows, label); arguments as for `PooledHead`, whose `pool` is not asked."""
         x = self.norm(context)
         question = self.question.view(self.num_heads, -1)
         key = self.key(x).unflatten(2, (self.num_heads, -1))  # (rows, frame, head, dim / head)
@@ -74,12 +69,20 @@ class AttentiveHead(nn.Module):
             scores = scores.masked_fill(is_hidden[:, :, None], -torch.inf)
         weight = scores.softmax(dim=1)[..., None]
         value = self.value(x).unflatten(2, (self.num_heads, -1))
-        logits: Tensor = self.output((weight * value).sum(dim=1).flatten(1))
-        return logits
+        mixed = (weight * value).sum(dim=1).flatten(1)
+        return linear(mixed, self.weight, self.bias)
 
 
-Head = LinearHead | AttentiveHead
-HEADS: dict[str, type[Head]] = {"linear": LinearHead, "attentive": AttentiveHead}
+def _last_layer(dim: int, num_labels: int) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weight and bias; of every head they have these names."""
+    layer = nn.Linear(dim, num_labels)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer.weight, layer.bias
+
+
+Head = PooledHead | AttentiveHead
+HEADS: dict[str, type[Head]] = {"linear": PooledHead, "attentive": AttentiveHead}
 
 
 def build_head(kind: str, dim: int, num_labels: int) -> Head:
