@@ -171,9 +171,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     label_task, rows = training_rows(recipe, store)
     is_attentive = recipe.model.train == "attentive_probe"
     if is_attentive and label_task is None:
-        raise RecipeError(
-            "model.train attentive_probe: not for identification; want linear_probe"
-        )
+        raise RecipeError("model.train attentive_probe: not for identification; want linear_probe")
     setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
