@@ -251,7 +251,7 @@ def test_one_bad_recording_in_a_list_is_named(model, records):
 
 def test_a_model_without_a_classifier_does_not_predict(records):
     encoder = Model(small_models.checkpoint(kind="pretraining"), "cpu")
-    with pytest.raises(CheckpointError, match="has no classifier"):
+    with pytest.raises(CheckpointError, match="has no head to predict with"):
         encoder.predict(records[0])
 
 

@@ -61,7 +61,8 @@ class Recipe:
             each, from one pre-training with 12 leads: Tables 1, 3 and 4 of the paper),
             per_lead_set (one for each, pre-trained with these leads, too: Table 2), or several.
         tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
-            another way. A task or pretrain may name a store of its own in `data`.
+            another way, `fractions` where it has shares of its own. A task or pretrain may name a
+            store of its own in `data`.
         fractions: shares of the labels.
         seeds: of weights, order, masks.
         pretrain: fields of the pre-training recipe that all rows share; with {train: {seed: 0}}

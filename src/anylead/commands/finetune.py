@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -18,6 +18,7 @@ from anylead.commands.parts import (
     describe_data,
     inherited,
     split_rows,
+    starting_checkpoint,
     starting_encoder,
 )
 from anylead.errors import RecipeError, known_are
@@ -97,7 +98,9 @@ class Recipe:
             3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
-            takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
+            takes `leads`. Thresholds are chosen for each of them.
+        threshold_sets: lead sets, separated by spaces, that have thresholds of their own beside
+            these; null: every named set within `leads`.
         keep: "best" keeps the epoch with the best validation score, "last" the last step.
         validate_every: at least so many steps lie between two looks at the validation split; for
             few labels, where an epoch is a step or two.
@@ -117,6 +120,7 @@ class Recipe:
     task: str = "classification"
     leads: str = "12"
     lead_sets: str | None = None
+    threshold_sets: str | None = None
     keep: Literal["best", "last"] = "best"
     validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
@@ -167,9 +171,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     label_task, rows = training_rows(recipe, store)
     is_attentive = recipe.model.train == "attentive_probe"
     if is_attentive and label_task is None:
-        raise RecipeError(
-            "model.train attentive_probe: not for identification; want linear_probe"
-        )
+        raise RecipeError("model.train attentive_probe: not for identification; want linear_probe")
     setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
@@ -251,7 +253,7 @@ class _Choice:
         self.folder, self.machine = folder, machine
         self.choosing = tuple((recipe.lead_sets or recipe.leads).split())
         self.label_names = setup.describe().get("label_names", [])
-        self.others = self._sets_within() if self.label_names else ()
+        self.others = self._other_sets() if self.label_names else ()
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split, if it is time for it."""
@@ -282,15 +284,18 @@ class _Choice:
             )
         return {self.setup.score_name: score}
 
-    def _sets_within(self) -> tuple[str, ...]:
-        """Named sets of the leads of the training, of which a recording has any."""
-        leads, has_lead = set(parse_leads(self.recipe.leads)), self.store.has_lead
+    def _other_sets(self) -> tuple[str, ...]:
+        """Sets that do not choose but have thresholds, of which a recording has any lead."""
+        leads, wanted = set(parse_leads(self.recipe.leads)), self.recipe.threshold_sets
+        if wanted is None:
+            sets = [name for name, members in LEAD_SETS.items() if set(members) <= leads]
+        else:
+            sets = list(dict.fromkeys(wanted.split()))
+        has_lead = self.store.has_lead
         return tuple(
             name
-            for name, members in LEAD_SETS.items()
-            if name not in self.choosing
-            and set(members) <= leads
-            and KeepLeads(name).is_kept(has_lead).any()
+            for name in sets
+            if name not in self.choosing and KeepLeads(name).is_kept(has_lead).any()
         )
 
     def _verdict(self, lead_set: str) -> Verdict:
@@ -323,7 +328,7 @@ def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
     """How the encoder that was started from was made."""
     if checkpoint is None:
         return None
-    described = load_checkpoint(Path(checkpoint)).description
+    described = starting_checkpoint(checkpoint).description
     provenance = described.get("provenance", {})
     return {
         "method": provenance.get("recipe", {}).get("method"),

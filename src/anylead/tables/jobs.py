@@ -139,6 +139,8 @@ def _finetune(job: Job, device: str, started: float) -> None:
     if job.fit.after is not None:
         checkpoint = str(job.folder / "pretrain" / job.fit.after)
         values = merge(values, {"model": {"checkpoint": checkpoint}})
+    if not job.keeps_runs:  # no thresholds that nobody will ask for
+        values = merge(values, {"threshold_sets": " ".join(job.lead_sets)})
     finetune.run(build_recipe(finetune.Recipe, values))
     checkpoint_read = load_checkpoint(out)
     kind = checkpoint_read.description["kind"]

@@ -18,6 +18,7 @@ from anylead.tables.cost import NOTE, Cost
 
 CSV, MARKDOWN, HTML = "table.csv", "table.md", "report.html"
 LEAKS = "LEAKS: recordings of one person train and test"
+PUBLISHED = "As published, of the data and by the score that the recipe names"
 _COLUMNS = (
     *("task", "fraction", "row", "training", "lead_set", "score"),
     *("mean", "low", "high", "seed_sd", "num_seeds", "num_patients"),
@@ -172,7 +173,7 @@ def as_markdown(about: About, panels: Sequence[Panel]) -> str:
                 [row, *("–" if value is None else f"{value:.3f}" for value in values)]
                 for row, values in published.items()
             ]
-            parts += ["As published:", _markdown_table(["", *about.lead_sets], numbers)]
+            parts += [f"{PUBLISHED}:", _markdown_table(["", *about.lead_sets], numbers)]
     if about.failed:
         parts += ["## Failed runs", *(f"- {name}: {why}" for name, why in about.failed.items())]
     return "\n\n".join(parts) + "\n"
@@ -221,7 +222,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
                     {"row": row, **dict(zip(about.lead_sets, values, strict=False))}
                     for row, values in published.items()
                 ],
-                caption="As published",
+                caption=PUBLISHED,
             )
     if about.failed:
         report.section("Failed runs")

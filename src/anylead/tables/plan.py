@@ -66,8 +66,8 @@ class Grid:
         training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set,
             from pre-training on; "finetuned_per_lead_set" = one pre-training for all of them.
         tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
-            task is scored.
-        fractions: shares of the labels.
+            task is scored, `fractions` are shares of its labels.
+        fractions: shares of the labels, where a task names none.
         seeds: of weights, order, masks.
         pretrain, finetune: fields of the recipes that all rows share.
         encoder: kind, size and overrides that all rows share.
@@ -151,18 +151,19 @@ class Plan:
 
 
 def make_plan(grid: Grid) -> Plan:
-    """List all runs and cells.
+    """List all runs and cells, a whole table for the first seed before the next one.
 
     Raises:
         RecipeError: the grid is empty or names something unknown.
     """
     _check(grid)
     plan = Plan({}, {}, [])
-    for row in grid.rows:
-        for task in row.tasks or grid.tasks:
-            for training in row.training or grid.training:
-                for fraction in row.fractions or grid.fractions:
-                    for seed in grid.seeds:
+    for seed in grid.seeds:
+        for row in grid.rows:
+            for task in row.tasks or grid.tasks:
+                fractions = row.fractions or grid.tasks[task].get("fractions") or grid.fractions
+                for training in row.training or grid.training:
+                    for fraction in fractions:
                         _add(plan, grid, row, task, training, fraction, seed)
     if not plan.cells:
         raise RecipeError("the recipe asks for no run: it wants rows, tasks, lead_sets and seeds")
@@ -221,6 +222,7 @@ def _finetuning(
         },
     )
     evaluate = merge(grid.evaluate, values.pop("evaluate", {}))
+    values.pop("fractions", None)
     return _fit(grid, values, None if before is None else before.key, evaluate)
 
 
