@@ -9,7 +9,12 @@ import yaml
 from anylead.commands.cli import main
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
-SHORT = ["--train.steps=2", "--train.batch_size=8", "--train.is_quiet=true"]
+SHORT = [
+    "--train.steps=2",
+    "--train.batch_size=8",
+    "--train.is_quiet=true",
+    "--train.overwrite=true",
+]
 # Recipe -> the one whose run it goes on from: RUN in its header, or a path.
 AFTER = {
     "finetune_diagnosis.yaml": "pretrain_w2v_cmsc_rlm.yaml",
