@@ -15,7 +15,7 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction", "verdicts"},
+    "tasks": {"setup", "embedding", "labels", "linear_head", "prediction", "verdicts"},
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
@@ -31,7 +31,6 @@ SHARED = {
 PAIRS = {
     ("methods.wav2vec2_cmsc", "methods.wav2vec2"),
     ("methods.wav2vec2_cmsc", "methods.cmsc"),
-    ("tasks.classification_setup", "tasks.classification"),
     ("tasks.identification_setup", "tasks.identification"),
 }
 LOWER_HALF = (

@@ -24,7 +24,7 @@ from anylead.loading import evaluation_batches
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
-from anylead.tasks.classification import Classification
+from anylead.tasks.linear_head import LinearHead
 from anylead.tasks.prediction import predict
 from interop import small_models
 
@@ -305,7 +305,7 @@ def test_predictions_are_those_that_evaluate_scores(model, tmp_path):
     config = PreprocessConfig(sample_rate=250.0)
     prepare.run(prepare.Recipe("synthetic", store_folder, None, options, config, 1))
     store = Store.open(store_folder)
-    task = Classification(model.encoder, 3, lambda batch: batch)
+    task = LinearHead(model.encoder, 3, lambda batch: batch)
     task.head.load_state_dict(model.head)
     rows = np.arange(store.num_records)
     batches = evaluation_batches(store, rows, 2.0, 4)

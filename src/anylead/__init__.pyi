@@ -15,11 +15,11 @@ from anylead.inference.named import NamedModel
 from anylead.models.latent_prediction import LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPredictionConfig
 from anylead.models.signal_prediction import SignalPredictionConfig
+from anylead.preprocessing import PreprocessConfig
 from anylead.records import Record as Record
-from anylead.signals.preprocess import PreprocessConfig
 from anylead.store import Store as Store
-from anylead.tasks.classification import AverageConfig
-from anylead.tasks.setup import IdentityConfig, LabelConfig
+from anylead.tasks.linear_head import AverageConfig
+from anylead.tasks.setup import IdentityConfig, LabelConfig, LossConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import TrainConfig
@@ -76,6 +76,7 @@ def finetune(
     data: DataConfig | Mapping[str, Any] = ...,
     labels: LabelConfig | Mapping[str, Any] = ...,
     identity: IdentityConfig | Mapping[str, Any] = ...,
+    loss: LossConfig | Mapping[str, Any] = ...,
     average: AverageConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
     schedule: ScheduleConfig | Mapping[str, Any] = ...,
@@ -111,6 +112,7 @@ def prepare(
     sample_rate: float | None = ...,
     channels: str | Sequence[str] | None = ...,
     unit: str = ...,
+    measurements: Sequence[str] = ...,
     out: str | Path | None = ...,
     options: dict[str, Any] = ...,
     preprocess: PreprocessConfig | Mapping[str, Any] = ...,

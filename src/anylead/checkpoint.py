@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anylead import __version__
 from anylead.errors import AnyleadError, CheckpointError
-from anylead.signals import PreprocessConfig
+from anylead.preprocessing import PreprocessConfig
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -75,7 +75,7 @@ class Checkpoint:
 
     Attributes:
         tensors: name -> weights; names start with "encoder.", "local." or "head.".
-        description: "kind" ("pretraining", "classification", "identification"), "encoder" (see
+        description: "kind" ("pretraining", or a name in `TASKS`), "encoder" (see
             `anylead.models.build_encoder`), "preprocess", and by kind "local", "labels", ...
     """
 

@@ -17,7 +17,7 @@ from anylead.inference.model import Model
 from anylead.leads import LEAD_SETS, LEADS, lead_mask
 from anylead.models import ENCODERS, build_encoder, describe_encoder
 from anylead.signals import PreprocessConfig
-from anylead.tasks.classification import Classification
+from anylead.tasks.linear_head import LinearHead
 from augment.ecg_batches import ecg_batch
 from test_export import QUIET
 
@@ -133,7 +133,7 @@ def test_it_says_whether_it_needs_to_know_which_leads_are_missing(kind):
 
 @every
 def test_fine_tuning_with_lead_masking_overfits_one_batch_and_a_probe_moves_the_head_only(kind):
-    task = Classification(tiny(kind), 3, RandomLeadMask(prob=0.3))
+    task = LinearHead(tiny(kind), 3, RandomLeadMask(prob=0.3))
     batch = ecg_batch(4, 1, length(task.encoder), seed=1)
     batch = replace(batch, label=(torch.arange(12).view(4, 3) % 5 < 2).float())
     optimizer = torch.optim.AdamW(task.parameters(), lr=5e-3)

@@ -9,7 +9,7 @@ import torch
 from anylead.augment import AUGMENTATIONS, compose
 from anylead.errors import RecipeError
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
-from anylead.tasks import AverageConfig, Classification
+from anylead.tasks import AverageConfig, LinearHead
 from augment.ecg_batches import ecg_batch
 
 ROWS = 8
@@ -18,7 +18,7 @@ ROWS = 8
 def module(average=None, augment=compose([])):  # noqa: B008
     torch.manual_seed(0)
     encoder = ResNet1d(ResNet1dConfig(stem_dim=8, dims=(8, 12), dropout=0.0))
-    return Classification(encoder, 3, augment, average)
+    return LinearHead(encoder, 3, augment, average)
 
 
 def labelled_batch(step=0):

@@ -131,7 +131,7 @@ class Plain(nn.Module):
         self.sees_all = bool(seen.all())
         self.register_buffer("sees_lead", torch.from_numpy(seen))
         self.head = None
-        if model.kind == "classification":
+        if model.outcome is not None:
             self.head = nn.Linear(model.dim, len(model.label_names))
             load_weights(self.head, model.head, "export")
         self.eval().requires_grad_(False)

@@ -30,6 +30,7 @@ from anylead.tasks import (
     AverageConfig,
     IdentityConfig,
     LabelConfig,
+    LossConfig,
     Run,
     TaskParts,
     TaskSetup,
@@ -49,6 +50,8 @@ FIRST = (
     "leads",
     "labels.task",
     "labels.fraction",
+    "loss.name",
+    "loss.balanced",
     "model.checkpoint",
     "model.train",
     "train.epochs",
@@ -88,7 +91,9 @@ class Recipe:
 
     Attributes:
         out: folder of the run.
-        task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
+        task: "classification" (labels that may occur together), "multiclass" (one class for each
+            recording), "regression" (measurements), "identification" (the paper: learning rate
+            3e-5, tri_stage).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
             takes `leads`. Thresholds are chosen for each of them.
@@ -102,7 +107,8 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
-        average: of the weights over the steps, and what it teaches; for classification.
+        loss: what wrong answers cost; weights of labels and recordings.
+        average: of the weights over the steps, and what it teaches; not for identification.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -120,6 +126,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -174,10 +181,11 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             identity=recipe.identity,
             seed=recipe.train.seed,
             average=recipe.average,
+            loss=recipe.loss,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
-    return rows, setup
+    return setup.train_rows, setup
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -25,7 +25,7 @@ from anylead.inference.model import Model
 # So many recordings are shown one by one on the screen; of more a table.
 _IN_FULL = 4
 OUTPUT = "answers"
-FIRST = ("model", "out", "leads", "windows", "force", "dataset", "num_workers")
+FIRST = ("model", "out", "leads", "all", "windows", "force", "dataset", "num_workers")
 EXAMPLES = (
     "anylead predict ecg.xml",
     "anylead predict DIR runs/diagnosis -o answers.csv",
@@ -49,6 +49,7 @@ class Recipe:
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         rename: the lead behind a channel's name, such as "ECG=I"; where `source` is no store.
+        all: show every label on the screen, also those far below their thresholds.
         windows: one row per window of a long recording, with its time; else they are joined.
         join: how windows become one answer: "mean", "max", "mean_probability"; null takes what the
             model says.
@@ -67,6 +68,7 @@ class Recipe:
     preset: str | None = None
     leads: str | None = None
     rename: str = ""
+    all: bool = False
     windows: bool = False
     join: str | None = None
     force: bool = False
@@ -93,7 +95,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
         lost = run_job(recipe, job, "predicting", console)
         lines = job.out.read_text(encoding="utf-8").splitlines()
-        _show([from_dict(json.loads(line), about) for line in lines], screen.console())
+        _show([from_dict(json.loads(line), about) for line in lines], screen.console(), recipe.all)
         if lost:
             _tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
     return None
@@ -113,18 +115,20 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
     """What decides the answers.
 
     Raises:
-        CheckpointError: the model has no classifier.
+        CheckpointError: the model has no head to predict with.
     """
-    if model.kind != "classification":
+    if model.outcome is None:
         raise CheckpointError(
-            f"{model.about.name}: a model of kind {model.kind!r} has no classifier to predict with;"
+            f"{model.about.name}: a model of kind {model.kind!r} has no head to predict with;"
             " use `anylead embed`, or `anylead finetune` it"
         )
+    names = list(model.label_names)
     return {
         "windows": recipe.windows,
         "join": recipe.join,
         "force": recipe.force,
-        "label_names": list(model.label_names),
+        "label_names": names if model.outcome.is_probability else [],
+        "targets": [] if model.outcome.is_probability else names,
         "model": model.about.as_dict(),
         "use_leads": recipe.leads,
     }
@@ -141,16 +145,17 @@ def _with_model(recipe: Recipe, console: Console) -> Recipe:
     return recipe
 
 
-def _show(answers: list[Answer], where: Console) -> None:
+def _show(answers: list[Answer], where: Console, every_label: bool) -> None:
     if len(answers) <= _IN_FULL:
         for answer in answers:
-            screen.say(where, "\n".join(answer.lines()))
+            screen.say(where, "\n".join(answer.lines(every_label)))
         return
     rows = []
     for answer in answers:
         said = [f"{label} {answer.probabilities[label]:.0%}" for label in answer.positive]
+        said += [f"{name} {value:.4g}" for name, value in answer.values.items()]
         doubts = [*([answer.refusal] if answer.refusal else []), *answer.warnings]
-        none = "nothing above its threshold" if answer.probabilities else "no answer"
+        none = "nothing above its threshold" if answer.is_answered else "no answer"
         start = f"{answer.start:.0f}"
         rows.append((answer.record, start, str(len(answer.leads)), ", ".join(said) or none,
                      "\n".join(doubts)))  # fmt: skip

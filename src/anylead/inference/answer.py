@@ -1,14 +1,16 @@
 """An answer, and what one must know to trust it: how good the model is with exactly these leads."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead.datasets.titles import titles
 from anylead.inference.about import About, Scores
+from anylead.inference.outcomes import OUTCOMES, Outcome
 from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS, parse_leads
 from anylead.metrics.thresholds import nearest_set
@@ -39,7 +41,9 @@ class Answer:
         leads: those that the model saw.
         probabilities: by label, calibrated where the model holds a calibration; empty where there
             is no answer.
-        decisions: whether the probability reaches the threshold; only labels that have one.
+        values: by target, of a model that answers with numbers, in their own units.
+        decisions: whether the probability reaches the threshold; only labels that have one. Of
+            classes that exclude each other, whether it is the most probable.
         thresholds: by label, calibrated as the probabilities are.
         decided_with: the measured set of leads that thresholds and calibration come from, the
             nearest to the leads that are there.
@@ -67,6 +71,12 @@ class Answer:
     start: float
     seconds: float
     model: About
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the model says anything."""
+        return bool(self.probabilities or self.values)
 
     @property
     def positive(self) -> tuple[str, ...]:
@@ -93,22 +103,49 @@ class Answer:
         }
         return {**values, "model": self.model.as_dict(), "notice": NOTICE}
 
-    def lines(self) -> list[str]:
-        """The answer as a person reads it: warnings first, then labels, then what it rests on."""
+    def lines(self, every_label: bool = False) -> list[str]:
+        """The answer as a person reads it: warnings first, then labels, then what it rests on.
+
+        Args:
+            every_label: also those that are far below their threshold.
+        """
         shown = [f"{self.record}: {len(self.leads)} of 12 leads seen ({', '.join(self.leads)})"]
         if self.refusal is not None:
-            shown.append(f"  no answer: {self.refusal}" if not self.probabilities else "")
+            shown.append(f"  no answer: {self.refusal}" if not self.is_answered else "")
             shown[-1] = shown[-1] or f"  doubtful: {self.refusal}"
         shown += [f"  warning: {warning}" for warning in self.warnings]
-        for label, probability in sorted(self.probabilities.items(), key=lambda item: -item[1]):
-            verdict = ""
-            if label in self.thresholds:
-                word = "yes" if self.decisions[label] else "no"
-                limit = self.thresholds[label]
-                why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
-                verdict = f"  {word} ({why})"
-            shown.append(f"  {label}  {probability:.1%}{verdict}")
+        names = titles(tuple(self.probabilities))
+        by_probability = sorted(self.probabilities, key=lambda label: -self.probabilities[label])
+        told = sorted(
+            (label for label in by_probability if every_label or self._is_near(label)),
+            key=lambda label: not self.decisions.get(label, False),
+        )
+        shown += [self._line(label, names.get(label, "")) for label in told]
+        hidden = len(by_probability) - len(told)
+        if hidden:
+            where = "far below their thresholds" if self.thresholds else "below 5 %"
+            shown.append(f"  {hidden} other labels are {where}")
+        shown += [f"  {name}  {value:.4g}" for name, value in self.values.items()]
         return [*shown, *self.grounds()]
+
+    def _is_near(self, label: str) -> bool:
+        """Whether a label is worth a line: at half of its threshold, or without one at 5 %."""
+        limit = self.thresholds.get(label)
+        return self.probabilities[label] >= (0.05 if limit is None else limit / 2)
+
+    def _line(self, label: str, title: str) -> str:
+        full = f" ({title})" if title else ""
+        said = f"  {label}{full}  {self.probabilities[label]:.1%}"
+        limit = self.thresholds.get(label)
+        if limit is None and self.decisions.get(label):
+            return f"{said}  the most probable"
+        if limit is None:
+            return (
+                said if not self.thresholds else f"{said}  no decision: no threshold was measured"
+            )
+        word = "yes" if self.decisions[label] else "no"
+        why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
+        return f"{said}  {word} ({why})"
 
     def grounds(self) -> list[str]:
         """What the answer rests on: scores with these leads, the model, its training."""
@@ -155,7 +192,7 @@ def answer(
         about: the model's words about itself.
         record: name of the recording.
         windows: what the model saw.
-        logits: (label,), or None where there is to be no answer.
+        logits: (label,) outputs of the head, or None where there is to be no answer.
         sample_rate: Hz of the windows.
     """
     seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
@@ -163,15 +200,19 @@ def answer(
     scored_with = nearest(seen, about.scores)
     limits = about.thresholds.get(decided_with or "", {})
     lines = about.calibration.get(decided_with or "", {})
+    outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
     decided = {label: limit for label, limit in limits.items() if label in raw}
+    plain = _without_thresholds(outcome, about.label_names, logits)
     return Answer(
         record=record,
         leads=seen,
-        probabilities={
-            label: _probability(logit, lines.get(label)) for label, logit in raw.items()
-        },
-        decisions={label: _probability(raw[label]) >= limit for label, limit in decided.items()},
+        probabilities=plain["probabilities"]
+        if plain
+        else {label: _probability(logit, lines.get(label)) for label, logit in raw.items()},
+        values=plain.get("values", {}),
+        decisions=plain.get("decisions")
+        or {label: _probability(raw[label]) >= limit for label, limit in decided.items()},
         thresholds={
             label: _probability(_logit(limit), lines[label])
             if label in lines and 0 < limit < 1
@@ -190,6 +231,19 @@ def answer(
         ),
         model=about,
     )
+
+
+def _without_thresholds(
+    outcome: Outcome, names: Sequence[str], logits: NDArray[np.float64] | None
+) -> dict[str, dict[str, Any]]:
+    """What is said by a model that decides by no thresholds; nothing for one that does."""
+    if logits is None or (outcome.is_probability and not outcome.is_exclusive):
+        return {}
+    said = dict(zip(names, outcome.said(logits).tolist(), strict=True))
+    if not outcome.is_probability:
+        return {"probabilities": {}, "values": said}
+    most = max(said, key=lambda name: said[name])
+    return {"probabilities": said, "decisions": {name: name == most for name in said}}
 
 
 def from_dict(values: Mapping[str, Any], about: About) -> Answer:

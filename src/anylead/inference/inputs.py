@@ -24,18 +24,19 @@ Recording = Any  # a path, a Record, an array, or what `in_memory` knows
 Recordings = Any  # one of them, or several
 
 
-def as_list(x: Recordings) -> tuple[list[Recording], bool]:
+def as_list(x: Recordings, measurements: Sequence[str] = ()) -> tuple[list[Recording], bool]:
     """Several recordings, and whether several were given.
 
     Args:
         x: one recording, a list, tuple or generator of them, an array (recording, lead, time), a
             table with a recording in each row or a lead in each column, or a column of a table.
+        measurements: columns of such a table that hold numbers about the recordings.
 
     Raises:
         FormatError: an empty list, or a table that holds no recordings.
     """
     if in_memory.is_frame(x):
-        rows = in_memory.rows_of(x)
+        rows = in_memory.rows_of(x, measurements)
         items: list[Any] = [x] if rows is None else list(rows)
         is_many = rows is not None
     else:

@@ -1,5 +1,7 @@
 """Columns of maps in an index: task -> names, for each recording."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,13 +33,45 @@ def named(
     return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
 
 
-def of_version_2(index: pa.Table) -> pa.Table:
-    """An index of version 1 with the columns it did not have: nothing unknown, no sums."""
-    num = index.num_rows
-    none = pa.array([[]], INDEX.field("unknown").type).take(pa.array(np.zeros(num, np.int64)))
-    added = {"unknown": none, "crc32": pa.nulls(num, pa.uint32())}
-    columns = [added[name] if name in added else index.column(name) for name in INDEX.names]
-    return pa.table(columns, schema=INDEX)
+def multi_hot(
+    labels: pa.Array, unknown: pa.Array, task: str, names: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """(record, class) the labels of one task, and whether each is known."""
+    hot = np.zeros((len(labels), len(names)), dtype=np.uint8)
+    is_known = np.zeros(hot.shape, dtype=bool)
+    labelled, rows, codes = named(labels, task, names)
+    is_known[labelled] = True
+    hot[rows, codes] = 1
+    _, rows, codes = named(unknown, task, names)
+    is_known[rows, codes] = False
+    return hot, is_known
+
+
+def numbers(column: pa.Array, name: str) -> NDArray[np.float64]:
+    """(record,) the number of a name in a column of maps to numbers; NaN where it is not there."""
+    values = np.full(len(column), np.nan)
+    rows = np.repeat(np.arange(len(column)), _lengths(column.offsets))
+    is_named = pc.equal(_entries(column, column.keys), name).to_numpy(zero_copy_only=False)
+    values[rows[is_named]] = _entries(column, column.items).to_numpy(zero_copy_only=False)[is_named]
+    return values
+
+
+def keys(column: pa.Array) -> list[str]:
+    """All names of a column of maps, sorted."""
+    return sorted(_entries(column, column.keys).unique().to_pylist())
+
+
+def of_this_version(index: pa.Table) -> pa.Table:
+    """An earlier index with the columns it did not have: nothing unknown or measured, no sums."""
+    nobody = pa.array(np.zeros(index.num_rows, np.int64))
+
+    def column(field: pa.Field) -> pa.ChunkedArray:
+        if field.name in index.column_names:
+            return index.column(field.name)
+        empty: list[Any] = [[] if pa.types.is_map(field.type) else None]
+        return pa.array(empty, field.type).take(nobody)
+
+    return pa.table([column(field) for field in INDEX], schema=INDEX)
 
 
 def _entries(column: pa.Array, child: pa.Array) -> pa.Array:

@@ -26,6 +26,7 @@ _FREE = {
         for name in (
             *("epochs", "steps", "device", "accumulate", "compile", "recompute", "sharding"),
             *("log_every", "save_every", "keep_last", "resume", "overwrite", "is_quiet"),
+            "trackers",
         )
     ),
 }

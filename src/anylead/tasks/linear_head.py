@@ -1,13 +1,14 @@
-"""Multi-label diagnosis: the mean over frames, one linear layer, a sigmoid per label."""
+"""The mean over frames and one linear layer, trained with a loss of its outputs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
+from anylead.losses.label_losses import cross_entropy
 from anylead.models import MovingAverage
 from anylead.objective import Batch, Step
 
@@ -33,55 +34,88 @@ class AverageConfig:
             raise RecipeError("average.distillation: there is no average; set average.decay")
 
 
-class Classification(nn.Module):
-    """Fine-tuning, or a linear probe, for labels that may occur together.
+@dataclass(frozen=True, eq=False)
+class Criterion:
+    """What the outputs of a head are trained for.
+
+    Attributes:
+        name: of the loss, in the log.
+        loss: (outputs, targets) -> the loss of each entry, all (batch, segment, output).
+        answer: outputs -> what they say, as a target of another model.
+        output_weight: (output,) factor of the loss where the target is 1, or None.
+        row_weight: (record,) factor of the loss by row of the store, or None.
+    """
+
+    name: str = "bce"
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    answer: Callable[[Tensor], Tensor] = torch.sigmoid
+    output_weight: Tensor | None = None
+    row_weight: Tensor | None = None
+
+
+BCE = Criterion()
+
+
+class LinearHead(nn.Module):
+    """Fine-tuning, or a linear probe.
 
     Args:
         encoder: any encoder.
-        num_labels: width of the head.
+        num_outputs: width of the head.
         augment: applied to training batches only.
         average: of the weights.
+        criterion: what the outputs are trained for; labels that may occur together unless it says
+            otherwise.
     """
+
+    output_weight: Tensor | None
+    row_weight: Tensor | None
 
     def __init__(
         self,
         encoder: nn.Module,
-        num_labels: int,
+        num_outputs: int,
         augment: Augmentation,
         average: AverageConfig | None = None,
+        criterion: Criterion = BCE,
     ):
         super().__init__()
         self.encoder = encoder
         self.augment = augment
-        self.head = nn.Linear(encoder.dim, num_labels)  # type: ignore[arg-type]
+        self.head = nn.Linear(encoder.dim, num_outputs)  # type: ignore[arg-type]
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.criterion = criterion
+        self.register_buffer("output_weight", criterion.output_weight, persistent=False)
+        self.register_buffer("row_weight", criterion.row_weight, persistent=False)
         self.distillation = 0.0 if average is None else average.distillation
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
             self.average = MovingAverage(self._parts(), average.decay)
 
     def forward(self, batch: Batch) -> Step:
-        """Binary cross-entropy, summed over recordings, known labels and segments."""
+        """The loss, summed over recordings, known targets and segments."""
         if batch.label is None:
             raise RecipeError("the batch has no labels: name a label task of the store")
         soft = self._follow(batch) if self.training else None
-        logits = self.logits(self.augment(batch) if self.training else batch).float()
-        label = batch.label[:, None].expand_as(logits)  # (batch, segment, label)
+        outputs = self.logits(self.augment(batch) if self.training else batch).float()
+        label = batch.label[:, None].expand_as(outputs)  # (batch, segment, output)
         is_known = ~label.isnan()
         target = label.nan_to_num()
+        weight = self._weight(batch, target, is_known)
         if soft is not None:
             target = torch.lerp(target, soft, self.distillation)
-        loss = binary_cross_entropy_with_logits(logits, target, is_known.float(), reduction="sum")
-        terms = torch.tensor(logits.shape[0] * logits.shape[1], device=logits.device)
-        return Step(loss, terms, {"bce": loss.detach() / is_known.sum().clamp(min=1)})
+        loss = (self.criterion.loss(outputs, target) * weight).sum()
+        terms = torch.tensor(outputs.shape[0] * outputs.shape[1], device=outputs.device)
+        logged = {self.criterion.name: loss.detach() / is_known.sum().clamp(min=1)}
+        return Step(loss, terms, logged)
 
     def logits(self, batch: Batch) -> Tensor:
-        """(batch, segment, label); outside of training those of the average, where there is one."""
+        """(batch, segment, output); outside of training those of the average, if there is one."""
         if self.average is not None and not self.training:
             copies = self.average.copies
-            return _logits(copies["encoder"], copies["head"], batch)
-        return _logits(self.encoder, self.head, batch)
+            return _outputs(copies["encoder"], copies["head"], batch)
+        return _outputs(self.encoder, self.head, batch)
 
     def weights(self) -> dict[str, Tensor]:
         """What is kept of the training: the average, where there is one."""
@@ -96,21 +130,30 @@ class Classification(nn.Module):
     def _parts(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder, "head": self.head}
 
+    def _weight(self, batch: Batch, target: Tensor, is_known: Tensor) -> Tensor:
+        """(batch, segment, output), 0 where the target is unknown."""
+        weight = is_known.float()
+        if self.output_weight is not None:
+            weight = weight * torch.lerp(torch.ones_like(target), self.output_weight, target)
+        if self.row_weight is not None:
+            weight = weight * self.row_weight[batch.record][:, None, None]
+        return weight
+
     @torch.no_grad()
     def _follow(self, batch: Batch) -> Tensor | None:
-        """Move the average on; (batch, segment, label) of what it says, where it teaches."""
+        """Move the average on; (batch, segment, output) of what it says, where it teaches."""
         if self.average is None:
             return None
         self.average.follow(self._parts(), batch.step)
         if not self.distillation:
             return None
         copies = self.average.eval().copies
-        return _logits(copies["encoder"], copies["head"], batch).float().sigmoid()
+        return self.criterion.answer(_outputs(copies["encoder"], copies["head"], batch).float())
 
 
-def _logits(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
+def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     num_samples = None if batch.num_samples is None else batch.num_samples.flatten()
     encoded = encoder(batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1))
     pooled = encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
-    logits: Tensor = head(pooled)
-    return logits.view(*batch.signal.shape[:2], -1)
+    outputs: Tensor = head(pooled)
+    return outputs.view(*batch.signal.shape[:2], -1)

@@ -1,0 +1,23 @@
+"""What a notebook shows of a store."""
+
+from collections.abc import Sequence
+
+from anylead.store.manifest import Manifest
+
+
+def told_of(manifest: Manifest, measurements: Sequence[str]) -> dict[str, object]:
+    """Its facts by name; those that are None are not shown."""
+    size = sum(shard.num_bytes for shard in manifest.shards)
+    return {
+        "recordings": f"{manifest.num_records:,} of {manifest.name}, {size / 1e6:,.0f} MB",
+        "left out": f"{manifest.num_rejected:,}" if manifest.num_rejected else None,
+        "patients": "known" if manifest.has_patients else "not known of all",
+        "sample rate": f"{manifest.sample_rate:g} Hz",
+        **{f"labels: {task}": _listed(names) for task, names in manifest.label_names.items()},
+        "measurements": ", ".join(measurements) or None,
+        "note": manifest.note or None,
+    }
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
