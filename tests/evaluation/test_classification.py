@@ -26,19 +26,20 @@ def opened(label, logits):
         for fact in ("thresholds", "cinc_thresholds")
     }
     number = len(label)
+    head = SimpleNamespace(
+        store=SimpleNamespace(patient=np.arange(number)),
+        split="test",
+        rows=np.arange(number),
+        names=list(NAMES),
+        settings=Settings(num_resamples=20),
+    )
     return ClassificationRun(
         folder=Path("run"),
         task="cinc2021",
         columns=slice(0, len(NAMES)),
-        split="test",
-        store=SimpleNamespace(patient=np.arange(number)),
-        rows=np.arange(number),
+        head=head,
         labels=Labels(label, tuple(NAMES)),
-        names=list(NAMES),
         thresholds=thresholds,
-        segment_seconds=5.0,
-        module=None,
-        settings=Settings(num_resamples=20),
         predictions={name: Predictions(np.arange(number), logits) for name in ("12", "1")},
     )
 
