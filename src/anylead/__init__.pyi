@@ -96,6 +96,7 @@ def predict(
     preset: str | None = ...,
     leads: str | None = ...,
     rename: str = ...,
+    all: bool = ...,
     windows: bool = ...,
     join: str | None = ...,
     force: bool = ...,

@@ -84,16 +84,11 @@ class Record:
         return float(self.signal.shape[1] / self.sample_rate)
 
     def plot(self, **options: Any) -> Any:
-        """The recording as printed in a clinic.
+        """An `anylead.pictures.Drawing` of it, as printed in a clinic: notebooks show it.
 
         Args:
             options: of `anylead.pictures.ecg_page`, such as `leads`, `seconds`, `layout`.
-
-        Returns:
-            A `anylead.pictures.Drawing`: notebooks show it, `save("page.pdf")` writes it,
-            `figure` is matplotlib's.
         """
-        # By name: a recording is read where nothing can be drawn, too.
         pictures = import_module("anylead.pictures")
         return pictures.Drawing(pictures.ecg_page(self, **options))
 

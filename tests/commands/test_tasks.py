@@ -162,3 +162,18 @@ def test_weights_and_other_losses_are_options(fitted, tmp_path):
 def test_what_cannot_be_learned_is_told(task, fields, told, fitted, tmp_path):
     with pytest.raises(RecipeError, match=told):
         fitted["fit"](task, **{"out": tmp_path / "run", **fields})
+
+
+def test_fine_tuning_starts_from_a_model_by_its_name(tmp_path):
+    named = anylead.load("synthetic-tiny")
+    store = anylead.prepare(
+        records=fitted_model.recordings(), out=tmp_path / "s", preprocess=named.preprocess_config
+    )
+    model = anylead.finetune(
+        store, model="synthetic-tiny", out=tmp_path / "run",
+        data={"segment_seconds": named.description["segment_seconds"]},
+        train={"steps": 1, "batch_size": 8, "is_quiet": True},
+    )  # fmt: skip
+    told = model.description["provenance"]
+    assert told["pretraining"]["data"] == named.description["data"]
+    assert model.description["encoder"] == named.description["encoder"]

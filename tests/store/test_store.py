@@ -14,10 +14,11 @@ from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
+from anylead.store.earlier import EARLIER_INDEX
 from anylead.store.files import write_text
 from anylead.store.location import file_sha256
 from anylead.store.manifest import _hash_of, parse_manifest
-from anylead.store.schema import EARLIER_INDEX, INDEX
+from anylead.store.schema import INDEX
 
 
 def make_records():

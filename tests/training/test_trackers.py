@@ -5,6 +5,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import yaml
 
 from anylead.errors import MissingPackageError, RecipeError
 from anylead.training.settings import TrainConfig
@@ -82,7 +83,8 @@ def test_a_run_that_stops_and_goes_on_is_one_run(name, tmp_path, monkeypatch):
     recipe = {"train": {"seed": 3}, "augment": []}
 
     def run(steps):
-        sinks = open_trackers(config.trackers, tmp_path, recipe)
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        sinks = open_trackers(config.trackers, tmp_path)
         with Tracker(tmp_path, "title", 4, steps[0], False, sinks) as tracker:
             for step in steps:
                 if step == 2 and len(steps) > 2:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -18,6 +18,7 @@ from anylead.commands.parts import (
     describe_data,
     inherited,
     split_rows,
+    starting_checkpoint,
     starting_encoder,
 )
 from anylead.errors import RecipeError, known_are
@@ -322,7 +323,7 @@ def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
     """How the encoder that was started from was made."""
     if checkpoint is None:
         return None
-    described = load_checkpoint(Path(checkpoint)).description
+    described = starting_checkpoint(checkpoint).description
     provenance = described.get("provenance", {})
     return {
         "method": provenance.get("recipe", {}).get("method"),

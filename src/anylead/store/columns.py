@@ -1,13 +1,9 @@
 """Columns of maps in an index: task -> names, for each recording."""
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
-from anylead.store.schema import INDEX
 
 
 def named(
@@ -59,19 +55,6 @@ def numbers(column: pa.Array, name: str) -> NDArray[np.float64]:
 def keys(column: pa.Array) -> list[str]:
     """All names of a column of maps, sorted."""
     return sorted(_entries(column, column.keys).unique().to_pylist())
-
-
-def of_this_version(index: pa.Table) -> pa.Table:
-    """An earlier index with the columns it did not have: nothing unknown or measured, no sums."""
-    nobody = pa.array(np.zeros(index.num_rows, np.int64))
-
-    def column(field: pa.Field) -> pa.ChunkedArray:
-        if field.name in index.column_names:
-            return index.column(field.name)
-        empty: list[Any] = [[] if pa.types.is_map(field.type) else None]
-        return pa.array(empty, field.type).take(nobody)
-
-    return pa.table([column(field) for field in INDEX], schema=INDEX)
 
 
 def _entries(column: pa.Array, child: pa.Array) -> pa.Array:

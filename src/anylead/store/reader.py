@@ -11,18 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anylead.errors import StoreError
+from anylead.errors import StoreError, known_are
 from anylead.leads import NUM_LEADS
-from anylead.notebook import table
 from anylead.preprocessing import PreprocessConfig
-from anylead.store.columns import keys, multi_hot, numbers, of_this_version
-from anylead.store.fitting import check_fits
+from anylead.store.columns import keys, multi_hot, numbers
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.location import Folder, Location, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
-from anylead.store.schema import EARLIER_INDEX, INDEX
+from anylead.store.schema import INDEX
 from anylead.store.splits import shared_patients, split_rows, told_shared
-from anylead.store.told import told_of
 
 
 class Store:
@@ -56,9 +53,8 @@ class Store:
         """
         parts = str(path).split(",")
         if len(parts) > 1 and not Path(path).exists():
-            # By name, as the other: a training from one folder has no use for it.
             joined = import_module("anylead.store.joined")
-            return cls(*joined.join([cls.open(part.strip()) for part in parts]))
+            return cls(*joined.join([cls.open(part.strip()) for part in parts]))  # by name: rare
         location: Location = Folder(Path(path))
         if "://" in str(path):
             location = import_module("anylead.store.remote").Remote(str(path))
@@ -71,8 +67,8 @@ class Store:
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
                 raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
-        if index.schema == EARLIER_INDEX.get(manifest.version):
-            index = of_this_version(index)
+        if index.schema != INDEX:
+            index = import_module("anylead.store.earlier").of_this_version(index, manifest.version)
         if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
@@ -88,17 +84,18 @@ class Store:
             StoreError: they were prepared in another way; the message holds both and the options
                 that prepare them again.
         """
-        check_fits(self.manifest.preprocess, wanted, str(self.location), who)
+        fitting = import_module("anylead.store.fitting")
+        fitting.check_fits(self.manifest.preprocess, wanted, str(self.location), who)
 
     def __repr__(self) -> str:
-        told, tasks = self.manifest, ", ".join(self.manifest.label_names) or "none"
+        told = self.manifest
         return (
             f"Store({self.location}, {told.num_records:,} recordings of {told.name},"
-            f" {told.sample_rate:g} Hz, labels: {tasks})"
+            f" {told.sample_rate:g} Hz, labels: {', '.join(told.label_names) or 'none'})"
         )
 
     def _repr_html_(self) -> str:
-        return table(f"Store {self.location}", told_of(self.manifest, self.measurement_names))
+        return str(import_module("anylead.store.told").as_html(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
@@ -187,21 +184,20 @@ class Store:
     @cached_property
     def measurement_names(self) -> tuple[str, ...]:
         """Numbers that are known of some recordings; "age" is one of them."""
-        stored = keys(self._column("measurements"))
-        return (*(["age"] if np.isfinite(self.age).any() else []), *stored)
+        ages = ["age"] if np.isfinite(self.age).any() else []
+        return (*ages, *keys(self._column("measurements")))
 
     def measurement(self, name: str) -> NDArray[np.float64]:
-        """(record,) a number that was measured; NaN where it is unknown.
+        """(record,) a number that was measured; NaN where unknown.
 
         Raises:
             StoreError: the store has no such measurement.
         """
         if name not in self.measurement_names:
-            known = ", ".join(self.measurement_names) or "none"
-            raise StoreError(f"{self.location}: no measurement {name!r}; known are {known}")
-        if name == "age":
-            return self.age.astype(np.float64)
-        return numbers(self._column("measurements"), name)
+            known = known_are(name, self.measurement_names)
+            raise StoreError(f"{self.location}: no measurement {name!r}{known}")
+        stored = self._column("measurements")
+        return self.age.astype(np.float64) if name == "age" else numbers(stored, name)
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".
@@ -265,9 +261,8 @@ class Store:
     def _is_told(self, task: str) -> NDArray[np.bool_]:
         """(record,) whether it is labelled for a task, or one of its measurements is known."""
         parts = task.split("+")
-        if set(parts) <= set(self.measurement_names) - set(self.manifest.label_names):
-            known = [np.isfinite(self.measurement(part)) for part in parts]
-            return np.asarray(np.any(known, axis=0))
+        if set(parts) <= set(self.measurement_names) - {*self.manifest.label_names}:
+            return np.asarray(np.isfinite([self.measurement(p) for p in parts]).any(axis=0))
         return np.asarray(self.labels(task)[1].any(axis=1))
 
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:

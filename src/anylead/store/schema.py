@@ -38,9 +38,3 @@ METADATA = pa.schema(_COLUMNS)
 SHARD = pa.schema([*_COLUMNS, ("signal", pa.large_list(pa.int16()))])
 # Where the signal of a recording lies: shard, record batch in it, first element in the batch.
 INDEX = pa.schema([*_COLUMNS, ("shard", pa.int32()), ("batch", pa.int32()), ("begin", pa.int64())])
-# What the index of an earlier version did not have.
-_ADDED = {1: ("unknown", "crc32", "measurements"), 2: ("measurements",)}
-EARLIER_INDEX = {
-    version: pa.schema([field for field in INDEX if field.name not in added])
-    for version, added in _ADDED.items()
-}

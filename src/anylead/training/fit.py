@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 
 import torch
-import yaml
 from torch import nn
 
 from anylead.errors import RecipeError
@@ -14,11 +14,10 @@ from anylead.objective import Batch
 from anylead.training.loop import train
 from anylead.training.optimizer import build_optimizer
 from anylead.training.resume import StateWriter, load_state, states
-from anylead.training.run_folder import RECIPE, RunFolder
+from anylead.training.run_folder import RunFolder
 from anylead.training.schedule import learning_rate
 from anylead.training.settings import Machine, Settings, TrainConfig
 from anylead.training.stopping import stop_on_signals
-from anylead.training.trackers import open_trackers
 from anylead.training.tracking import Tracker
 from anylead.training.watching import AfterEpoch, Progress, Trained, Watcher
 
@@ -121,9 +120,9 @@ def _tracker(
     """One rank writes and talks."""
     is_shown = machine.world.is_main and not config.is_quiet
     kept = folder.path if machine.world.is_main else None
-    recipe = folder.path / RECIPE
-    told = yaml.safe_load(recipe.read_text()) if kept and recipe.is_file() else {}
-    sinks = [] if kept is None else open_trackers(config.trackers, kept, told)
+    sinks = []
+    if kept is not None and config.trackers:
+        sinks = import_module("anylead.training.trackers").open_trackers(config.trackers, kept)
     return Tracker(kept, folder.path.name, num_steps, first_step, is_shown, sinks)
 
 

@@ -9,26 +9,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+import yaml
 
 from anylead.errors import MissingPackageError, RecipeError, known_are
+from anylead.training.run_folder import RECIPE
 
 _IDS = "trackers.json"
 _PROJECT = "anylead"
-
-
-class Sink(Protocol):
-    """Where the numbers of a run go."""
-
-    run_id: str
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep the numbers of a step."""
-        ...
-
-    def close(self, is_whole: bool) -> None:
-        """End the run; `is_whole` says whether it came to its end."""
-        ...
 
 
 class _WandB:
@@ -78,19 +67,18 @@ class _MLflow:
         self._client.set_terminated(self.run_id, "FINISHED" if is_whole else "FAILED")
 
 
-TRACKERS: dict[str, Callable[[Path, Mapping[str, Any], str | None], Sink]] = {
+TRACKERS: dict[str, Callable[[Path, Mapping[str, Any], str | None], _WandB | _MLflow]] = {
     "wandb": _WandB,
     "mlflow": _MLflow,
 }
 
 
-def open_trackers(names: list[str], folder: Path, recipe: Mapping[str, Any]) -> list[Sink]:
+def open_trackers(names: list[str], folder: Path) -> list[_WandB | _MLflow]:
     """The trackers of a run, each under the id that it had before.
 
     Args:
         names: in `TRACKERS`.
-        folder: of the run.
-        recipe: what is run.
+        folder: of the run, with its recipe in it.
 
     Raises:
         RecipeError: an unknown name.
@@ -100,6 +88,9 @@ def open_trackers(names: list[str], folder: Path, recipe: Mapping[str, Any]) -> 
     ids: dict[str, str] = {}
     with suppress(OSError, ValueError):
         ids = json.loads(path.read_text())
+    recipe: dict[str, Any] = {}
+    if (folder / RECIPE).is_file():
+        recipe = yaml.safe_load((folder / RECIPE).read_text())
     opened = []
     for name in names:
         check_name(name)

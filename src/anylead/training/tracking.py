@@ -9,8 +9,6 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from anylead.training.trackers import Sink
-
 LOG, BOARD = "log.csv", "tensorboard"
 _FLUSH_SECONDS = 10.0
 _TOLD = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ class Tracker:
         num_steps: of the whole run.
         first_step: where this run starts; rows of the log from there on are dropped.
         is_shown: whether to tell its progress, to the logger of this module.
-        sinks: where its numbers go besides; they are closed with it.
+        sinks: of `anylead.training.trackers`, where its numbers go besides; closed with it.
     """
 
     def __init__(
@@ -35,7 +33,7 @@ class Tracker:
         num_steps: int,
         first_step: int,
         is_shown: bool,
-        sinks: Sequence[Sink] = (),
+        sinks: Sequence[Any] = (),
     ):
         self.path = None if folder is None else folder / LOG
         self._rows = [] if self.path is None else _rows_before(self.path, first_step)
