@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -255,7 +256,8 @@ def test_the_papers_tables_run_on_real_recordings(name, real_desk, monkeypatch, 
     assert "Failed" not in table and "LEAKS" not in table
     assert "diagnosis: cinc" in table and "identification: rank_1" in table
     assert Store.open("stores/physionet2021").num_records == 132
-    assert Store.open("stores/ptbxl").num_records == 2 * 16
+    tested = Store.open("stores/ptbxl")
+    assert (np.unique(tested.patient, return_counts=True)[1] >= 2).sum() == 16
 
 
 @pytest.mark.parametrize("name", METHODS)
