@@ -70,6 +70,7 @@ def finetune(
     task: str = ...,
     leads: str = ...,
     lead_sets: str | None = ...,
+    threshold_sets: str | None = ...,
     keep: Literal["best", "last"] = ...,
     validate_every: int = ...,
     augment: list[dict[str, Any]] = ...,

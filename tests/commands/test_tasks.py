@@ -52,7 +52,7 @@ def fitted(store, tmp_path_factory):
             store,
             model={"encoder": ENCODER, "train": "full"},
             **{"task": task, "out": out / task, "labels": {"task": OF_TASK[task]}, **fields},
-            train={"epochs": 2, "batch_size": 16, "is_quiet": True},
+            train={"epochs": 1, "batch_size": 16, "is_quiet": True},
             optimizer={"learning_rate": 1e-3},
         )
 
@@ -111,11 +111,11 @@ def test_answers_scores_and_reports(task, fitted, store, recordings, tmp_path):
         assert frame.filter(like="decision.").sum(axis=1).tolist() == [1, 1, 1]
         assert answer.positive == (max(answer.probabilities, key=answer.probabilities.get),)
         assert "the most probable" in str(answer)
-    scores = anylead.evaluate(model, store=store, out=tmp_path, lead_sets="12 I", num_resamples=10)
+    scores = anylead.evaluate(model, store=store, out=tmp_path, lead_sets="I", num_resamples=10)
     wanted = EVALUATIONS[task].score_names(model.label_names)
     assert set(wanted) == set(scores[scores["class"] == ""]["score"])
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<svg") >= 4
+    assert page.count("<svg") >= 3
     assert json.loads((tmp_path / "scores.json").read_text())["scores"]
 
 

@@ -20,10 +20,10 @@ from corpora import write_csv, write_wfdb
 # Codes of the challenge, sinus rhythm among them.
 CODES = ("426783006", "164889003", "59118001,426783006", "426177001", "270492004", "164934002")
 STATEMENTS = (
-    "{'NORM': 100.0}",
-    "{'AMI': 100.0}",
-    "{'NDT': 100.0}",
-    "{'LVH': 50.0}",
+    "{'NORM': 100.0, 'SR': 0.0}",
+    "{'AMI': 100.0, 'SR': 0.0}",
+    "{'NDT': 100.0, 'AFIB': 0.0}",
+    "{'LVH': 50.0, 'ABQRS': 0.0, 'AFIB': 0.0}",
     "{'CLBBB': 1}",
 )
 NUM_PAIRS, NUM_ALONE = 9, 40  # a tenth of those who train are still several

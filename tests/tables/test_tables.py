@@ -151,6 +151,11 @@ def test_every_row_and_lead_set_has_a_number(finished):
     markdown, html = (out / "table.md").read_text(), (out / "report.html").read_text()
     assert "| CMSC+RLM | per_lead_set |" in markdown and markdown.count("**") >= 4
     assert "CMSC+RLM" in html and "<svg" in html and "leak" not in html.lower()
+    assert {float(row["gigaflops"]) for row in rows if row["row"] == "random"} == {
+        results[0].cost.gigaflops
+    }
+    for text in (markdown, html):
+        assert "GFLOP" in text and f"{results[0].cost.megabytes:.3g}" in text and "CPU" in text
 
 
 def test_the_interval_over_seeds_alone_stands_beside_that_over_patients(finished):

@@ -62,7 +62,11 @@ def test_the_average_teaches_what_it_sees_with_all_leads():
     teacher = taught.average.copies.eval()
     with torch.no_grad():
         context = teacher["encoder"](batch.signal.flatten(0, 1), None, batch.has_lead.flatten(0, 1))
-        soft = teacher["head"](context.context.mean(1)).sigmoid().view(ROWS, -1, 3)
+        soft = (
+            teacher["head"](context.context, None, teacher["encoder"].pool)
+            .sigmoid()
+            .view(ROWS, -1, 3)
+        )
         logits = made.logits(hide(batch))
     target = torch.lerp(batch.label[:, None].expand_as(soft), soft, 0.99)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")

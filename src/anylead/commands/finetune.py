@@ -78,12 +78,13 @@ class ModelConfig:
             paper fine-tunes with {dropout: 0, attention_dropout: 0, activation_dropout: 0.1,
             input_dropout: 0}).
         train: "full" trains everything, "frozen_features" all but the convolutions (the paper),
-            "linear_probe" only the head.
+            "linear_probe" only the head, "attentive_probe" only a head that looks at single
+            frames instead of their mean (not for identification).
     """
 
     checkpoint: str | None = None
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
-    train: Literal["full", "frozen_features", "linear_probe"] = "frozen_features"
+    train: Literal["full", "frozen_features", "linear_probe", "attentive_probe"] = "frozen_features"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,9 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
     label_task, rows = training_rows(recipe, store)
+    is_attentive = recipe.model.train == "attentive_probe"
+    if is_attentive and label_task is None:
+        raise RecipeError("model.train attentive_probe: not for identification; want linear_probe")
     setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
@@ -182,6 +186,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             identity=recipe.identity,
             seed=recipe.train.seed,
             average=recipe.average,
+            head="attentive" if is_attentive else "linear",
             loss=recipe.loss,
         )
     )
@@ -205,14 +210,14 @@ def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.
 
 def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:
     """Freeze what the recipe does not train."""
-    if model.train == "linear_probe":
+    if model.train in ("linear_probe", "attentive_probe"):
         freeze(encoder)
     elif model.train == "frozen_features" and model.checkpoint:
         extractor = dict(encoder.named_children()).get("feature_extractor")
         if extractor is None:
             raise RecipeError(
                 f"model.train frozen_features: a {type(encoder).__name__} has no separate"
-                " convolutions; want full or linear_probe"
+                " convolutions; want full, linear_probe or attentive_probe"
             )
         freeze(extractor)
 

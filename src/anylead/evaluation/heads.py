@@ -71,7 +71,8 @@ def open_head(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Head:
     names = list(described["label_names"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
-    module = LinearHead(encoder, len(names), lambda batch: batch)
+    kind = described.get("head", "linear")
+    module = LinearHead(encoder, len(names), lambda batch: batch, head=kind)
     load_weights(module, checkpoint.tensors, str(folder))
     seconds = described["segment_seconds"]
     return Head(described["task"], names, split, store, rows, module, seconds, settings)

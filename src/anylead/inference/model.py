@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
@@ -25,8 +24,8 @@ from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
 from anylead.inference.outcomes import OUTCOMES
-from anylead.inference.running import context_of, keep, largest, over_windows
-from anylead.inference.weights import check_head, filled_encoder, fingerprint, preprocess_config
+from anylead.inference.running import context_of, keep, largest, mean, number_of, over_windows
+from anylead.inference.weights import classifier, filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
     Floats,
     Windows,
@@ -131,10 +130,9 @@ class Model:
         self.encoder.eval().requires_grad_(False).to(self.device)
         self._pool: Callable[[Tensor], Tensor] = self.encoder.pool  # type: ignore[assignment]
         self._tensors = checkpoint.tensors
-        self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
         self.outcome = OUTCOMES.get(self.kind)
-        if self.outcome is not None:
-            check_head(self.head, self.label_names, self.dim)
+        self.head = classifier(self.description, head, self.dim) if self.outcome else None
         self.source = source
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -219,7 +217,7 @@ class Model:
             sample_rate: Hz of arrays.
             leads: names of the rows of arrays, in any order, or a set such as "12".
             unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
-            layer: 0 = what enters the first layer, i = output of layer i, -1 or None = the last.
+            layer: 0 = what enters the first layer or stage, i = output of layer i, None = the last.
             pool: "mean" or "max" over the frames of a window, then over windows; None keeps the
                 frames (those of overlapping windows once).
             preprocess: False gives arrays (12, time) to the encoder as they are, in one piece.
@@ -252,9 +250,11 @@ class Model:
         """(recording, dim) of recordings that are already windows; arguments as for `embed`."""
         if pool not in ("mean", "max"):
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
+        is_last = number_of(self.encoder, layer) == number_of(self.encoder, None)
+        reduce = largest if pool == "max" else self._pool if is_last else mean
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else largest)
+            for _, c in self._contexts(windows, layer, reduce)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -339,7 +339,8 @@ class Model:
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
         """(recording, output) of the head, for recordings that are already windows."""
-        if self.outcome is None:
+        head = self.head
+        if self.outcome is None or head is None:
             raise CheckpointError(
                 f"a model of kind {self.kind!r} has no head to predict with; use embed, or"
                 " `anylead finetune` it"
@@ -347,7 +348,7 @@ class Model:
         how = self.outcome.ways(join or self.description.get("join", "mean"), self.label_names)
 
         def classify(context: Tensor) -> Tensor:
-            return linear(self._pool(context), self.head["weight"], self.head["bias"])
+            return head(context, None, self.encoder.pool)  # type: ignore[no-any-return]
 
         rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)

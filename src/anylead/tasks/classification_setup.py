@@ -44,7 +44,9 @@ class ClassificationSetup:
         self.labels = Labels(label, names, is_known)
         balanced = negatives_by_positive(label[parts.train_rows], is_known[parts.train_rows])
         criterion = make_criterion(parts, losses(parts.loss), torch.sigmoid, names, balanced)
-        self.module = LinearHead(parts.encoder, len(names), parts.augment, parts.average, criterion)
+        self.module = LinearHead(
+            *(parts.encoder, len(names), parts.augment, parts.average, criterion), head=parts.head
+        )
 
     def validate(self, run: Run) -> Verdict:
         """Macro AUROC, the mean over joined tasks; thresholds with the best F1 and CinC score."""
@@ -76,6 +78,7 @@ class ClassificationSetup:
             "kind": "classification",
             "task": self.label_task,
             "label_names": list(self.labels.names),
+            "head": self.parts.head,
         }
 
 

@@ -1,4 +1,4 @@
-"""The mean over frames and one linear layer, trained with a loss of its outputs."""
+"""A head on an encoder, linear or attentive, trained with a loss of its outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from anylead.augment import Augmentation
 from anylead.errors import RecipeError
 from anylead.losses.label_losses import cross_entropy
 from anylead.models import MovingAverage
+from anylead.models.heads import build_head
 from anylead.objective import Batch, Step
 
 
@@ -57,7 +58,7 @@ BCE = Criterion()
 
 
 class LinearHead(nn.Module):
-    """Fine-tuning, or a linear probe.
+    """Fine-tuning, or a probe.
 
     Args:
         encoder: any encoder.
@@ -66,6 +67,7 @@ class LinearHead(nn.Module):
         average: of the weights.
         criterion: what the outputs are trained for; labels that may occur together unless it says
             otherwise.
+        head: "linear" on the mean over frames, or "attentive" to them.
     """
 
     output_weight: Tensor | None
@@ -78,13 +80,12 @@ class LinearHead(nn.Module):
         augment: Augmentation,
         average: AverageConfig | None = None,
         criterion: Criterion = BCE,
+        head: str = "linear",
     ):
         super().__init__()
         self.encoder = encoder
         self.augment = augment
-        self.head = nn.Linear(encoder.dim, num_outputs)  # type: ignore[arg-type]
-        nn.init.xavier_uniform_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = build_head(head, encoder.dim, num_outputs)  # type: ignore[arg-type]
         self.criterion = criterion
         self.register_buffer("output_weight", criterion.output_weight, persistent=False)
         self.register_buffer("row_weight", criterion.row_weight, persistent=False)
@@ -154,6 +155,5 @@ class LinearHead(nn.Module):
 def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     num_samples = None if batch.num_samples is None else batch.num_samples.flatten()
     encoded = encoder(batch.signal.flatten(0, 1), num_samples, batch.has_lead.flatten(0, 1))
-    pooled = encoder.pool(encoded.context, encoded.is_padding)  # type: ignore[operator]
-    outputs: Tensor = head(pooled)
+    outputs: Tensor = head(encoded.context, encoded.is_padding, encoder.pool)
     return outputs.view(*batch.signal.shape[:2], -1)

@@ -71,7 +71,9 @@ class MulticlassSetup:
         }
         names = self.labels.names
         criterion = make_criterion(parts, losses, partial(Tensor.softmax, dim=-1), names, balanced)
-        self.module = LinearHead(parts.encoder, len(names), parts.augment, parts.average, criterion)
+        self.module = LinearHead(
+            *(parts.encoder, len(names), parts.augment, parts.average, criterion), head=parts.head
+        )
 
     def validate(self, run: Run) -> Verdict:
         """Macro AUROC of each class against the others, and accuracy."""
@@ -95,6 +97,7 @@ class MulticlassSetup:
             "kind": "multiclass",
             "task": self.label_task,
             "label_names": list(self.labels.names),
+            "head": self.parts.head,
         }
 
     def _with_one_class(self, rows: NDArray[np.int64], split: str) -> NDArray[np.int64]:

@@ -80,7 +80,8 @@ class RegressionSetup:
         self.labels = Labels(in_spreads.astype(np.float32), self.targets.names, self.targets.known)
         criterion = make_criterion(parts, _LOSSES, lambda outputs: outputs, self.targets.names)
         self.module = LinearHead(
-            parts.encoder, len(self.targets.names), parts.augment, parts.average, criterion
+            *(parts.encoder, len(self.targets.names), parts.augment, parts.average, criterion),
+            head=parts.head,
         )
 
     def validate(self, run: Run) -> Verdict:
@@ -112,6 +113,7 @@ class RegressionSetup:
             "kind": "regression",
             "task": self.task,
             "label_names": list(self.targets.names),
+            "head": self.parts.head,
             "target_middle": self.middle.tolist(),
             "target_spread": self.spread.tolist(),
         }

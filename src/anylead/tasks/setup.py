@@ -99,6 +99,7 @@ class TaskParts:
         seed: of the run.
         average: of the weights, for all tasks but identification.
         loss: likewise.
+        head: "linear" or "attentive", likewise.
     """
 
     store: Store
@@ -112,6 +113,7 @@ class TaskParts:
     seed: int = 0
     average: AverageConfig = field(default_factory=AverageConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    head: str = "linear"
 
 
 class Run(NamedTuple):

@@ -12,6 +12,7 @@ from anylead.loading import Prefetch, TrainingLoader
 from anylead.models.transformer import TransformerLayer
 from anylead.objective import Batch
 from anylead.training.loop import train
+from anylead.training.mode import set_training
 from anylead.training.optimizer import build_optimizer
 from anylead.training.resume import StateWriter, load_state, states
 from anylead.training.run_folder import RunFolder
@@ -48,7 +49,7 @@ def fit(
         StoppedError: SIGTERM or Ctrl-C came; the state is kept.
     """
     config = settings.train
-    objective.train()
+    set_training(objective)
     placed = _place(objective, config, machine)
     optimizer = build_optimizer(placed, settings.optimizer)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
