@@ -15,7 +15,7 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction", "verdicts"},
+    "tasks": {"setup", "embedding", "prediction", "running", "verdicts", "wave_targets"},
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
@@ -24,7 +24,7 @@ SHARED = {
     "formats": {
         *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),
         *("sandbox", "search", "sidecar", "times", "units", "wfdb_header"),
-        "wfdb_samples",
+        *("wave_marks", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).
@@ -33,6 +33,7 @@ PAIRS = {
     ("methods.wav2vec2_cmsc", "methods.cmsc"),
     ("tasks.classification_setup", "tasks.classification"),
     ("tasks.identification_setup", "tasks.identification"),
+    ("tasks.waves_setup", "tasks.waves"),
 }
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),

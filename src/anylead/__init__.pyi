@@ -20,6 +20,7 @@ from anylead.signals.preprocess import PreprocessConfig
 from anylead.store import Store as Store
 from anylead.tasks.classification import AverageConfig
 from anylead.tasks.setup import IdentityConfig, LabelConfig
+from anylead.tasks.waves import WaveConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import TrainConfig
@@ -77,6 +78,7 @@ def finetune(
     labels: LabelConfig | Mapping[str, Any] = ...,
     identity: IdentityConfig | Mapping[str, Any] = ...,
     average: AverageConfig | Mapping[str, Any] = ...,
+    waves: WaveConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
     schedule: ScheduleConfig | Mapping[str, Any] = ...,
     train: TrainConfig | Mapping[str, Any] = ...,

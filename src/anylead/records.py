@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,20 @@ from anylead.leads import to_canonical
 Split = Literal["train", "valid", "test"]
 # No ECG is slower or faster, and beyond these a number is a slip or an attack.
 LOWEST_RATE, HIGHEST_RATE = 1.0, 100_000.0  # Hz
+
+
+class Mark(NamedTuple):
+    """A stretch of a recording that somebody marked, in seconds from its start.
+
+    lead: canonical name; "" where it is of all leads.
+    name: "P", "QRS" or "T", or the class of a beat.
+    onset, offset: where it begins and ends; equal for a point, such as a beat.
+    """
+
+    lead: str
+    name: str
+    onset: float
+    offset: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +55,7 @@ class Record:
             a whole number of steps; None where the file holds no integers or tells no gain.
         notes: what the reader left out of the file, and why; one sentence each.
         channels: lead -> name of its channel as the file spells it, where the reader tells.
+        marks: waves or beats that were marked; None where nobody looked.
     """
 
     signal: NDArray[np.float32]
@@ -60,6 +75,7 @@ class Record:
     notes: tuple[str, ...] = ()
     channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    marks: tuple[Mark, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

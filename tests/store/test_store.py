@@ -10,14 +10,14 @@ import pytest
 
 from anylead.errors import StoreError
 from anylead.leads import LEADS
-from anylead.records import Record
+from anylead.records import Mark, Record
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
 from anylead.store.files import write_text
 from anylead.store.location import file_sha256
 from anylead.store.manifest import parse_manifest
-from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
+from anylead.store.schema import INDEX, index_of_version
 
 
 def make_records():
@@ -43,6 +43,7 @@ def make_records():
             age=None if n == 5 else 30.5 + n,
             sex=(None, "female", "male")[n % 3],
             resolution=(0.001,) * len(leads),
+            marks=(None, (), (Mark("II", "P", 0.1, 0.25), Mark("", "V", 0.3, 0.3)))[n % 3],
         )
 
 
@@ -329,9 +330,10 @@ def json_or_none(path):
 
 def as_version_1(folder):
     """The store as the first version wrote it, without the columns it did not have."""
+    first = index_of_version(1)
     index = pa.ipc.open_file(folder / "index.arrow").read_all()
-    with pa.ipc.new_file(str(folder / "index.arrow"), INDEX_OF_VERSION_1) as writer:
-        writer.write_table(index.select(INDEX_OF_VERSION_1.names).cast(INDEX_OF_VERSION_1))
+    with pa.ipc.new_file(str(folder / "index.arrow"), first) as writer:
+        writer.write_table(index.select(first.names).cast(first))
     values = json.loads((folder / "manifest.json").read_text())
     digest = file_sha256(folder / "index.arrow")
     parsed = parse_manifest(json.dumps(values), "here")
@@ -340,6 +342,11 @@ def as_version_1(folder):
     values |= {"version": 1, "index_sha256": digest}
     (folder / "manifest.json").write_text(json.dumps(values))
     return folder
+
+
+def test_marks_are_those_of_the_records_and_unknown_in_old_stores(store, folder, tmp_path):
+    assert store.marks == [record.marks for record in make_records()][: store.num_records]
+    assert set(Store.open(as_version_1(copy(folder, tmp_path / "old"))).marks) == {None}
 
 
 def test_a_store_of_the_first_version_is_read(folder, tmp_path, store):

@@ -34,6 +34,7 @@ from anylead.tasks import (
     TaskParts,
     TaskSetup,
     Verdict,
+    WaveConfig,
 )
 from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
@@ -88,7 +89,8 @@ class Recipe:
 
     Attributes:
         out: folder of the run.
-        task: "classification" or "identification" (the paper: learning rate 3e-5, tri_stage).
+        task: "classification"; "identification" (the paper: learning rate 3e-5, tri_stage);
+            "waves" (where P, QRS and T begin and end; wants recordings with marks).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
             takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
@@ -101,6 +103,7 @@ class Recipe:
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
         average: of the weights over the steps, and what it teaches; for classification.
+        waves: the decoder over samples, for waves.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -118,6 +121,7 @@ class Recipe:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
+    waves: WaveConfig = field(default_factory=WaveConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
@@ -171,6 +175,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             identity=recipe.identity,
             seed=recipe.train.seed,
             average=recipe.average,
+            waves=recipe.waves,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]

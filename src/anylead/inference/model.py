@@ -22,6 +22,7 @@ from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.about import About, read_about
 from anylead.inference.answer import Answer, answer, refusal
+from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
 from anylead.inference.running import context_of, keep, largest, over_windows
@@ -321,6 +322,8 @@ class Model:
             for name, each, is_so in zip(names, windows, is_asked, strict=True)
         ]
 
+    delineate = delineate
+
     @cached_property
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
@@ -362,11 +365,8 @@ class Model:
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides the numbers: weights, preprocessing, precision."""
-        settings: list[object] = [
-            sorted(self.description["encoder"].items()),
-            self.preprocess_config,
-            self.segment_samples,
-        ]
+        settings: list[object] = [sorted(self.description["encoder"].items())]
+        settings += [self.preprocess_config, self.segment_samples]
         if self.tail != "overlap":
             settings.append(self.tail)
         if self.precision != torch.float32:

@@ -11,6 +11,7 @@ from anylead.datasets.titles import titles
 from anylead.explanations import METHODS, Explanation, saliency_on
 from anylead.inference.about import About
 from anylead.inference.answer import NOTICE, Answer
+from anylead.inference.delineation import Delineation
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record
@@ -59,6 +60,14 @@ def predictions(found: Sequence[Answer], service: Service) -> schema.Predictions
             for each in found
         ],
         model=schema.AboutOut(**service.model.about.as_dict()),
+        notice=NOTICE,
+    )
+
+
+def delineations(found: Sequence[Delineation]) -> schema.Delineations:
+    """Waves and intervals."""
+    return schema.Delineations(
+        recordings=[schema.DelineationOut(name=each.record, **each.as_dict()) for each in found],
         notice=NOTICE,
     )
 

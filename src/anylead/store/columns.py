@@ -5,7 +5,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anylead.store.schema import INDEX
+from anylead.records import Mark
+from anylead.store.schema import ADDED, INDEX
+
+Marks = list[tuple[Mark, ...] | None]
 
 
 def named(
@@ -31,12 +34,23 @@ def named(
     return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
 
 
-def of_version_2(index: pa.Table) -> pa.Table:
-    """An index of version 1 with the columns it did not have: nothing unknown, no sums."""
+def marks_of(column: pa.Array) -> Marks:
+    """The marks of each recording; None where nobody looked."""
+    return [
+        None if marks is None else tuple(Mark(**mark) for mark in marks)
+        for marks in column.to_pylist()
+    ]
+
+
+def of_this_version(index: pa.Table, version: int) -> pa.Table:
+    """An index of an earlier version with the columns it did not have: nothing is known there."""
     num = index.num_rows
     none = pa.array([[]], INDEX.field("unknown").type).take(pa.array(np.zeros(num, np.int64)))
-    added = {"unknown": none, "crc32": pa.nulls(num, pa.uint32())}
-    columns = [added[name] if name in added else index.column(name) for name in INDEX.names]
+    missing = {
+        name: none if name == "unknown" else pa.nulls(num, INDEX.field(name).type)
+        for name in ADDED.get(version, ())
+    }
+    columns = [missing[name] if name in missing else index.column(name) for name in INDEX.names]
     return pa.table(columns, schema=INDEX)
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.signals import PreprocessConfig, differences
-from anylead.store.columns import named, of_version_2
+from anylead.store.columns import Marks, marks_of, named, of_this_version
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.joined import PARTS, join
 from anylead.store.location import Folder, Location, Remote, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, SHARED, Manifest, parse_manifest
-from anylead.store.schema import INDEX, INDEX_OF_VERSION_1
+from anylead.store.schema import INDEX, index_of_version
 from anylead.store.splits import shared_patients, split_rows, told_shared
 
 
@@ -64,8 +64,8 @@ class Store:
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
                 raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
-        if manifest.version == 1 and index.schema == INDEX_OF_VERSION_1:
-            index = of_version_2(index)
+        if index.schema == index_of_version(manifest.version):
+            index = of_this_version(index, manifest.version)
         if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
@@ -185,6 +185,11 @@ class Store:
     def unit(self) -> NDArray[np.str_]:
         """(record,) "mV" or "NU"."""
         return np.asarray(self._text("unit"), dtype="U2")
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What was marked in each recording; None where nobody looked."""
+        return marks_of(self._column("marks"))
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".

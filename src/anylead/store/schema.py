@@ -5,14 +5,25 @@ times `scale` they are mV. `labels` has one key per task that the recording is l
 `split_draw` is a hash of the patient (or the recording where no patient is known), uniform over
 32 bits: it gives a split that does not change when recordings are added. `unknown` lists, by task,
 the classes that nobody looked for in a recording that is labelled otherwise; `crc32` is that of the
-signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither.
+signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither. `marks`
+are waves or beats that were marked, in seconds, which hold at any sample rate; null where nobody
+looked. Stores of version 2 have none.
 """
 
 import pyarrow as pa
 
 from anylead.leads import NUM_LEADS
 
-VERSION, FIRST_VERSION = 2, 1
+VERSION, FIRST_VERSION = 3, 1
+
+_MARK = pa.struct(
+    [
+        ("lead", pa.string()),
+        ("name", pa.string()),
+        ("onset", pa.float64()),
+        ("offset", pa.float64()),
+    ]
+)
 
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("record_id", pa.string()),
@@ -31,9 +42,16 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("unit", pa.string()),
     ("source_rate", pa.float32()),
     ("crc32", pa.uint32()),
+    ("marks", pa.list_(_MARK)),
 ]
 METADATA = pa.schema(_COLUMNS)
 SHARD = pa.schema([*_COLUMNS, ("signal", pa.large_list(pa.int16()))])
 # Where the signal of a recording lies: shard, record batch in it, first element in the batch.
 INDEX = pa.schema([*_COLUMNS, ("shard", pa.int32()), ("batch", pa.int32()), ("begin", pa.int64())])
-INDEX_OF_VERSION_1 = pa.schema([field for field in INDEX if field.name not in ("unknown", "crc32")])
+# Columns that stores of an earlier version do not have.
+ADDED = {1: ("unknown", "crc32", "marks"), 2: ("marks",)}
+
+
+def index_of_version(version: int) -> pa.Schema:
+    """The columns of an index as that version wrote it."""
+    return pa.schema([field for field in INDEX if field.name not in ADDED.get(version, ())])

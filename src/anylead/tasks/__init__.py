@@ -15,8 +15,14 @@ from anylead.tasks.setup import (
     TaskSetup,
     Verdict,
 )
+from anylead.tasks.waves import WaveConfig, Waves
+from anylead.tasks.waves_setup import WAVES
 
-TASKS: dict[str, Task] = {"classification": CLASSIFICATION, "identification": IDENTIFICATION}
+TASKS: dict[str, Task] = {
+    "classification": CLASSIFICATION,
+    "identification": IDENTIFICATION,
+    "waves": WAVES,
+}
 
 __all__ = [
     "TASKS",
@@ -32,6 +38,8 @@ __all__ = [
     "TaskParts",
     "TaskSetup",
     "Verdict",
+    "WaveConfig",
+    "Waves",
     "columns_by_task",
     "embed",
     "predict",

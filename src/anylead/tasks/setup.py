@@ -13,6 +13,7 @@ from anylead.augment.keep_leads import KeepLeads
 from anylead.loading import Labels
 from anylead.store import Store
 from anylead.tasks.classification import AverageConfig
+from anylead.tasks.waves import WaveConfig
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TaskParts:
         identity: of the task "identification".
         seed: of the run.
         average: of the weights, for classification.
+        waves: of the task "waves".
     """
 
     store: Store
@@ -70,6 +72,7 @@ class TaskParts:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     seed: int = 0
     average: AverageConfig = field(default_factory=AverageConfig)
+    waves: WaveConfig = field(default_factory=WaveConfig)
 
 
 class Run(NamedTuple):
