@@ -5,6 +5,7 @@
     python benchmarks/ludb_waves.py folds --encoder ptbxl-small --random --out runs/ludb/random
     python benchmarks/ludb_waves.py folds --unet --out runs/ludb/unet
     python benchmarks/ludb_waves.py table runs/ludb/pretrained runs/ludb/random runs/ludb/unet
+    python benchmarks/ludb_waves.py table runs/ludb/pretrained --plot docs/pictures/intervals.png
     python benchmarks/ludb_waves.py box --encoder ptbxl-small
 
 `folds` trains on four fifths of the patients and finds the waves of the last fifth, five times. It
@@ -113,6 +114,8 @@ def table(options):
                 "score": scores(marked, found),
                 "intervals": agreement(marked, found),
             }
+            if options.plot and lead_set == "12":
+                plot(pairs_of(marked, found), options.plot)
     print(json.dumps(made, indent=1))
 
 
@@ -145,29 +148,48 @@ def scores(marked, found):
 
 def agreement(marked, found):
     """Bias and limits of agreement of global PR, QRS and QT with those of the marks, in ms."""
-    pairs = {name: [] for name in ("PR_ms", "QRS_ms", "QT_ms", "QTc_Fridericia_ms")}
-    missing = dict.fromkeys(pairs, 0)
-    invented = dict.fromkeys(pairs, 0)
-    for name in found:
-        want, got = (_global(marks) for marks in (marked[name], found[name]))
-        for key in pairs:
-            if want[key].value is not None and got[key].value is not None:
-                pairs[key].append((want[key].value, got[key].value))
-            missing[key] += want[key].value is not None and got[key].value is None
-            invented[key] += want[key].value is None and got[key].value is not None
     made = {}
-    for key, values in pairs.items():
-        want, got = np.array(values).T
-        error = got - want
+    for key, values in pairs_of(marked, found).items():
+        both = np.array([each for each in values if None not in each])
+        error = both[:, 1] - both[:, 0]
         made[key] = {
             "patients": len(error),
             "bias": float(error.mean()),
             "low": float(error.mean() - 1.96 * error.std(ddof=1)),
             "high": float(error.mean() + 1.96 * error.std(ddof=1)),
-            "missing": missing[key],
-            "invented": invented[key],
+            "missing": sum(got is None and want is not None for want, got in values),
+            "invented": sum(want is None and got is not None for want, got in values),
         }
     return made
+
+
+def pairs_of(marked, found):
+    """Interval -> what the marks and what the found waves say of each patient, in ms or None."""
+    pairs = {name: [] for name in ("PR_ms", "QRS_ms", "QT_ms", "QTc_Fridericia_ms")}
+    for name in found:
+        want, got = (_global(marks) for marks in (marked[name], found[name]))
+        for key, values in pairs.items():
+            values.append((want[key].value, got[key].value))
+    return pairs
+
+
+def plot(pairs, path):
+    """Differences over means, a panel for each interval (Bland and Altman 1986)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3), layout="constrained", dpi=90)
+    shown = ("PR_ms", "QRS_ms", "QT_ms")
+    for axes, key in zip(figure.subplots(1, len(shown)), shown, strict=True):
+        both = np.array([each for each in pairs[key] if None not in each])
+        error = both[:, 1] - both[:, 0]
+        axes.scatter(both.mean(axis=1), error, s=12, color="#0072b2", alpha=0.7, linewidths=0)
+        limits = 1.96 * error.std(ddof=1)
+        for height, style in ((0, "-"), (-limits, "--"), (limits, "--")):
+            axes.axhline(error.mean() + height, color="#444444", linestyle=style, linewidth=1)
+        axes.set_title(f"{key.removesuffix('_ms')}, {len(error)} patients")
+        axes.set_xlabel("mean of both, ms")
+    figure.axes[0].set_ylabel("model - cardiologists, ms")
+    figure.savefig(path)
 
 
 def _global(marks):
@@ -194,6 +216,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="train the encoder, too")
     parser.add_argument("--patients", type=int, default=0, help="to learn from; 0 = all")
     parser.add_argument("--steps", type=int, default=0, help="0 = as in the recipe")
+    parser.add_argument("--plot", type=Path, help="of intervals, for the last run of a table")
     parser.add_argument("--only", type=int, nargs="*", default=range(1, FOLDS + 1))
     options = parser.parse_args()
     {"folds": folds, "table": table, "box": box}[options.what](options)

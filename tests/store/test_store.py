@@ -457,7 +457,7 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
         if pa.types.is_fixed_size_list(kind):
             flat = pa.array(np.ones(12 * num, np.uint8)).cast(kind.value_type)
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, 12)
-        elif pa.types.is_string(kind):
+        elif pa.types.is_string(kind) or pa.types.is_list(kind):
             columns[name] = pa.nulls(num, kind)
         elif pa.types.is_map(kind):
             columns[name] = pa.array([[]], kind).take(pa.array(np.zeros(num, np.int64)))

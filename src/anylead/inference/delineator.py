@@ -226,6 +226,15 @@ def delineator_of(model: Delineates) -> Delineator:
     return _MADE[model]
 
 
+def has_decoder(model: Delineates) -> bool:
+    """Whether a model finds waves."""
+    try:
+        delineator_of(model)
+    except CheckpointError:
+        return False
+    return True
+
+
 _MADE: "WeakKeyDictionary[Delineates, Delineator]" = WeakKeyDictionary()
 
 

@@ -12,6 +12,7 @@ from anylead.explanations import METHODS, Explanation, saliency_on
 from anylead.inference.about import About
 from anylead.inference.answer import NOTICE, Answer
 from anylead.inference.delineation import Delineation
+from anylead.inference.delineator import has_decoder
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record
@@ -41,6 +42,7 @@ def about_model(service: Service) -> schema.ModelOut:
         sample_rate=model.preprocess_config.sample_rate,
         segment_seconds=model.segment_samples / model.preprocess_config.sample_rate,
         has_gallery=service.gallery is not None,
+        has_waves=has_decoder(model),
         methods=list(METHODS),
         lead_sets={name: list(leads) for name, leads in LEAD_SETS.items()},
         leads=list(model.leads),

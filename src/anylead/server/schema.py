@@ -214,6 +214,7 @@ class ModelOut(BaseModel):
     sample_rate: float
     segment_seconds: float
     has_gallery: bool
+    has_waves: bool = Field(description="whether /delineate can be asked")
     methods: list[str]
     lead_sets: dict[str, list[str]]
     leads: list[str] = Field(description="those that the model sees where a request names none")
