@@ -35,6 +35,15 @@ from anylead.store import Store
 
 RECIPE = "recipes/finetune_ludb_waves.yaml"
 FOLDS = 5
+ABOUT = {
+    "Data": "LUDB 1.0.1 at 100 Hz (Kalyakulina AI, Yusipov II, Moskalenko VA, Nikolskiy AV, Kosonogov"
+    " KA, Osipov GV, Zolotykh NY, Ivanchenko MV. LUDB: a new open-access validation tool for"
+    " electrocardiogram delineation algorithms. IEEE Access 8, 186181 (2020),"
+    " doi:10.1109/ACCESS.2020.3029211)",
+    "For": "Research on waves and intervals of resting ECGs.",
+    "Licence": "CC BY 4.0; give credit to the authors of LUDB, which is under ODC-By 1.0.",
+    "Not for": "Diagnosis or any other decision about a person: it is not a medical device.",
+}
 WAYS = ("alone", "12")
 
 
@@ -201,7 +210,7 @@ def box(options):
     """Train on all and put the decoder beside the encoder."""
     folder = named.find(options.encoder).path
     run = finetune.run(recipe_of(options, options.out, None))
-    print(save_head(load_checkpoint(run), folder))
+    print(save_head(load_checkpoint(run), folder, ABOUT))
 
 
 def main():

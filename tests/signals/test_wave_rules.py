@@ -84,5 +84,5 @@ def test_a_lead_that_is_not_there_has_no_waves():
 
 
 def test_what_the_recording_cuts_has_no_boundary():
-    share, _ = targets([Mark("I", "QRS", 0.0, 0.08), Mark("I", "T", 0.9, 1.4)], 0, 100, 100.0)
+    share, _ = targets([Mark("I", "QRS", -0.05, 0.08), Mark("I", "T", 0.9, 1.4)], 0, 100, 100.0)
     assert wave_rules.marks_of(share[:1].transpose(0, 2, 1), ["I"], 100.0) == []

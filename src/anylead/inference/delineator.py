@@ -4,7 +4,7 @@ The decoder of waves is the head of a model that was trained for it, or lies in 
 beside the weights of another one, made for exactly its encoder.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -238,12 +238,13 @@ def has_decoder(model: Delineates) -> bool:
 _MADE: "WeakKeyDictionary[Delineates, Delineator]" = WeakKeyDictionary()
 
 
-def save_head(run: Checkpoint, folder: Path) -> Path:
+def save_head(run: Checkpoint, folder: Path, about: Mapping[str, str] | None = None) -> Path:
     """Write the decoder of a run of the task "waves" as the folder `waves` of a model.
 
     Args:
         run: what `anylead finetune --task waves` wrote.
         folder: of the model whose encoder it was trained with.
+        about: data, licence, and what else a user must know.
 
     Raises:
         CheckpointError: it was trained with another encoder.
@@ -255,9 +256,18 @@ def save_head(run: Checkpoint, folder: Path) -> Path:
             " --model.checkpoint of it and --model.train linear_probe"
         )
     head = {name: tensor for name, tensor in run.tensors.items() if name.startswith("head.")}
-    known = ("encoder", "decoder", "preprocess", "segment_seconds", "data", "provenance")
+    known = ("encoder", "decoder", "preprocess", "segment_seconds", "data")
     description = {name: run.description[name] for name in known if name in run.description}
-    made = {"kind": "wave_decoder", "encoder_sha256": _encoder_hash(run.part("encoder"))}
+    # Of the recipe what decides the weights, without the folders of a machine.
+    recipe = run.description.get("provenance", {}).get("recipe", {})
+    told = {name: recipe.get(name) for name in ("augment", "optimizer", "schedule")}
+    told["steps"] = run.description.get("provenance", {}).get("steps")
+    made = {
+        "kind": "wave_decoder",
+        "encoder_sha256": _encoder_hash(run.part("encoder")),
+        "about": dict(about or {}),
+        "training": told,
+    }
     return save_checkpoint(folder / FOLDER, head, description | made)
 
 
