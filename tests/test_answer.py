@@ -98,6 +98,33 @@ def test_lists_in_the_order_of_the_labels_and_scores_by_task_mean_the_same(recor
     assert one.model.trained == other.model.trained
 
 
+def test_the_words_for_a_person_have_what_matters_first_and_count_the_rest(model, record):
+    answer = replace(
+        model.answer(record),
+        probabilities={
+            "SR": 0.2,
+            "SBRAD": 0.3,
+            "AFIB": 0.6,
+            "STE": 0.05,
+            "LBBB": 0.02,
+            "RBBB": 0.9,
+        },
+        thresholds={"SR": 0.1, "SBRAD": 0.7, "AFIB": 0.9, "STE": 0.04, "RBBB": 2.0},
+        decisions={"SR": True, "SBRAD": False, "AFIB": False, "STE": True, "RBBB": False},
+    )
+    lines = [line.strip() for line in answer.lines()[1:]]
+    assert lines[:4] == [
+        "SR (sinus rhythm)  20.0%  yes (threshold 10.0%)",
+        "STE (ST elevation)  5.0%  yes (threshold 4.0%)",
+        "AFIB (atrial fibrillation)  60.0%  no (threshold 90.0%)",
+        "3 other labels are far below their thresholds",
+    ]
+    whole = "\n".join(answer.lines(every_label=True))
+    assert all(label in whole for label in answer.probabilities)
+    assert "LBBB (left bundle branch block)  2.0%  no decision" in whole
+    assert "RBBB (right bundle branch block)  90.0%  no (never said with these leads)" in whole
+
+
 def test_a_list_of_thresholds_is_that_of_the_leads_of_the_training(record):
     limits = [0.3] * len(fitted_model.LABELS)
     answer = measured(thresholds=limits, leads="2", calibration={}).answer(record)

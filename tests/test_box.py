@@ -37,7 +37,9 @@ def test_it_fits_into_the_wheel_with_its_card_and_no_folder_of_a_machine(describ
 @pytest.mark.parametrize("leads", SETS)
 def test_with_these_leads_it_knows_thresholds_calibration_and_scores(described, leads):
     labels = set(described["label_names"])
-    assert set(described["thresholds"][leads]) == labels
+    decided = set(described["thresholds"][leads])  # no class too rare to be measured has one
+    assert decided <= labels
+    assert {label for label in labels if label.startswith("superdiagnostic/")} <= decided
     assert set(described["calibration"][leads]) == labels
     assert all(slope > 0 for slope, _ in described["calibration"][leads].values())
     for score in described["scores"][leads].values():

@@ -15,8 +15,8 @@ from anylead.inference.named import NamedModel
 from anylead.models.latent_prediction import LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPredictionConfig
 from anylead.models.signal_prediction import SignalPredictionConfig
+from anylead.preprocessing import PreprocessConfig
 from anylead.records import Record as Record
-from anylead.signals.preprocess import PreprocessConfig
 from anylead.store import Store as Store
 from anylead.tasks.classification import AverageConfig
 from anylead.tasks.setup import IdentityConfig, LabelConfig

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anylead import __version__
 from anylead.errors import AnyleadError, CheckpointError
-from anylead.signals import PreprocessConfig
+from anylead.preprocessing import PreprocessConfig
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"

@@ -17,11 +17,12 @@ CONTRACTS = "gain_change or hide_and_match"
 
 
 def add_line(path, text):
-    """Put the imports before the first import of the room, and the line into its table."""
-    imports, _, line = text.partition("\n\n")
+    """Put the imports, if any, before the first of the room, and the line into its table."""
+    imports, _, line = text.rpartition("\n\n")
     source = path.read_text(encoding="utf-8")
     source = source.replace("\nfrom anylead", f"\n{imports}\nfrom anylead", 1)
-    source, count = re.subn(r"(?m)^([A-Z]+: dict\[.*\] = \{)", rf"\1{line.strip()} ", source)
+    table = r"(?m)^([A-Z]+: (?:dict\[.*\] = |Catalogue\[.*\] = Catalogue\(\n.*,\n    )\{)"
+    source, count = re.subn(table, rf"\1{line.strip()} ", source)
     assert count == 1, f"{path}: {count} tables"
     path.write_text(source, encoding="utf-8")
 

@@ -262,10 +262,33 @@ def test_without_a_name_the_corpora_are_listed(capsys, monkeypatch):
 
 
 def test_every_corpus_that_can_be_prepared_can_be_downloaded():
-    by_hand = {"physionet2017", "cinc2011", "mitdb", "incart"}  # no source is listed yet
-    assert set(SOURCES) == set(datasets.DATASETS) - {"folder", "synthetic"} - by_hand
+    assert set(SOURCES) == set(datasets.DATASETS) - {"folder", "synthetic"}
     for source in SOURCES.values():
         assert bool(source.addresses) != bool(source.dois)
+
+
+@pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.project])
+def test_what_is_fetched_of_a_corpus_is_what_its_adapter_reads(name, tmp_path):
+    root, out = tmp_path / "served", tmp_path / "out"
+    corpora.LAYOUTS[name](root)
+    (root / "answers.mat").write_bytes(b"of no use")
+    (root / SUMS).write_text(sums(root))
+    source = SOURCES[name]
+    assert source.page == f"https://physionet.org/content/{source.project}/"
+    files = download.wanted(fetching.parse_sums((root / SUMS).read_text(), ""), source, ())
+    assert bool(source.files) != ("answers.mat" in {file.path for file in files})
+    for packed, folder in source.unpack.items():
+        with zipfile.ZipFile(root / packed, "w") as archive:
+            for path in sorted((root / folder).iterdir()):
+                archive.write(path, f"{folder}/{path.name}")
+        shutil.rmtree(root / folder)
+    (root / SUMS).write_text(sums(root))
+    download.run(download.Recipe(name, out, str(root)))
+    corpora.LAYOUTS[name](tmp_path / "whole")
+    wanted = [record_id for record_id, _ in datasets.corpus(name, tmp_path / "whole").items]
+    assert [record_id for record_id, _ in datasets.corpus(name, out).items] == wanted
+    said = download.by_hand(download.Recipe(name), source, out, "no network")
+    assert all(folder in said for folder in source.unpack.values())
 
 
 def test_two_runs_in_one_folder_do_not_mix(server, tmp_path):

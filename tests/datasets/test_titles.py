@@ -18,3 +18,14 @@ def test_an_abbreviation_is_read_in_the_words_of_its_corpus():
     assert titles(["NORM", "MI", "STTC", "CD", "HYP"])["CD"] == "conduction disturbance"
     assert titles(["NSR", "AFL", "IAVB", "CD"])["CD"] == "cardiac dysrhythmia"
     assert titles(["my own label"]) == {}
+
+
+def test_classes_of_joined_tasks_are_read_without_their_task():
+    joined = ["superdiagnostic/CD", "superdiagnostic/MI", "rhythm/SR", "subdiagnostic/LAFB/LPFB"]
+    assert titles(joined) == {
+        "superdiagnostic/CD": "conduction disturbance",
+        "superdiagnostic/MI": "myocardial infarction",
+        "rhythm/SR": "sinus rhythm",
+        "subdiagnostic/LAFB/LPFB": "left anterior or posterior fascicular block",
+    }
+    assert titles(["LAFB/LPFB", "SR"]).keys() == {"LAFB/LPFB", "SR"}

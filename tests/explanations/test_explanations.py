@@ -14,7 +14,8 @@ from anylead.explanations.attention import roll_out
 from anylead.explanations.target import flat
 from anylead.inference.model import Model
 from anylead.leads import LEADS
-from anylead.models import ResNet1d, ResNet1dConfig, describe_encoder
+from anylead.models import describe_encoder
+from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
 from anylead.records import Record
 
 

@@ -5,12 +5,13 @@ it does; the rest is written here from the specifications.
 """
 
 from format_samples.arrays import ARRAYS
+from format_samples.biopac import BIOPAC
 from format_samples.clinical import CLINICAL
 from format_samples.devices import DEVICES
 from format_samples.physionet import PHYSIONET
 from format_samples.recording import Sample, recording
 
 # format -> name of the variant -> function that writes it into a folder.
-SAMPLES = {**PHYSIONET, **CLINICAL, **DEVICES, **ARRAYS}
+SAMPLES = {**PHYSIONET, **CLINICAL, **DEVICES, **BIOPAC, **ARRAYS}
 
 __all__ = ["SAMPLES", "Sample", "recording"]

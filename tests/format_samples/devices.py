@@ -206,6 +206,51 @@ def mfer_little(folder: Path) -> Sample:
     return mfer(folder, "<")
 
 
+# Text of loggers ---------------------------------------------------------------------------------
+
+
+def _opensignals(path: Path, device: dict, rows: np.ndarray) -> None:
+    head = f"# OpenSignals Text File Format. Version 1\n# {json.dumps({'00:07': device})}\n"
+    lines = ["\t".join(str(int(value)) for value in row) + "\t" for row in rows.T]
+    path.write_text(head + "# EndOfHeader\n" + "\n".join(lines) + "\n")
+
+
+def bitalino(folder: Path) -> Sample:
+    """Steps of 10 bits on A2, beside another sensor; numbers of samples start again at 16."""
+    ecg = np.clip(512 + steps()[0], 0, 1023)
+    numbers = np.arange(NUM_SAMPLES) % 16
+    device = {
+        "device": "bitalino_rev", "sampling rate": int(RATE), "date": "2013-1-25",
+        "time": "10:59:19.249", "resolution": [4, 1, 10, 10], "sensor": ["EDA", "ECGBIT"],
+        "column": ["nSeq", "I1", "A1", "A2"],
+    }  # fmt: skip
+    path = folder / "bitalino.txt"
+    _opensignals(path, device, np.stack([numbers, 0 * numbers, 300 + numbers, ecg]))
+    signal = (ecg / 1024 - 0.5) * 3.3 / 1100 * 1000
+    return Sample(path, ("ECG",), signal[None], facts=about("start_time"))
+
+
+def biosignalsplux(folder: Path) -> Sample:
+    ecg = 32768 + 20 * steps()[0]
+    device = {
+        "device": "biosignalsplux", "convertedValues": 0, "sampling rate": int(RATE),
+        "resolution": [16], "sensor": ["ECG"], "column": ["nSeq", "DI", "CH1"],
+    }  # fmt: skip
+    path = folder / "plux.txt"
+    _opensignals(path, device, np.stack([np.arange(NUM_SAMPLES), 0 * ecg, ecg]))
+    return Sample(path, ("ECG",), ((ecg / 65536 - 0.5) * 3 / 1.019)[None])
+
+
+def viatom(folder: Path, head: str = "F-0-01,250,II,200.0,", name: str = "er1.txt") -> Sample:
+    path = folder / name
+    path.write_text(head + ",".join(str(value) for value in steps()[1]) + ",")
+    return Sample(path, ("II",), recording(("II",)))
+
+
+def viatom_bare(folder: Path) -> Sample:
+    return viatom(folder, "250,II,200,", "checkme.csv")
+
+
 DEVICES = {
     "cardiosoft_xml": {"strip": cardiosoft},
     "mortara_xml": {"eli": mortara},
@@ -214,4 +259,6 @@ DEVICES = {
     "alivecor_atc": {"6 leads": atc, "1 lead": atc_one},
     "kardia_json": {"6 leads": kardia},
     "contec": {"ecg90a": contec},
+    "opensignals": {"bitalino": bitalino, "biosignalsplux": biosignalsplux},
+    "viatom": {"with filter": viatom, "bare": viatom_bare},
 }

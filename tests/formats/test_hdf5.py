@@ -16,11 +16,11 @@ def test_one_of_many_exams_is_chosen(tmp_path):
     with h5py.File(path, "w") as file:
         file["tracings"] = np.stack([recording().T * k for k in (1, 2, 3)]).astype("f4")
         file["exam_id"] = np.arange(3)
-    np.testing.assert_allclose(hdf5.read(path, exam=2).signal, 3 * recording(), atol=1e-5)
+    np.testing.assert_allclose(hdf5.read_exam(path, 2).signal, 3 * recording(), atol=1e-5)
     with pytest.raises(FormatError, match="3 recordings"):
         hdf5.read(path)
     with pytest.raises(FormatError, match="no recording 3"):
-        hdf5.read(path, exam=3)
+        hdf5.read_exam(path, 3)
 
 
 def test_tracings_without_exam_ids_are_not_code_15(tmp_path):

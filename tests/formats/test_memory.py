@@ -5,6 +5,7 @@ import json
 import tracemalloc
 import zipfile
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def hdf5_chunks(folder):
     path = folder / "a.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("signal", data=np.zeros((12, COUNT // 12), np.int8), compression="gzip")
-    return hdf5.read_here, path
+    return partial(hdf5.read_here, stated={}), path
 
 
 def header(folder, text, samples=bytes(2 * 1000)):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import npy
 
@@ -76,3 +77,46 @@ def test_a_broken_side_car_is_a_format_error(path, text):
     path.with_suffix(".json").write_text(text)
     with pytest.raises(FormatError, match=r"ecg\.npy"):
         npy.read(path)
+
+
+def write_array(name, folder):
+    """Rows of numbers in a format that does not tell what they are."""
+    path = folder / f"ecg.{name}"
+    if name == "npy":
+        np.save(path, ROWS)
+    elif name == "mat":
+        from scipy.io import savemat
+
+        savemat(path, {"ecg": ROWS})
+    elif name == "h5":
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file["ecg"] = ROWS
+    elif name == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({"I": ROWS[0], "II": ROWS[1]}), path)
+    else:
+        np.savetxt(path, ROWS.T, delimiter=",")
+    return path
+
+
+@pytest.mark.parametrize("name", ["npy", "mat", "h5", "parquet", "csv"])
+def test_every_format_of_arrays_takes_the_same_words_in_the_same_order_of_rank(name, tmp_path):
+    path = write_array(name, tmp_path)
+    reader = formats.READERS[formats.find_format(path)]
+    with pytest.raises(FormatError, match=r"not stated; write ecg\.json|want one|no ECG lead"):
+        reader.read(path)
+    words = {"sampling_rate": 250, "lead_names": ["I", "II"], "units": "uV", "sex": "F"}
+    (tmp_path / "anylead.json").write_text(json.dumps({**words, "patient": 7, "gender": "M"}))
+    record = formats.read(path, rename={"II": "V3"})
+    assert (record.leads, record.sample_rate, record.sex) == (("I", "V3"), 250, "female")
+    assert record.patient_id == "7"
+    np.testing.assert_allclose(record.signal, ROWS / 1000, rtol=1e-6)
+    over = reader.read(path, sample_rate=500, leads=("I", "II"), unit="mV", rename={"I": "aVL"})
+    assert (over.leads, over.sample_rate) == (("aVL", "II"), 500)
+    np.testing.assert_allclose(over.signal, ROWS, rtol=1e-6)
+    bare = reader.read(path, 100, ("I", "II"), "V")
+    assert bare.sample_rate == 100 and bare.signal.max() == 1000 * ROWS.max()

@@ -6,6 +6,7 @@ from rich.console import Console
 from anylead.commands import inspect as inspect_folder
 from anylead.errors import DatasetError, FormatError
 from corpora import RECORDS, write_csv, write_wfdb
+from format_samples import SAMPLES
 
 
 @pytest.fixture
@@ -71,14 +72,14 @@ def test_tells_which_channels_it_takes_and_why_others_are_left(folder, tmp_path)
     record = type(RECORDS[0])(RECORDS[1].signal[:3], ("I", "II", "III"), 500.0)
     write_wfdb(tmp_path / "monitor" / "m", record, leads=("MLII", "ECG 2", "RESP"))
     summary, text = inspect(root=tmp_path / "monitor")
-    assert summary.taken == {"II from MLII": 1}
+    assert summary.taken == {"II from MLII (by name)": 1}
     why = {"ECG 2: an ECG, but its place is not stated": 1, "RESP: no ECG lead": 1}
     assert summary.left_out == why
     for told in ("II from MLII", *why):
         assert told in text
     summary, _ = inspect(root=tmp_path / "monitor", rename="ECG 2=V1")
     assert summary.leads == {"II, V1": 1}
-    assert summary.taken == {"II from MLII": 1, "V1 from ECG 2": 1}
+    assert summary.taken == {"II from MLII (by name)": 1, "V1 from ECG 2 (renamed)": 1}
 
 
 def test_one_file_is_looked_into_alone(folder):
@@ -93,13 +94,52 @@ def test_one_file_is_looked_into_alone(folder):
     ("name", "head", "told"),
     [
         ("labels.csv", "filename,dx", "labels.csv is a table about the files; give it as labels"),
+        (
+            "Tabelle.tsv",
+            "Datei\tBefund",
+            "Tabelle.tsv is a table about the files; give it as labels",
+        ),
         ("REFERENCE.csv", None, "REFERENCE.csv is a table about the files without a line of names"),
     ],
 )
 def test_a_table_among_the_files_is_offered_and_no_broken_ecg(folder, name, head, told):
     rows = [f"x{n},{'AF' if n % 2 else 'SR'}" for n in range(6)]
-    (folder / name).write_text("\n".join([*([head] if head else []), *rows]) + "\n")
+    text = "\n".join([*([head] if head else []), *rows]) + "\n"
+    if name == "Tabelle.tsv":  # as a spreadsheet writes it
+        (folder / name).write_text(text.replace(",", "\t"), encoding="utf-16")
+    else:
+        (folder / name).write_text(text)
     summary, text = inspect(root=folder)
     assert summary.num_files == 9
     assert told in text
     assert [record for record, _ in summary.problems] == ["broken"]
+    with pytest.raises(DatasetError, match=rf"{name} is a table .* --labels \S*{name}"):
+        inspect(root=folder / name)
+
+
+def test_each_file_tells_its_channels_and_why_on_the_screen_and_in_json(tmp_path):
+    root = tmp_path / "mixed"
+    eight = ("I", "II", "C1", "C2", "C3", "C4", "C5", "C6")
+    chest = type(RECORDS[0])(RECORDS[1].signal[[0, 1, *range(6, 12)]], eight, 500.0)
+    write_wfdb(root / "chest", chest, leads=eight)
+    one = type(RECORDS[0])(RECORDS[2].signal[:2], ("I", "II"), 500.0)
+    write_wfdb(root / "hand", one, leads=("ECG", "RESP"))
+    summary, text = inspect(root=root, files=True)
+    assert [record for record, _ in summary.problems] == ["hand"]
+    assert 'state it with --rename "ECG=I"' in text
+    by_name = {file["record"]: file for file in summary.files}
+    assert by_name["hand"]["leads"] == {"ECG": ("ECG", "an ECG, its place is not stated")}
+    assert by_name["hand"]["left_out"] == ["RESP: no ECG lead"]
+    assert by_name["chest"]["leads"]["I"] == ("I", "by name")
+    assert by_name["chest"]["leads"]["V3"] == ("C3", "by name, beside other leads")
+    for told in ("V3 from C3: by name, beside other leads", "left out: RESP: no ECG lead"):
+        assert told in text
+        assert told not in inspect(root=root)[1]
+        assert (told in inspect(root=root / "hand.hea")[1]) == told.startswith("left out")
+
+
+def test_leads_that_a_reader_computed_are_told_as_such(tmp_path):
+    path = SAMPLES["contec"]["ecg90a"](tmp_path).path
+    summary, text = inspect(root=path)
+    assert summary.files[0]["leads"]["aVR"] == ("", "computed from other leads")
+    assert "aVR: computed from other leads" in text

@@ -1,12 +1,24 @@
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from anylead.errors import RecipeError
 from anylead.leads import EINTHOVEN, LEADS
+from anylead.preprocessing import PublishedFilter, Resampler
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
+
+
+@pytest.mark.parametrize("name", get_args(Resampler))
+@pytest.mark.parametrize("step", get_args(PublishedFilter))
+def test_whatever_the_settings_name_is_done(name, step):
+    config = PreprocessConfig(sample_rate=250, resampler=name, published_filter=step)
+    prepared = preprocess(record(), config)
+    assert prepared.signal.shape == (12, 500)
+    steps_alone = preprocess(record(), replace(config, published_filter="none")).signal
+    assert (prepared.signal != steps_alone).any() == (step != "none")
 
 
 def record(leads=LEADS, num_samples=1000, rate=500.0, seed=0, **values):

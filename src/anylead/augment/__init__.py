@@ -6,28 +6,24 @@ To add one: a frozen dataclass of plain fields (among them `prob`; 0 leaves the 
 
 from collections.abc import Callable
 
-from anylead.augment.baseline_shift import BaselineShift
-from anylead.augment.baseline_wander import BaselineWander
-from anylead.augment.emg_noise import EmgNoise
-from anylead.augment.keep_leads import KeepLeads
-from anylead.augment.powerline_noise import PowerlineNoise
-from anylead.augment.random_lead_mask import RandomLeadMask
-from anylead.augment.time_mask import TimeMask
-from anylead.augment.vcg_rotation import VcgRotation
+from anylead.catalogue import Catalogue
 from anylead.objective import Batch
 
 Augmentation = Callable[[Batch], Batch]
 
-AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "random_lead_mask": RandomLeadMask,
-    "keep_leads": KeepLeads,
-    "powerline_noise": PowerlineNoise,
-    "emg_noise": EmgNoise,
-    "baseline_wander": BaselineWander,
-    "baseline_shift": BaselineShift,
-    "vcg_rotation": VcgRotation,
-    "time_mask": TimeMask,
-}
+AUGMENTATIONS: Catalogue[Callable[..., Augmentation]] = Catalogue(
+    "anylead.augment",
+    {
+        "random_lead_mask": "RandomLeadMask",
+        "keep_leads": "KeepLeads",
+        "powerline_noise": "PowerlineNoise",
+        "emg_noise": "EmgNoise",
+        "baseline_wander": "BaselineWander",
+        "baseline_shift": "BaselineShift",
+        "vcg_rotation": "VcgRotation",
+        "time_mask": "TimeMask",
+    },
+)
 
 
 def compose(augmentations: list[Augmentation]) -> Augmentation:

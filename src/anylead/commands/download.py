@@ -137,16 +137,16 @@ def source_of(recipe: Recipe) -> Source:
 
 def by_hand(recipe: Recipe, source: Source, out: Path, reason: str) -> str:
     """What to do where there is no network."""
+    where = "".join(
+        f", unpacked into {out / folder}" for folder in sorted(set(source.unpack.values()))
+    )
+    how = ", ".join(source.files) + where
     if source.project:
         how = (
             f"`wget -r -N -c -np -nH --cut-dirs={2 + source.project.count('/')} -P {out}"
             f" {source.addresses[-1]}`"
         )
-    else:
-        where = "".join(
-            f", unpacked into {out / folder}" for folder in sorted(set(source.unpack.values()))
-        )
-        how = f"{', '.join(source.files)}{where}"
+        how += f" brings all; wanted are {', '.join(source.files)}{where}" if source.files else ""
     return (
         f"{recipe.name}: {reason}. By hand: on a machine with a network fetch {source.page}"
         f" ({how}; {source.size}; {source.access}) and put the files into {out}, or name a copy"

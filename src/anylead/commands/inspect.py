@@ -1,18 +1,21 @@
 """`anylead inspect`: what is in a folder of ECG files, or in one, before anything is written."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from anylead import datasets, formats
 from anylead.commands import screen
 from anylead.datasets import Item
-from anylead.datasets.folder import Details
-from anylead.errors import AnyleadError
+from anylead.datasets.folder import offer
+from anylead.errors import AnyleadError, DatasetError
+from anylead.formats.channels import why_taken
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
@@ -21,6 +24,7 @@ _ROWS = 12  # of a table on screen
 
 EXAMPLES = (
     "anylead inspect DIR",
+    "anylead inspect DIR --files",
     "anylead inspect DIR --labels labels.csv --json",
 )
 
@@ -37,6 +41,7 @@ class Recipe:
         label_columns: of the table; None guesses.
         max_files: look into this many, evenly spread; 0 looks into all.
         rename: the lead behind a channel's name, such as "ECG=I,ECG 2=V5".
+        files: print what is taken of each file, and why.
         json: print the findings as JSON.
     """
 
@@ -47,6 +52,7 @@ class Recipe:
     label_columns: list[str] | None = None
     max_files: int = 0
     rename: str = ""
+    files: bool = False
     json: bool = False
 
 
@@ -59,7 +65,7 @@ class Summary:
         num_read: read without an error.
         formats: by name of the format.
         leads: by lead set.
-        taken: by lead and the channel it is taken from, where that has another name.
+        taken: by lead and the channel it is taken from, and why, where that has another name.
         left_out: by channel that is left out, and why.
         rates: by sample rate in Hz.
         seconds: by length, rounded to a second.
@@ -69,6 +75,7 @@ class Summary:
         duplicates: groups of recordings with equal signals.
         patients: by patient; recordings without one are not counted.
         problems: recording and reason.
+        files: for each recording its format, rate, leads with channel and why, what is left out.
         note: about the table.
         table: what the table says, in several lines.
     """
@@ -87,6 +94,7 @@ class Summary:
     duplicates: list[list[str]] = field(default_factory=list)
     patients: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
     note: str = ""
     table: str = ""
 
@@ -128,16 +136,27 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
 def _show(recipe: Recipe, console: Console, summary: Summary) -> None:
     if recipe.json:
         screen.print_json(vars(summary))
-    else:
-        _print(console, summary)
+        return
+    _print(console, summary)
+    for file in summary.files if recipe.files or recipe.root.is_file() else ():
+        screen.say(console, f"{file['record']}: {file['format']}, {file['sample_rate']:g} Hz")
+        for lead, (channel, why) in file["leads"].items():
+            screen.say(
+                console, f"  {lead} from {channel}: {why}" if channel else f"  {lead}: {why}"
+            )
+        for note in file["left_out"]:
+            screen.say(console, f"  left out: {note}")
 
 
 def _run_file(recipe: Recipe, console: Console) -> Summary:
     """One file, whose error is raised."""
+    told = offer(recipe.root)
+    if told:
+        folder = recipe.root.parent
+        raise DatasetError(f"{told} anylead inspect {folder} --labels {recipe.root}")
     record = formats.read(recipe.root, formats.parse_rename(recipe.rename))
-    flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
     summary = Summary(num_files=1)
-    _count(summary, Details(recipe.root), record, (Quality(int(flag)) for flag in flags))
+    _add(summary, record.record_id, recipe.root, record)
     _show(recipe, console, summary)
     return summary
 
@@ -148,21 +167,35 @@ def _look(
     record_id, details = item
     try:
         record = read(item)
-        flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
     except AnyleadError as error:
         summary.problems.append((record_id, " ".join(str(error).split())))
         return
-    _count(summary, details, record, (Quality(int(flag)) for flag in flags))
-    signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
-    same.setdefault(signal, []).append(record_id)
+    if _add(summary, record_id, details.path, record):
+        signal = sha256(repr(record.signal.shape).encode() + record.signal.tobytes()).digest()
+        same.setdefault(signal, []).append(record_id)
 
 
-def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Quality]) -> None:
+def _add(summary: Summary, record_id: str, path: Path, record: Record) -> bool:
+    """Count a recording, or say what is missing for a model; its channels are told in any case."""
+    name = formats.find_format(path) or "unknown"
+    leads = {lead: _origin(record, lead) for lead in record.leads}
+    summary.files.append({
+        "record": record_id, "format": name, "sample_rate": record.sample_rate, "leads": leads,
+        "left_out": list(record.notes),
+    })  # fmt: skip
+    try:
+        flags = preprocess(record, PreprocessConfig(sample_rate=record.sample_rate)).quality
+    except AnyleadError as error:
+        summary.problems.append((record_id, " ".join(str(error).split())))
+        return False
     summary.num_read += 1
-    summary.formats[formats.find_format(details.path) or "unknown"] += 1
+    summary.formats[name] += 1
+    summary.taken.update(
+        f"{lead} from {channel} ({why})" if channel else f"{lead}: {why}"
+        for lead, (channel, why) in leads.items()
+        if channel != lead
+    )
     summary.leads["12 standard leads" if record.leads == LEADS else ", ".join(record.leads)] += 1
-    called = [(lead, record.channels.get(lead, lead)) for lead in record.leads]
-    summary.taken.update(f"{lead} from {name}" for lead, name in called if name != lead)
     summary.left_out.update(record.notes)
     summary.rates[record.sample_rate] += 1
     summary.seconds[round(record.seconds)] += 1
@@ -171,10 +204,17 @@ def _count(summary: Summary, details: Details, record: Record, flags: Iterable[Q
         summary.labels.setdefault(task, Counter()).update(names or ("(none)",))
     if record.patient_id is not None:
         summary.patients[record.patient_id] += 1
-    found = Quality(0)
-    for flag in flags:
-        found |= flag
+    found = Quality(int(np.bitwise_or.reduce(flags)))
     summary.quality.update(flag.name for flag in found if flag.name is not None)
+    return True
+
+
+def _origin(record: Record, lead: str) -> tuple[str, str]:
+    """The channel that a lead is taken from, "" for none, and why."""
+    if lead not in record.channels:
+        return "", "computed from other leads"
+    channel = record.channels[lead]
+    return channel, why_taken(channel, lead)
 
 
 def _print(console: Console, summary: Summary) -> None:

@@ -24,11 +24,16 @@ from anylead.tasks import columns_by_task
 FIRST = ("out", "store", "split", "lead_sets", "name", "version", "licence", "about")
 EXAMPLES = ("anylead pack runs/diagnosis -o packed/ --name rhythm --version 2",)
 RULES = {
-    "thresholds": "of the sigmoid of a logit: largest F1 on the validation split with these leads",
+    "thresholds": "of the sigmoid of a logit: largest F1 on the validation split with these leads;"
+    " none for a class with fewer than 10 recordings there",
     "calibration": "sigmoid(slope * logit + offset), fitted on the validation split with these"
     " leads, with a pull towards slope 1 and offset 0",
     "scores": "macro AUROC on the validation split with these leads, 95 % interval over patients",
 }
+
+
+# With fewer the best threshold is that of a few recordings, often near 0, and says yes to many.
+_FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
     thresholds: list[float] = []
     slopes: list[float] = []
     offsets: list[float] = []
+    is_measured: list[bool] = []
     scores: dict[str, dict[str, Any]] = {}
     for task, columns in columns_by_task(opened.task, opened.names).items():
         label = opened.labels.of(predictions.row)[:, columns]
@@ -120,6 +126,7 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
         said = predictions.probability[is_known][:, columns]
         slope, offset = platt_scaling(true, logit)
         thresholds += _rounded(best_f1_thresholds(true, said))
+        is_measured += (true.sum(axis=0) >= _FEWEST).tolist()
         slopes += _rounded(slope)
         offsets += _rounded(offset)
         patient = opened.store.patient[predictions.row[is_known]]
@@ -136,7 +143,13 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
         }
     both = zip(opened.names, slopes, offsets, strict=True)
     return {
-        "thresholds": by_label(thresholds, opened.names),
+        "thresholds": {
+            name: limit
+            for (name, limit), is_so in zip(
+                by_label(thresholds, opened.names).items(), is_measured, strict=True
+            )
+            if is_so
+        },
         "calibration": {name: [slope, offset] for name, slope, offset in both},
         "scores": scores,
     }

@@ -21,9 +21,8 @@ from anylead.checkpoint import WEIGHTS, load_checkpoint
 from anylead.errors import RecipeError, known_are
 from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, build_encoder, describe_encoder, load_weights
-from anylead.signals import PreprocessConfig
+from anylead.preprocessing import PreprocessConfig
 from anylead.store import Store
-from anylead.store.persons import excluded
 from anylead.training.run_folder import RECIPE, RunFolder, deciding_fields
 from anylead.training.settings import Machine, Settings
 
@@ -185,9 +184,17 @@ def split_rows(
         StoreError: what is to be left out is not there.
     """
     rows = store.split_rows(task, config.scheme)[split]
-    if config.exclude and split != "test":
-        rows = rows[~excluded(store, config.exclude)[rows]]
+    if split != "test":
+        rows = rows[~_excluded(store, config)[rows]]
     return rows[KeepLeads(leads).is_kept(store.has_lead[rows]).any(axis=1)]
+
+
+def _excluded(store: Store, config: DataConfig) -> NDArray[np.bool_]:
+    """(record,) nobody, most often."""
+    is_out: NDArray[np.bool_] = np.zeros(store.num_records, dtype=bool)
+    if config.exclude:  # imported here and by name, as most trainings leave nobody out
+        is_out = import_module("anylead.store.persons").excluded(store, config.exclude)
+    return is_out
 
 
 def tell_left_out(loader: TrainingLoader, machine: Machine) -> None:
@@ -253,7 +260,7 @@ def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:
             "records": manifest.num_records,
             "hash": manifest.content_hash,
             "scheme": config.scheme,
-            "excluded": int(excluded(store, config.exclude).sum()),
+            "excluded": int(_excluded(store, config).sum()),
         },
     }
 

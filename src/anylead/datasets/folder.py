@@ -9,7 +9,7 @@ from pathlib import Path
 from anylead import formats
 from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.label_table import About, LabelTable
-from anylead.datasets.layout import corpus_folder
+from anylead.datasets.layout import corpus_folder, encoding_of
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import AnyleadError, DatasetError, FormatError
 from anylead.formats import wave_marks
@@ -21,7 +21,7 @@ from anylead.records import Mark, Record
 # Files with one of these endings are ECGs or are rejected; others only if their content says so.
 _ENDINGS = (
     *(".hea", ".mat", ".dat", ".edf", ".bdf", ".dcm", ".xml", ".scp", ".ecg", ".h5", ".hdf5"),
-    *(".csv", ".tsv", ".npy", ".npz", ".parquet", ".arrow", ".feather"),
+    *(".acq", ".csv", ".tsv", ".npy", ".npz", ".parquet", ".arrow", ".feather"),
 )
 _TABLES = (".csv", ".tsv")
 _TABLE_HEAD = 16_384
@@ -173,17 +173,26 @@ def _is_table(path: Path, stems: set[str]) -> bool:
     """Whether the rows of a text go by names of other files."""
     if path.suffix.lower() not in _TABLES:
         return False
-    rows = _first_rows(path)
+    try:
+        rows = _first_rows(path)
+    except DatasetError:
+        return False
     named = [any(Path(cell).stem in stems or cell in stems for cell in row) for row in rows]
     # The first row may name the columns.
     return sum(named) > len(rows) / 2 or (len(rows) == 2 and named[1])
 
 
 def _first_rows(path: Path) -> list[list[str]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding=encoding_of(path), errors="replace") as file:
         lines = file.read(_TABLE_HEAD).splitlines()[:_TABLE_ROWS]
     rows = (re.split("[,;\t]", line) for line in lines if line.strip())
     return [[cell.strip().strip('"') for cell in row] for row in rows]
+
+
+def offer(path: Path) -> str:
+    """What to do with a file that tells about those beside and below it; "" if it does not."""
+    stems = {other.stem for other in files_below(path.parent).files if other != path}
+    return _offer(path.parent, path) if _is_table(path, stems - {path.stem}) else ""
 
 
 def _offer(root: Path, path: Path) -> str:

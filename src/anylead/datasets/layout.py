@@ -74,7 +74,7 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """
     _check_plain(path)
     try:
-        encoding = _encoding(path)
+        encoding = encoding_of(path)
         with path.open(newline="", encoding=encoding) as file:
             line = file.readline()
             if line.lower().startswith("sep="):  # a spreadsheet's way to tell the separator
@@ -104,7 +104,12 @@ def _check_plain(path: Path) -> None:
         raise DatasetError(text.replace("name a file", "name a table")) from None
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
+    """How the text of a table is written: UTF-8, UTF-16, or else the Windows code page 1252.
+
+    Raises:
+        DatasetError: it is a workbook of a spreadsheet.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         piece = file.read(_PIECE)

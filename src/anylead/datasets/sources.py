@@ -44,7 +44,15 @@ class Source:
         return tuple(f"{root}/{self.project}/" for root in PHYSIONET) if self.project else ()
 
 
-def _physionet(project: str, title: str, licence: str, size: str, citation: str) -> Source:
+def _physionet(
+    project: str,
+    title: str,
+    licence: str,
+    size: str,
+    citation: str,
+    files: tuple[str, ...] = (),
+    unpack: Mapping[str, str] | None = None,
+) -> Source:
     return Source(
         title=title,
         version=project.partition("/")[2],
@@ -53,6 +61,8 @@ def _physionet(project: str, title: str, licence: str, size: str, citation: str)
         size=size,
         citation=citation,
         project=project,
+        files=files,
+        unpack=unpack or {},
     )
 
 
@@ -72,6 +82,17 @@ SOURCES: dict[str, Source] = {
         "about 13 GB",
         "Reyna et al. 2021, Computing in Cardiology 48, doi:10.23919/CinC53138.2021.9662687;"
         " data doi:10.13026/34va-7q14",
+    ),
+    "physionet2017": _physionet(
+        "challenge-2017/1.0.0",
+        "PhysioNet/Computing in Cardiology Challenge 2017",
+        "ODC-By 1.0",
+        "about 0.3 GB",
+        "Clifford et al. 2017, Computing in Cardiology 44, doi:10.22489/CinC.2017.065-469;"
+        " data doi:10.13026/d3hm-sf11",
+        # The training records lie there packed, file by file, or both.
+        ("REFERENCE*.csv", "training/*", "training2017.zip"),
+        {"training2017.zip": "training2017"},
     ),
     "mimic_iv_ecg": _physionet(
         "mimic-iv-ecg/1.0",
@@ -122,6 +143,29 @@ SOURCES: dict[str, Source] = {
         "ODC-By 1.0",
         "about 1.8 GB",
         "Bousseljot et al. 1995, Biomedizinische Technik 40(S1):317; data doi:10.13026/C28C71",
+    ),
+    "incart": _physionet(
+        "incartdb/1.0.0",
+        "St. Petersburg INCART 12-lead Arrhythmia Database",
+        "ODC-By 1.0",
+        "about 0.8 GB",
+        "Tihonenko et al. 2008; data doi:10.13026/C2V88N",
+    ),
+    "mitdb": _physionet(
+        "mitdb/1.0.0",
+        "MIT-BIH Arrhythmia Database",
+        "ODC-By 1.0",
+        "about 0.1 GB",
+        "Moody and Mark 2001, IEEE Engineering in Medicine and Biology 20(3):45,"
+        " doi:10.1109/51.932724; data doi:10.13026/C2F305",
+    ),
+    "cinc2011": _physionet(
+        "challenge-2011/1.0.0",
+        "PhysioNet/Computing in Cardiology Challenge 2011, set A",
+        "ODC-By 1.0",
+        "about 0.1 GB",
+        "Silva et al. 2011, Computing in Cardiology 38:273",
+        ("set-a/*.hea", "set-a/*.dat", "set-a/RECORDS*"),
     ),
     "ecgid": _physionet(
         "ecgiddb/1.0.0",

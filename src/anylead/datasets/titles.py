@@ -114,10 +114,21 @@ _SMALL = {
 
 
 def titles(labels: Sequence[str]) -> dict[str, str]:
-    """Label -> full name, of those that are abbreviations of a known vocabulary."""
-    known = max(_vocabularies(), key=lambda names: sum(label in names for label in labels))
+    """Label -> full name, of those that are abbreviations of a known vocabulary.
+
+    Classes of joined tasks are named "task/class": "rhythm/SR" is read as "SR".
+    """
+    known = max(_vocabularies(), key=lambda names: sum(bare in names for bare in _bare(labels)))
     merged = {label: name for names in _vocabularies() for label, name in names.items()} | known
-    return {label: merged[label] for label in labels if label in merged}
+    pairs = zip(labels, _bare(labels), strict=True)
+    return {label: merged[bare] for label, bare in pairs if bare in merged}
+
+
+def _bare(labels: Sequence[str]) -> list[str]:
+    """Without the task; "LAFB/LPFB" is one class."""
+    tasks = {label.partition("/")[0] for label in labels}
+    is_joined = all("/" in label for label in labels) and len(tasks) < len(labels)
+    return [label.partition("/")[2] if is_joined else label for label in labels]
 
 
 def _vocabularies() -> tuple[dict[str, str], ...]:

@@ -18,6 +18,7 @@ from anylead.errors import FormatError
 from anylead.formats import (
     alivecor_atc,
     apple_health,
+    biopac,
     cardiosoft_xml,
     contec,
     csv,
@@ -32,9 +33,11 @@ from anylead.formats import (
     mortara_xml,
     muse_xml,
     npy,
+    opensignals,
     parquet,
     philips_xml,
     scp,
+    viatom,
     wfdb,
 )
 from anylead.formats.channels import Rename, parse_rename
@@ -71,6 +74,7 @@ READERS: dict[str, Reader] = {
     "alivecor_atc": alivecor_atc,
     "kardia_json": kardia_json,
     "contec": contec,
+    "biopac": biopac,
     "hdf5": hdf5,
     "parquet": parquet,
     "npy": npy,
@@ -78,6 +82,8 @@ READERS: dict[str, Reader] = {
     "scp": scp,
     "mfer": mfer,
     "apple_health": apple_health,
+    "opensignals": opensignals,
+    "viatom": viatom,
     "csv": csv,
 }
 

@@ -130,6 +130,15 @@ def is_ecg_name(name: str) -> bool:
     return _is_unplaced(name) or (_may_be_lead(name) is not None and not _is_ambiguous(name))
 
 
+def why_taken(name: str, lead: str) -> str:
+    """What makes a channel of a file the lead that it was taken for."""
+    if lead == UNKNOWN_PLACE:
+        return "an ECG, its place is not stated"
+    if _may_be_lead(name) != lead:
+        return "renamed"
+    return "by name, beside other leads" if _is_ambiguous(name) else "by name"
+
+
 def _renamed(path: Path, names: Sequence[str], rename: Rename) -> list[str | None]:
     """What the user says each channel is; of several channels of one name, the first."""
     beside = side_car(path).get("rename") or {}

@@ -14,6 +14,7 @@ between the cells a comma may be the decimal point.
 import io
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import Channel, join_leads
-from anylead.formats.channels import Rename, choose, is_ecg_name
+from anylead.formats.channels import is_ecg_name
 from anylead.formats.guard import guarded, optional
-from anylead.formats.sidecar import Stated, about, complete, names_of
-from anylead.formats.times import is_time, seconds_per_unit, settle_rate
+from anylead.formats.sidecar import Stated, complete, names_of, table_record, with_statements
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -49,26 +48,9 @@ def matches(head: bytes, path: Path) -> bool:
     )
 
 
-def read(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-) -> Record:
-    """A text file of one recording.
-
-    Args:
-        path: the file.
-        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
-        leads: name of each column, in order; then the first line may be data already.
-        unit: of the numbers ("mV"), "NU" for none.
-        rename: name of a channel -> its lead.
-
-    Raises:
-        FormatError: no table of numbers, or rate, leads or unit are nowhere stated.
-    """
-    stated = Stated(sample_rate, leads, unit, rename)
+@with_statements
+def read(path: Path, stated: Stated) -> Record:
+    """A text file of one recording; with `leads` stated the first line may be data already."""
     with guarded(path, "CSV"):
         data = path.read_bytes()
         if b"\0" in data[:MAX_LINE]:
@@ -77,26 +59,8 @@ def read(
         known = stated.over(path, comments)
         columns, num_heads = _named(path, header, known)
         columns, num_heads = _with_units(columns, data[start:], num_heads)
-        at = [i for i, (name, _) in enumerate(columns) if not is_time(name)]
-        units = [columns[i][1] for i in at]
-        chosen = choose(path, [columns[i][0] for i in at], [unit or "mV" for unit in units], rename)
-        rows = [at[row] for row in chosen.rows.values()]
-        clock = next((i for i in range(len(columns)) if i not in at), None)
-        wanted = rows if clock is None else [*rows, clock]
-        table = _table(path, data[start:], header, len(columns), num_heads, wanted)
-        if clock is not None:
-            times = table.pop() * seconds_per_unit(path, *columns[clock])
-            known["sample_rate"] = settle_rate(path, known.get("sample_rate"), times)
-        if known.get("unit") is None and all(columns[row][1] for row in rows):
-            known["unit"] = [columns[row][1] for row in rows]
-        known = complete(path, {**known, "leads": list(chosen.rows)})
-        found = {
-            lead: Channel(columns[row][0], values, unit)
-            for (lead, row), values, unit in zip(
-                zip(chosen.rows, rows, strict=True), table, known["unit"], strict=True
-            )
-        }
-        return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
+        body = partial(_table, path, data[start:], header, len(columns), num_heads)
+        return table_record(path, columns, body, known)
 
 
 def _head(path: Path, data: bytes) -> tuple[dict[str, Any], str, int]:

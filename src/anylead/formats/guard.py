@@ -154,8 +154,13 @@ def check_expansion(path: Path, unpacked: int, what: str, packed: int | None = N
         )
 
 
-def optional(package: str, module: str | None = None) -> ModuleType:
+def optional(package: str, module: str | None = None, extra: str = "formats") -> ModuleType:
     """Import a package that only some formats need.
+
+    Args:
+        package: its name.
+        module: of it; None takes the package itself.
+        extra: of anylead, which brings it.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -163,7 +168,7 @@ def optional(package: str, module: str | None = None) -> ModuleType:
     try:
         return importlib.import_module(module or package)
     except ImportError as error:
-        raise missing(package, "formats") from error
+        raise missing(package, extra) from error
 
 
 def read_xml(path: Path) -> bytes:

@@ -4,7 +4,7 @@ A plain file holds one recording as a dataset; rate, leads and unit are attribut
 it, of the file, of a side-car, or stated by the caller. MATLAB 7.3 files are such files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
-from anylead.formats.channels import Rename
 from anylead.formats.guard import SAMPLE_BYTES, check_expansion, guarded, optional
-from anylead.formats.sidecar import DATA_KEYS, Stated, array_record, find_array
+from anylead.formats.sidecar import DATA_KEYS, Stated, array_record, find_array, with_statements
 from anylead.leads import LEADS
 from anylead.records import Record
 
@@ -31,43 +30,24 @@ def matches(head: bytes, path: Path) -> bool:
     return head.startswith(MAGIC) or head[512:520] == MAGIC
 
 
-def read(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-    exam: int | None = None,
-) -> Record:
-    """One recording of an HDF5 file.
+@with_statements
+def read(path: Path, stated: Stated) -> Record:
+    """The one recording of an HDF5 file."""
+    return sandbox.read("hdf5", path, {"stated": stated.plain()})
 
-    Args:
-        path: the file.
-        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
-        leads: name of each row (or column).
-        unit: of the numbers ("mV"), "NU" for none.
-        rename: name of a channel -> its lead.
-        exam: which of several recordings, along the first axis; None where there is one.
+
+def read_exam(path: Path, exam: int) -> Record:
+    """One of several recordings of a file, along the first axis of its array.
 
     Raises:
-        FormatError: broken, several recordings without `exam`, or rate, leads or unit not stated.
-        MissingPackageError: h5py is not installed.
+        FormatError: broken, or it has no such recording.
     """
-    stated = Stated(sample_rate, leads, unit, rename)
-    return sandbox.read("hdf5", path, {**stated.as_arguments(), "exam": exam})
+    return sandbox.read("hdf5", path, {"stated": {}, "exam": exam})
 
 
-def read_here(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-    exam: int | None = None,
-) -> Record:
+def read_here(path: Path, stated: Mapping[str, Any], exam: int | None = None) -> Record:
     """`read` in this very process, which a damaged file can hang or crash."""
     h5py = optional("h5py")
-    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         datasets = _datasets(path, h5py, file)
         shapes = {
@@ -84,7 +64,7 @@ def read_here(
         array = _one_exam(path, dataset, exam)
         if is_code15:
             array = strip_padding(array)
-        return array_record(path, array, stated.over(path, inside))
+        return array_record(path, array, Stated(**stated).over(path, inside))
 
 
 def strip_padding(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -125,7 +105,7 @@ def _one_exam(path: Path, dataset: Any, exam: int | None) -> np.ndarray[Any, Any
     shape = dataset.shape
     if len(shape) == 3 and shape[0] != 1 and exam is None:
         raise FormatError(
-            f"{path}: {shape[0]} recordings; say which with exam=, or read the corpus"
+            f"{path}: {shape[0]} recordings; say which with hdf5.read_exam, or read the corpus"
         )
     if exam is not None and not (len(shape) == 3 and 0 <= exam < shape[0]):
         raise FormatError(f"{path}: no recording {exam} in an array of shape {shape}")

@@ -5,17 +5,16 @@ caller or from a side-car; and a struct with those as fields (as the CPSC 2018 c
 ECG.data, ECG.sex, ECG.age). The .mat of a WFDB record is refused: the header beside it knows more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded
 from anylead.formats.matlab_values import level_4_header, read_level_4, read_level_5
-from anylead.formats.sidecar import Stated, array_record, find_array
+from anylead.formats.sidecar import Stated, array_record, find_array, with_statements
 from anylead.records import Record
 
 LEVEL_5 = b"MATLAB 5.0 MAT-file"
@@ -29,26 +28,9 @@ def matches(head: bytes, path: Path) -> bool:
     return path.suffix.lower() == ".mat" and level_4_header(head) is not None
 
 
-def read(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-) -> Record:
-    """A .mat file of one recording.
-
-    Args:
-        path: the file.
-        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
-        leads: name of each row (or column).
-        unit: of the numbers ("mV"), "NU" for none.
-        rename: name of a channel -> its lead.
-
-    Raises:
-        FormatError: broken, or rate, leads or unit are nowhere stated.
-    """
-    stated = Stated(sample_rate, leads, unit, rename)
+@with_statements
+def read(path: Path, stated: Stated) -> Record:
+    """A .mat file of one recording."""
     with guarded(path, "MATLAB"):
         with path.open("rb") as file:
             head = file.read(len(LEVEL_5))

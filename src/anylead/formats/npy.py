@@ -5,7 +5,6 @@ Rate, leads and unit come from the caller, a side-car JSON, or arrays of those n
 
 import io
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.channels import Rename
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded
-from anylead.formats.sidecar import Stated, array_record, find_array
+from anylead.formats.sidecar import Stated, array_record, find_array, with_statements
 from anylead.records import Record
 
 MAGIC = b"\x93NUMPY"
@@ -29,26 +27,9 @@ def matches(head: bytes, path: Path) -> bool:
     return head.startswith(MAGIC) or (head[:4] == ZIP_MAGIC and path.suffix.lower() == ".npz")
 
 
-def read(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-) -> Record:
-    """An array file of one recording.
-
-    Args:
-        path: .npy or .npz.
-        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
-        leads: name of each row (or column).
-        unit: of the numbers ("mV"), "NU" for none.
-        rename: name of a channel -> its lead.
-
-    Raises:
-        FormatError: pickled, cut off, or rate, leads or unit are nowhere stated.
-    """
-    stated = Stated(sample_rate, leads, unit, rename)
+@with_statements
+def read(path: Path, stated: Stated) -> Record:
+    """An array file of one recording, .npy or .npz; pickled objects are refused."""
     with guarded(path, "NumPy"):
         with path.open("rb") as file:
             if file.read(4) != ZIP_MAGIC:

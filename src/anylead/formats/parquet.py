@@ -4,7 +4,7 @@ Rate and unit are read from the schema's metadata, a side-car JSON, or the calle
 times in seconds gives the rate as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,9 @@ import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
-from anylead.formats.assemble import Channel, join_leads
-from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_expansion, guarded, optional
-from anylead.formats.sidecar import Stated, about, complete
-from anylead.formats.times import is_time, seconds_per_unit, settle_rate
+from anylead.formats.sidecar import Stated, names_of, table_record, with_statements
+from anylead.formats.times import is_time
 from anylead.records import Record
 
 MAGIC_PARQUET = b"PAR1"
@@ -29,61 +27,26 @@ def matches(head: bytes, path: Path) -> bool:
     return head.startswith((MAGIC_PARQUET, MAGIC_ARROW))
 
 
-def read(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-) -> Record:
-    """A Parquet or Arrow file of one recording.
-
-    Args:
-        path: the file.
-        sample_rate: Hz; None takes it from the side-car or the file, as for the others.
-        leads: which columns to read; None takes all that are named as leads.
-        unit: of the numbers ("mV"), "NU" for none.
-        rename: name of a channel -> its lead.
-
-    Raises:
-        FormatError: broken, several recordings, or rate, leads or unit are nowhere stated.
-    """
-    return sandbox.read("parquet", path, Stated(sample_rate, leads, unit, rename).as_arguments())
+@with_statements
+def read(path: Path, stated: Stated) -> Record:
+    """A Parquet or Arrow file of one recording; `leads` state which columns to read."""
+    return sandbox.read("parquet", path, {"stated": stated.plain()})
 
 
-def read_here(
-    path: Path,
-    sample_rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-    rename: Rename | None = None,
-) -> Record:
+def read_here(path: Path, stated: Mapping[str, Any]) -> Record:
     """`read` in this very process, which a damaged file can crash."""
-    stated = Stated(sample_rate, leads, unit, rename)
     with guarded(path, "Parquet"):
         with path.open("rb") as file:
             is_parquet = file.read(4) == MAGIC_PARQUET
         schema, table = _read_parquet(path) if is_parquet else _read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-        known = stated.over(path, metadata)
-        wanted = list(known.get("leads") or _signals(table))
-        chosen = choose(path, wanted, None, rename)
-        known = {**known, "leads": [wanted[row] for row in chosen.rows.values()]}
-        clock = next((name for name in table.column_names if is_time(name)), None)
-        if clock is not None:
-            times = _values(path, table, clock) * seconds_per_unit(path, clock)
-            known["sample_rate"] = settle_rate(path, known.get("sample_rate"), times)
-        known = complete(path, known)
-        columns = zip(chosen.rows, known["leads"], known["unit"], strict=True)
-        found = {
-            lead: Channel(name, _values(path, table, name), unit) for lead, name, unit in columns
-        }
-        return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
-
-
-def _signals(table: Any) -> list[str]:
-    """Columns that may be leads: all but the times."""
-    return [name for name in table.column_names if not is_time(name)]
+        known = Stated(**stated).over(path, metadata)
+        names = [name for name in table.column_names if known.get("leads") is None or is_time(name)]
+        names = [*names_of(known.get("leads") or ()), *names]
+        columns = [(name, "") for name in names]
+        return table_record(
+            path, columns, lambda rows: [_values(path, table, names[row]) for row in rows], known
+        )
 
 
 def _read_parquet(path: Path) -> tuple[Any, Any]:

@@ -8,18 +8,26 @@ and, where known, `patient_id`, `age`, `sex`, `start_time`, `diagnosis`. What th
 before the side-car, and that before what the file itself holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, build_record, parse_age, parse_sex
+from anylead.formats.assemble import (
+    About,
+    Channel,
+    build_record,
+    join_leads,
+    parse_age,
+    parse_sex,
+)
 from anylead.formats.beside import FOLDER_FILE, side_car
-from anylead.formats.channels import Rename
+from anylead.formats.channels import Rename, choose
+from anylead.formats.times import is_time, seconds_per_unit, settle_rate
 from anylead.records import Record
 
 KEYS = {
@@ -47,8 +55,8 @@ class Stated:
     unit: str | None = None
     rename: Rename | None = None
 
-    def as_arguments(self) -> dict[str, Any]:
-        """Arguments for `read`, of types that JSON knows."""
+    def plain(self) -> dict[str, Any]:
+        """The same in types that JSON knows."""
         leads = None if self.leads is None else [str(lead) for lead in self.leads]
         rate = None if self.sample_rate is None else float(self.sample_rate)
         rename = None if self.rename is None else dict(self.rename)
@@ -64,6 +72,48 @@ class Stated:
         }
         stated = {name: value for name, value in own.items() if value is not None}
         return {**by_meaning(inside), **by_meaning(side_car(path)), **stated}
+
+
+class ReadArray(Protocol):
+    """The `read` of a format that does not tell all about its numbers."""
+
+    def __call__(
+        self,
+        path: Path,
+        sample_rate: float | None = None,
+        leads: Sequence[str] | None = None,
+        unit: str | None = None,
+        rename: Rename | None = None,
+    ) -> Record:
+        """The one recording of a file.
+
+        Args:
+            path: the file.
+            sample_rate: Hz; None takes it from the side-car or the file, as for the others.
+            leads: names of the rows of an array or of the columns of a table.
+            unit: of the numbers ("mV"), "NU" for none.
+            rename: name of a channel -> its lead.
+
+        Raises:
+            FormatError: broken, several recordings, or rate, leads or unit are nowhere stated.
+        """
+        ...
+
+
+def with_statements(read: Callable[[Path, Stated], Record]) -> ReadArray:
+    """The reader `read(path, stated)` with an argument for each thing that a caller may state."""
+
+    def read_array(
+        path: Path,
+        sample_rate: float | None = None,
+        leads: Sequence[str] | None = None,
+        unit: str | None = None,
+        rename: Rename | None = None,
+    ) -> Record:
+        return read(path, Stated(sample_rate, leads, unit, rename))
+
+    read_array.__doc__ = read.__doc__
+    return read_array
 
 
 def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +153,41 @@ def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> R
     units = known["unit"]
     channels = [Channel(*both) for both in zip(leads, rows, units, strict=True)]
     return build_record(path, channels, known["sample_rate"], about(known), known.get("rename"))
+
+
+def table_record(
+    path: Path,
+    columns: Sequence[tuple[str, str]],
+    read_columns: Callable[[Sequence[int]], list[NDArray[np.float64]]],
+    known: Mapping[str, Any],
+) -> Record:
+    """A table with a column for each lead, and perhaps one of times -> Record.
+
+    Args:
+        path: the file.
+        columns: (name, unit) of each; the unit is "" where the column does not tell.
+        read_columns: numbers of columns -> their values; the others may hold anything.
+        known: from `Stated.over`.
+
+    Raises:
+        FormatError: no lead, or rate or unit are not known, or the times deny the rate.
+    """
+    at = [i for i, (name, _) in enumerate(columns) if not is_time(name)]
+    units = [columns[i][1] or "mV" for i in at]
+    chosen = choose(path, [columns[i][0] for i in at], units, known.get("rename"))
+    rows = [at[row] for row in chosen.rows.values()]
+    clock = next((i for i in range(len(columns)) if i not in at), None)
+    values = read_columns(rows if clock is None else [*rows, clock])
+    known = {**known, "leads": list(chosen.rows)}
+    if clock is not None:
+        times = values.pop() * seconds_per_unit(path, *columns[clock])
+        known["sample_rate"] = settle_rate(path, known.get("sample_rate"), times)
+    if known.get("unit") is None and all(columns[row][1] for row in rows):
+        known["unit"] = [columns[row][1] for row in rows]
+    known = complete(path, known)
+    leads = zip(chosen.rows, rows, values, known["unit"], strict=True)
+    found = {lead: Channel(columns[row][0], each, unit) for lead, row, each, unit in leads}
+    return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
 
 
 def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anylead.datasets.titles import titles
 from anylead.inference.about import About, Scores
 from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS, parse_leads
@@ -93,22 +94,45 @@ class Answer:
         }
         return {**values, "model": self.model.as_dict(), "notice": NOTICE}
 
-    def lines(self) -> list[str]:
-        """The answer as a person reads it: warnings first, then labels, then what it rests on."""
+    def lines(self, every_label: bool = False) -> list[str]:
+        """The answer as a person reads it: warnings first, then labels, then what it rests on.
+
+        Args:
+            every_label: also those that are far below their threshold.
+        """
         shown = [f"{self.record}: {len(self.leads)} of 12 leads seen ({', '.join(self.leads)})"]
         if self.refusal is not None:
             shown.append(f"  no answer: {self.refusal}" if not self.probabilities else "")
             shown[-1] = shown[-1] or f"  doubtful: {self.refusal}"
         shown += [f"  warning: {warning}" for warning in self.warnings]
-        for label, probability in sorted(self.probabilities.items(), key=lambda item: -item[1]):
-            verdict = ""
-            if label in self.thresholds:
-                word = "yes" if self.decisions[label] else "no"
-                limit = self.thresholds[label]
-                why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
-                verdict = f"  {word} ({why})"
-            shown.append(f"  {label}  {probability:.1%}{verdict}")
+        names = titles(tuple(self.probabilities))
+        by_probability = sorted(self.probabilities, key=lambda label: -self.probabilities[label])
+        told = sorted(
+            (label for label in by_probability if every_label or self._is_near(label)),
+            key=lambda label: not self.decisions.get(label, False),
+        )
+        shown += [self._line(label, names.get(label, "")) for label in told]
+        hidden = len(by_probability) - len(told)
+        if hidden:
+            shown.append(f"  {hidden} other labels are far below their thresholds")
         return [*shown, *self.grounds()]
+
+    def _is_near(self, label: str) -> bool:
+        """Whether a label is worth a line: at half of its threshold, or without one at 5 %."""
+        limit = self.thresholds.get(label)
+        return self.probabilities[label] >= (0.05 if limit is None else limit / 2)
+
+    def _line(self, label: str, title: str) -> str:
+        full = f" ({title})" if title else ""
+        said = f"  {label}{full}  {self.probabilities[label]:.1%}"
+        limit = self.thresholds.get(label)
+        if limit is None:
+            return (
+                said if not self.thresholds else f"{said}  no decision: no threshold was measured"
+            )
+        word = "yes" if self.decisions[label] else "no"
+        why = f"threshold {limit:.1%}" if limit <= 1 else "never said with these leads"
+        return f"{said}  {word} ({why})"
 
     def grounds(self) -> list[str]:
         """What the answer rests on: scores with these leads, the model, its training."""

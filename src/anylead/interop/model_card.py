@@ -77,7 +77,9 @@ def _labels(description: Mapping[str, Any]) -> list[str]:
     if thresholds:
         rows = [
             f"| {_cell(label)} | "
-            + " | ".join(f"{of_set[label]:.3f}" for of_set in thresholds.values())
+            + " | ".join(
+                f"{of_set[label]:.3f}" if label in of_set else "-" for of_set in thresholds.values()
+            )
             + " |"
             for label in names
         ]

@@ -2,36 +2,28 @@
 
 from functools import reduce
 
+from anylead.catalogue import Catalogue
 from anylead.errors import RecipeError, known_are
-from anylead.methods.cmlc import CMLC
-from anylead.methods.cmsc import CMSC
-from anylead.methods.cmsmlc import CMSMLC
-from anylead.methods.cpc import CPC_METHOD
-from anylead.methods.data2vec import DATA2VEC
-from anylead.methods.jepa import JEPA_METHOD
-from anylead.methods.masked_autoencoding import MASKED_AUTOENCODING
 from anylead.methods.pretraining import CONTRASTS, Method, Pretraining, combine
-from anylead.methods.signal import SIGNAL
-from anylead.methods.simclr import SIMCLR
-from anylead.methods.three_kg import THREE_KG
 from anylead.methods.views import Views
-from anylead.methods.wav2vec2 import WAV2VEC2
-from anylead.methods.wav2vec2_cmsc import WAV2VEC2_CMSC
 
-METHODS: dict[str, Method] = {
-    "wav2vec2": WAV2VEC2,
-    "data2vec": DATA2VEC,
-    "signal": SIGNAL,
-    "jepa": JEPA_METHOD,
-    "masked_autoencoding": MASKED_AUTOENCODING,
-    "cpc": CPC_METHOD,
-    "cmsc": CMSC,
-    "cmlc": CMLC,
-    "cmsmlc": CMSMLC,
-    "simclr": SIMCLR,
-    "three_kg": THREE_KG,
-    "wav2vec2_cmsc": WAV2VEC2_CMSC,
-}
+METHODS: Catalogue[Method] = Catalogue(
+    "anylead.methods",
+    {
+        "wav2vec2": "WAV2VEC2",
+        "data2vec": "DATA2VEC",
+        "signal": "SIGNAL",
+        "jepa": "JEPA_METHOD",
+        "masked_autoencoding": "MASKED_AUTOENCODING",
+        "cpc": "CPC_METHOD",
+        "cmsc": "CMSC",
+        "cmlc": "CMLC",
+        "cmsmlc": "CMSMLC",
+        "simclr": "SIMCLR",
+        "three_kg": "THREE_KG",
+        "wav2vec2_cmsc": "WAV2VEC2_CMSC",
+    },
+)
 
 
 def find_method(name: str) -> Method:

@@ -12,7 +12,6 @@ from anylead.models.latent_prediction import LatentPrediction, LatentPredictionC
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
 from anylead.models.moving_average import MovingAverage
 from anylead.models.quantizer import GumbelQuantizer
-from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
 from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 
 __all__ = [
@@ -28,8 +27,6 @@ __all__ = [
     "MaskedPrediction",
     "MaskedPredictionConfig",
     "MovingAverage",
-    "ResNet1d",
-    "ResNet1dConfig",
     "SignalPrediction",
     "SignalPredictionConfig",
     "build_encoder",

@@ -1,9 +1,8 @@
 """Numpy on (lead, time); `preprocess` is the only entry for what a model will see."""
 
+from anylead.preprocessing import PreprocessConfig, differences
 from anylead.signals.preprocess import (
     Prepared,
-    PreprocessConfig,
-    differences,
     preprocess,
     with_frank,
     without_leads,

@@ -1,5 +1,6 @@
 """What is wrong with a lead, as bits that a store keeps for every lead of every recording."""
 
+from dataclasses import dataclass
 from enum import IntFlag
 from functools import lru_cache
 from itertools import pairwise
@@ -64,19 +65,37 @@ _OPPOSITE = -0.6
 _SWAP_LEADS = [LEADS.index(name) for name in ("I", "II", "aVR", "V6")]
 _PLAUSIBLE_PER_MINUTE = (20.0, 300.0)
 _LONGEST_FLAT_SECONDS = 1.0
-# Of how far half of the samples lie from between those 18 ms before and after: in mV, and of that
-# in the beats. Chosen by what 285 clinical recordings and their damaged copies gave.
-_LARGEST_NOISE_MV = 0.1
-_LARGEST_NOISE_OF_BEAT = 0.08
-_LARGEST_NOISE_OF_NOTHING = 0.15  # where nothing is taller than this, in mV:
-_NOTHING_MV = 0.25
-# What no human reads any more, in mV: wander of the baseline, the mains, and bottom to top.
-_UNREADABLE_WANDER_MV = 2.5
-_UNREADABLE_MAINS_MV = 0.3
-_UNREADABLE_RANGE_MV = (0.05, 10.0)
 _NO_LEAD = np.uint16(Quality.FLAT | Quality.LOST | Quality.UNACCEPTABLE)
 _LARGEST_REST = 0.45  # slope between beats, of that in them
 _PAIRS = np.triu_indices(NUM_LEADS, k=1)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on no human reader takes a lead; `benchmarks/quality.py --choose` found them.
+
+    Noise is how far half of the samples lie from the middle of those 18 ms before and after.
+
+    Attributes:
+        wander: of the baseline, mV.
+        mains: mV.
+        lowest, highest: mV from bottom to top.
+        noise: mV.
+        noise_of_beat: of what the beats reach by the same measure; must be passed, too.
+        noise_of_nothing: the same where nothing is taller than `nothing` mV, or there is no unit.
+    """
+
+    wander: float = 2.5
+    mains: float = 0.3
+    lowest: float = 0.05
+    highest: float = 10.0
+    noise: float = 0.1
+    noise_of_beat: float = 0.08
+    noise_of_nothing: float = 0.15
+    nothing: float = 0.25
+
+
+UNREADABLE = Limits()
 
 
 def assess(
@@ -85,6 +104,7 @@ def assess(
     sample_rate: float,
     unit: str,
     extremes: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    limits: Limits = UNREADABLE,
 ) -> NDArray[np.uint16]:
     """Flags of a recording as it was read.
 
@@ -95,6 +115,7 @@ def assess(
         unit: "mV" or "NU"; without voltage amplitudes are not judged, and the limb leads only as
             far as no factor of each could make them fit.
         extremes: smallest and largest value of each lead, where the caller knows them.
+        limits: of `NOISE` and `UNACCEPTABLE`.
 
     Returns:
         (12,) uint16 bits of `Quality`; 0 for missing leads.
@@ -118,12 +139,11 @@ def assess(
     found[6] = _is_duplicated(signal, gram, has_lead)
     found[7] = not has_plausible_rate(signal, sample_rate)
     found[8] = _is_partly_flat(signal, thin, sample_rate)
-    found[9] = _is_noisy(signal, high - low, sample_rate, unit)
+    found[9] = _is_noisy(signal, high - low, sample_rate, unit, limits)
     found[10] = found[7] | found[8] | found[9]
     if unit == "mV":
-        least, most = _UNREADABLE_RANGE_MV
-        found[10] |= (wander > _UNREADABLE_WANDER_MV) | (mains > _UNREADABLE_MAINS_MV)
-        found[10] |= (high - low < least) | (high - low > most)
+        found[10] |= (wander > limits.wander) | (mains > limits.mains)
+        found[10] |= (high - low < limits.lowest) | (high - low > limits.highest)
     flags: NDArray[np.uint16] = _JUDGED @ (found & has_lead)
     return flags
 
@@ -166,8 +186,7 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
 def is_acceptable(quality: NDArray[np.uint16]) -> bool:
     """Whether a human reader would take a recording, judged by the flags of its leads.
 
-    Not so if a lead is lost, flat, flat for more than a second, noisy, wanders by more than 2.5 mV,
-    has less than 0.05 mV or more than 10 mV from bottom to top, holds mains of more than 0.3 mV, or
+    Not so if a lead is lost, flat, flat for more than a second, or beyond one of `UNREADABLE`, or
     if no beats stand out.
 
     Args:
@@ -177,7 +196,11 @@ def is_acceptable(quality: NDArray[np.uint16]) -> bool:
 
 
 def _is_noisy(
-    signal: NDArray[np.float32], height: NDArray[np.float32], sample_rate: float, unit: str
+    signal: NDArray[np.float32],
+    height: NDArray[np.float32],
+    sample_rate: float,
+    unit: str,
+    limits: Limits,
 ) -> NDArray[np.bool_]:
     """Between beats bent as noise is, by many mV or so much that it hides the beats.
 
@@ -196,9 +219,9 @@ def _is_noisy(
     half = bend.shape[1] // 2
     rest = np.partition(bend, half, axis=1)[:, half]
     if unit != "mV":
-        return np.asarray(rest > _LARGEST_NOISE_OF_NOTHING * beat)
-    is_empty = (height < _NOTHING_MV) & (rest > _LARGEST_NOISE_OF_NOTHING * beat)
-    hides = (rest > _LARGEST_NOISE_MV) & (rest > _LARGEST_NOISE_OF_BEAT * beat)
+        return np.asarray(rest > limits.noise_of_nothing * beat)
+    is_empty = (height < limits.nothing) & (rest > limits.noise_of_nothing * beat)
+    hides = (rest > limits.noise) & (rest > limits.noise_of_beat * beat)
     return np.asarray(hides | is_empty)
 
 

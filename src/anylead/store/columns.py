@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anylead.records import Mark
-from anylead.store.schema import ADDED, INDEX
+from anylead.store.schema import ADDED, INDEX, index_of_version
 
 Marks = list[tuple[Mark, ...] | None]
 
@@ -43,7 +43,12 @@ def marks_of(column: pa.Array) -> Marks:
 
 
 def of_this_version(index: pa.Table, version: int) -> pa.Table:
-    """An index of an earlier version with the columns it did not have: nothing is known there."""
+    """An index of an earlier version with the columns it did not have: nothing is known there.
+
+    One that is not as that version wrote it stays as it is.
+    """
+    if index.schema != index_of_version(version):
+        return index
     num = index.num_rows
     none = pa.array([[]], INDEX.field("unknown").type).take(pa.array(np.zeros(num, np.int64)))
     missing = {

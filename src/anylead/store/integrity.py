@@ -7,9 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from anylead.errors import StoreError
-from anylead.store.joined import PARTS
 from anylead.store.location import Location, file_sha256
-from anylead.store.manifest import INDEX_FILE, Manifest
+from anylead.store.manifest import INDEX_FILE, PARTS, Manifest
 
 REMEDY = "copy the store again or prepare it again"
 

@@ -16,12 +16,9 @@ import pyarrow.compute as pc
 
 from anylead.errors import StoreError
 from anylead.store.location import Location
-from anylead.store.manifest import SHARED, Manifest
+from anylead.store.manifest import PARTS, SHARED, Manifest
 from anylead.store.schema import INDEX
 from anylead.store.splits import by_draw
-
-# In `Manifest.settings`: the name and the number of recordings of each store.
-PARTS = "parts"
 
 
 class Opened(Protocol):

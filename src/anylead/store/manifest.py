@@ -7,14 +7,15 @@ from hashlib import sha256
 from typing import Any
 
 from anylead.errors import RecipeError, StoreError
-from anylead.signals import PreprocessConfig
+from anylead.preprocessing import PreprocessConfig
 from anylead.store.schema import FIRST_VERSION, VERSION
 
 MANIFEST = "manifest.json"
 INDEX_FILE = "index.arrow"
 REJECTED_FILE = "rejected.csv"
-# Among the settings: whether the split may have patients on several sides.
-SHARED = "allow_shared_patients"
+# Among the settings: whether the split may have patients on several sides; of a store that is
+# joined from several, the name and the number of recordings of each.
+SHARED, PARTS = "allow_shared_patients", "parts"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import StoreError
-from anylead.store.joined import PARTS
+from anylead.store.manifest import PARTS
 from anylead.store.reader import Store
 from anylead.store.splits import SPLITS
 

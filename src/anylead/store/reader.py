@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -12,13 +13,12 @@ from numpy.typing import NDArray
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
-from anylead.signals import PreprocessConfig, differences
+from anylead.preprocessing import PreprocessConfig, as_option, differences
 from anylead.store.columns import Marks, marks_of, named, of_this_version
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
-from anylead.store.joined import PARTS, join
-from anylead.store.location import Folder, Location, Remote, file_sha256
-from anylead.store.manifest import INDEX_FILE, MANIFEST, SHARED, Manifest, parse_manifest
-from anylead.store.schema import INDEX, index_of_version
+from anylead.store.location import Folder, Location, file_sha256
+from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
+from anylead.store.schema import INDEX
 from anylead.store.splits import shared_patients, split_rows, told_shared
 
 
@@ -53,8 +53,12 @@ class Store:
         """
         parts = str(path).split(",")
         if len(parts) > 1 and not Path(path).exists():
-            return cls(*join([cls.open(part.strip()) for part in parts]))
-        location: Location = Remote(str(path)) if "://" in str(path) else Folder(Path(path))
+            # By name, as the other: a training from one folder has no use for it.
+            joined = import_module("anylead.store.joined")
+            return cls(*joined.join([cls.open(part.strip()) for part in parts]))
+        location: Location = Folder(Path(path))
+        if "://" in str(path):
+            location = import_module("anylead.store.remote").Remote(str(path))
         manifest = parse_manifest(location.text(MANIFEST), str(location))
         if isinstance(location, Folder):
             check_sizes(location.folder, manifest)
@@ -64,8 +68,7 @@ class Store:
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
                 raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
-        if index.schema == index_of_version(manifest.version):
-            index = of_this_version(index, manifest.version)
+        index = of_this_version(index, manifest.version)
         if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
@@ -88,7 +91,7 @@ class Store:
             f"{name} {has} ({who} has {want})" for name, (has, want) in differing.items()
         )
         options = " ".join(
-            f"--preprocess.{name} {_word(want)}" for name, (_, want) in differing.items()
+            f"--preprocess.{name} {as_option(want)}" for name, (_, want) in differing.items()
         )
         raise StoreError(
             f"{self.location}: prepared with {found}; prepare the recordings again with {options}"
@@ -390,10 +393,3 @@ class Store:
     def _per_lead(self, name: str) -> NDArray[Any]:
         values = self._column(name).flatten().to_numpy(zero_copy_only=False)
         return np.asarray(values).reshape(-1, NUM_LEADS)
-
-
-def _word(value: Any) -> str:
-    """A value as it is written on the command line."""
-    return (
-        "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
-    )

@@ -1,0 +1,262 @@
+"""Ctrl-C and kill -9 at random moments: what the commands leave behind, and whether they go on.
+
+    python benchmarks/faults.py --times 10
+
+Every command runs once undisturbed. Then it is stopped --times times by Ctrl-C (as a terminal does
+it: all its processes) and by kill -9 (of all its processes, then of the first alone), each time at
+a moment drawn between the start and the usual end, and at last left alone, going on or anew. One
+JSON line for each command and way; exit status 1 if anything is not right:
+
+- Ctrl-C: within 20 s over, status 130 (75: a training whose state is kept), one line on stderr;
+- no process is left, and at the end no unfinished file;
+- what the last run left equals what the undisturbed run left.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TRAIN = ("--train.steps=60", "--train.batch_size=8", "--train.save_every=10",
+         "--train.is_quiet=true", "--train.device=cpu")  # fmt: skip
+#: Their bytes hold times, paths or the order of a disk; content is compared by other means.
+NOT_COMPARED = (".lock", "log.csv", "recipe.yaml", "tensorboard", "README.md", "report.html")
+
+
+@dataclass
+class Command:
+    """A command whose last word is where it writes.
+
+    Attributes:
+        words: of the command line, without the place.
+        place: option that names the place, and the name in the folder of a trial.
+        again: what a run after a stopped one has in addition.
+    """
+
+    words: Sequence[str]
+    place: tuple[str, str]
+    again: Sequence[str] = ()
+    is_training: bool = False
+    wrong: list[str] = field(default_factory=list)
+
+
+def commands(base: Path) -> dict[str, Command]:
+    """All that takes a while and writes, on what `made` put into `base`."""
+    store, run = str(base / "store"), str(base / "run")
+    data = ("--data.store", store)
+    synthetic = ("prepare", "synthetic", "--options", '{"num_patients": 300}',
+                 "--records_per_shard", "50")  # fmt: skip
+    again = ("--train.resume",)
+    return {
+        "prepare": Command(synthetic, ("--out", "store")),
+        "prepare, 2 workers": Command((*synthetic, "--num_workers", "2"), ("--out", "store")),
+        "pretrain": Command(
+            ("pretrain", "--encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
+        ),
+        "finetune": Command(
+            ("finetune", "--model.encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
+        ),
+        "evaluate": Command(("evaluate", run), ("--out", "scores")),
+        "embed": Command(("embed", store, run, "--num_workers", "1"), ("--out", "e.parquet")),
+        "embed, 2 workers": Command(
+            ("embed", store, run, "--num_workers", "2"), ("--out", "e.parquet")
+        ),
+        "predict": Command(("predict", store, "--model", run), ("--out", "p.csv")),
+        "export": Command(("export", run), ("--out", "model.onnx")),
+        "plot": Command(("plot", str(base / "ecg.npz")), ("--out", "ecg.pdf")),
+        "explain": Command(("explain", str(base / "ecg.npz"), "--model", run), ("--out", "x.png")),
+    }  # fmt: skip
+
+
+def make(base: Path) -> None:
+    """A store, a fine-tuned model and a file."""
+    import numpy as np
+
+    from anylead import datasets
+
+    said = ("prepare", "synthetic", "--out", str(base / "store"), "--options",
+            '{"num_patients": 200}')  # fmt: skip
+    finished(said)
+    finished(("finetune", "--model.encoder.size", "tiny", "--data.store", str(base / "store"),
+              "--out", str(base / "run"), *TRAIN))  # fmt: skip
+    record = next(iter(datasets.records("synthetic", num_patients=1)))
+    np.savez(base / "ecg.npz", signal=record.signal, leads=np.array(record.leads),
+             sample_rate=record.sample_rate, unit="mV")  # fmt: skip
+
+
+def started(words: Sequence[str]) -> subprocess.Popen:
+    """In a group of its own; a shell's background jobs would be deaf to Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "anylead", *words], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+
+
+def finished(words: Sequence[str]) -> str:
+    process = started(words)
+    _, said = process.communicate(timeout=600)
+    if process.returncode:
+        raise SystemExit(f"anylead {' '.join(words)}: status {process.returncode}: {said}")
+    return said
+
+
+def trial(
+    command: Command, name: str, way: str, folder: Path, usual: float, times: int, seed: int
+) -> dict:
+    """Stop it so often, then let it end."""
+    draw = random.Random(f"{name} {way} {seed}")
+    option, place = command.place
+    words = [*command.words, option, str(folder / place)]
+    statuses: dict[str, int] = {}
+    for turn in range(times):
+        process = started([*words, *(command.again if turn else ())])
+        try:
+            process.wait(draw.uniform(0, 1.05 * usual))
+        except subprocess.TimeoutExpired:
+            WAYS[way](process)
+        status, said = ended(process)
+        statuses[str(status)] = statuses.get(str(status), 0) + 1
+        if way == "Ctrl-C":
+            judge(command, status, said)
+        left = left_over(process.pid)
+        if left:
+            command.wrong.append(f"processes left: {left}")
+    finished([*words, *command.again])
+    unfinished = [
+        str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name not in (".lock",)
+    ]
+    command.wrong += [f"left behind: {name}" for name in unfinished]
+    return statuses
+
+
+def ended(process: subprocess.Popen) -> tuple[int, str]:
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return 999, ""
+    return process.returncode, said
+
+
+def judge(command: Command, status: int, said: str) -> None:
+    expected = {0, 130, 75} if command.is_training else {0, 130}
+    lines = [line for line in said.splitlines() if line.strip()]
+    if status == -signal.SIGINT:  # Python itself had not started: no line can be expected
+        return
+    if status not in expected:
+        command.wrong.append(f"status {status}: {said[-300:]}")
+    elif status and len(lines) != 1:
+        command.wrong.append(f"status {status}, {len(lines)} lines: {said[-300:]}")
+
+
+def left_over(group: int, seconds: float = 10) -> list[int]:
+    """Processes of a group that are still there after a while."""
+    end = time.monotonic() + seconds
+    while True:
+        found = [
+            int(p.name) for p in Path("/proc").glob("[0-9]*") if group_of(int(p.name)) == group
+        ]
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+
+
+def group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
+
+
+def interrupt(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def kill_all(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_first(process: subprocess.Popen) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+
+
+WAYS: dict[str, Callable[[subprocess.Popen], None]] = {
+    "Ctrl-C": interrupt,
+    "kill -9 of all": kill_all,
+    "kill -9 of the first": kill_first,
+}
+
+
+def content(path: Path) -> dict[str, str]:
+    """File -> hash of its bytes; of weights and tables that hold a time, of what they say."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return {
+        str(file.relative_to(path.parent)): said_by(file)
+        for file in files
+        if not any(part in NOT_COMPARED or part.startswith("resume-") for part in file.parts)
+    }
+
+
+def said_by(file: Path) -> str:
+    if file.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        joined = b"".join(k.encode() + v.tobytes() for k, v in sorted(load_file(file).items()))
+        return hashlib.sha256(joined).hexdigest()
+    if file.suffix in (".pdf", ".onnx", ".json", ".png", ".html", ".csv"):
+        return "there" if file.stat().st_size else "empty"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=10, help="stops of each command and way")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="commands that start so")
+    arguments = parser.parse_args()
+    is_right = True
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        make(base)
+        for title, command in commands(base).items():
+            if not title.startswith(arguments.only):
+                continue
+            option, place = command.place
+            straight = base / title / "straight"
+            straight.mkdir(parents=True)
+            begin = time.monotonic()
+            finished([*command.words, option, str(straight / place)])
+            usual = time.monotonic() - begin
+            expected = content(straight / place)
+            for way in WAYS:
+                folder = base / title / way
+                folder.mkdir()
+                command.wrong.clear()
+                statuses = trial(
+                    command, title, way, folder, usual, arguments.times, arguments.seed
+                )
+                found = content(folder / place)
+                differ = [
+                    n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)
+                ]
+                command.wrong += [f"differs: {name}" for name in sorted(differ)]
+                told = {"command": title, "way": way, "stops": arguments.times, "statuses": statuses,
+                        "files": len(expected), "wrong": command.wrong}  # fmt: skip
+                print(json.dumps(told), flush=True)
+                is_right = is_right and not command.wrong
+    sys.exit(not is_right)
+
+
+if __name__ == "__main__":
+    main()
