@@ -36,9 +36,9 @@ from anylead.store import Store
 RECIPE = "recipes/finetune_ludb_waves.yaml"
 FOLDS = 5
 ABOUT = {
-    "Data": "LUDB 1.0.1 at 100 Hz (Kalyakulina AI, Yusipov II, Moskalenko VA, Nikolskiy AV, Kosonogov"
-    " KA, Osipov GV, Zolotykh NY, Ivanchenko MV. LUDB: a new open-access validation tool for"
-    " electrocardiogram delineation algorithms. IEEE Access 8, 186181 (2020),"
+    "Data": "LUDB 1.0.1 at 100 Hz (Kalyakulina AI, Yusipov II, Moskalenko VA, Nikolskiy AV,"
+    " Kosonogov KA, Osipov GV, Zolotykh NY, Ivanchenko MV. LUDB: a new open-access validation"
+    " tool for electrocardiogram delineation algorithms. IEEE Access 8, 186181 (2020),"
     " doi:10.1109/ACCESS.2020.3029211)",
     "For": "Research on waves and intervals of resting ECGs.",
     "Licence": "CC BY 4.0; give credit to the authors of LUDB, which is under ODC-By 1.0.",

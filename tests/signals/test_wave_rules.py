@@ -77,6 +77,35 @@ def test_boundaries_come_back_from_their_targets_to_a_tenth_of_a_sample(shift, r
     assert not is_known[0].any()
 
 
+def beats(gaps, has_p=lambda n: True, pr=lambda n: 0.16):
+    marks = []
+    for n, time in enumerate(np.cumsum(gaps)):
+        marks += [Mark("II", "P", time - pr(n), time - 0.06)] if has_p(n) else []
+        marks += [Mark("II", "QRS", time, time + 0.1)]
+    return marks
+
+
+@pytest.mark.parametrize(
+    ("gaps", "kept"),
+    [
+        ([0.8] * 10, {}),
+        ([0.8] * 10, {"has_p": lambda n: n % 2}),  # conducted now and then, but in time
+        ([0.6, 1.0] * 5, {}),  # bigeminy of the atria: irregular, each with its P
+    ],
+)
+def test_p_waves_of_a_rhythm_that_has_them_stay(gaps, kept):
+    marks = beats(gaps, **kept)
+    assert wave_rules.steady(marks) == marks
+
+
+@pytest.mark.parametrize(
+    "shaky", [{"has_p": lambda n: n % 2}, {"pr": lambda n: 0.12 + 0.08 * (n % 2)}]
+)
+def test_p_waves_that_come_and_go_in_an_irregular_rhythm_do_not(shaky):
+    found = wave_rules.steady(beats([0.6, 1.0, 0.7, 0.5, 1.1, 0.8, 0.6, 1.0], **shaky))
+    assert [mark.name for mark in found] == ["QRS"] * 8
+
+
 def test_a_lead_that_is_not_there_has_no_waves():
     probability = drawn(2, 50, 0)
     probability[0] = np.nan

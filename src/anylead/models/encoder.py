@@ -168,24 +168,6 @@ class Encoder(nn.Module):
         features = self.feature_extractor(signal, num_samples)
         return scale_gradient(features, self.config.feature_grad_scale)
 
-    def stages(
-        self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """Outputs of the steps of a residual stem, (rows, dim, step) each, and the context.
-
-        Raises:
-            ValueError: another stem.
-        """
-        if not isinstance(self.feature_extractor, ResidualFeatureExtractor):
-            raise ValueError(f"stem {self.config.stem!r} has no stages; want residual")
-        if self.completion is not None and has_lead is not None:
-            signal = self.completion(signal, has_lead)
-        stages = self.feature_extractor.stages(signal, num_samples)
-        features = scale_gradient(stages[-1].transpose(1, 2), self.config.feature_grad_scale)
-        is_padding = self.find_padding(features.shape[1], num_samples)
-        normed = self.feature_norm(features)
-        return stages, self.contextualize(normed, None, is_padding, has_lead)
-
     def contextualize(
         self,
         normed_features: Tensor,

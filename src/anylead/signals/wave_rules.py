@@ -1,7 +1,8 @@
 """From probabilities to waves that obey the order of a heartbeat (Viterbi 1967).
 
 P comes before its QRS, T after it, waves do not overlap, and each may be absent but for the QRS
-that a T needs. A P may stand alone (a blocked one).
+that a T needs. A P may stand alone (a blocked one). Where the rhythm is irregular, as in atrial
+fibrillation, P counts only if it goes before nearly every QRS at a constant distance.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.records import Mark
+from anylead.signals.intervals import Beat, beats_of
 
 WAVES = ("P", "QRS", "T")
 NONE = 0  # the class before those of `WAVES`
@@ -42,6 +44,10 @@ PARTS: dict[str, Part] = {
 }
 _REACH = 0.05  # seconds on both sides of a boundary that say where exactly it lies
 _LEAST = 1e-6
+# An irregular rhythm: median change from one interval between beats to the next, of their mean; and
+# what P must be in it: the share of the beats that have one, and the spread of PR in seconds.
+_IRREGULAR, _P_SHARE, _P_SPREAD = 0.12, 0.9, 0.010
+_FEWEST_BEATS = 5
 
 
 class _States(NamedTuple):
@@ -82,7 +88,7 @@ def marks_of(
     return [
         mark
         for lead, path in zip(there.tolist(), paths, strict=True)
-        for mark in waves_of(probability[lead], path, leads[lead], sample_rate, start)
+        for mark in steady(waves_of(probability[lead], path, leads[lead], sample_rate, start))
     ]
 
 
@@ -157,6 +163,20 @@ def waves_of(
         times = [start + (place - 0.5) / sample_rate for place in (onset, offset)]
         found.append(Mark(lead, WAVES[kind - 1], *times))
     return _apart(found)
+
+
+def steady(marks: list[Mark]) -> list[Mark]:
+    """The waves of one lead without P waves that come and go in an irregular rhythm."""
+    beats = np.array(beats_of(marks)).reshape(-1, len(Beat._fields))
+    if len(beats) < _FEWEST_BEATS:
+        return marks
+    rr, pr = np.diff(beats[:, 2]), beats[:, 2] - beats[:, 0]
+    is_irregular = np.median(np.abs(np.diff(rr))) > _IRREGULAR * rr.mean()
+    has_p = np.isfinite(pr)
+    is_steady = has_p.mean() >= _P_SHARE and pr[has_p].std() <= _P_SPREAD
+    if not is_irregular or is_steady:
+        return marks
+    return [mark for mark in marks if mark.name != "P"]
 
 
 def _apart(marks: list[Mark]) -> list[Mark]:

@@ -5,7 +5,7 @@ each of them. With random lead masking one model serves a single lead as well as
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn.functional import log_softmax, softmax
 
 from anylead.augment import Augmentation
 from anylead.errors import RecipeError
-from anylead.models.encoder import Encoder
+from anylead.models.encoder import Encoder, scale_gradient
 from anylead.models.feature_extractor import ResidualFeatureExtractor
 from anylead.models.wave_decoder import CLASSES, WaveDecoder
 from anylead.objective import Batch, Step
@@ -113,9 +113,22 @@ def wave_logits(
     with torch.set_grad_enabled(
         torch.is_grad_enabled() and any(p.requires_grad for p in encoder.parameters())
     ):
-        stages, context = encoder.stages(signal, num_samples, has_lead)  # type: ignore[operator]
+        stages, context = _steps_of(cast(Encoder, encoder), signal, has_lead, num_samples)
     found: Tensor = decoder(signal, has_lead, stages, context)
     return found
+
+
+def _steps_of(
+    encoder: Encoder, signal: Tensor, has_lead: Tensor, num_samples: Tensor | None
+) -> tuple[list[Tensor], Tensor]:
+    """Outputs of the steps of a residual stem, (rows, dim, step) each, and the context."""
+    if encoder.completion is not None:
+        signal = encoder.completion(signal, has_lead)
+    stages = cast(ResidualFeatureExtractor, encoder.feature_extractor).stages(signal, num_samples)
+    features = scale_gradient(stages[-1].transpose(1, 2), encoder.config.feature_grad_scale)
+    is_padding = encoder.find_padding(features.shape[1], num_samples)
+    normed = encoder.feature_norm(features)
+    return stages, encoder.contextualize(normed, None, is_padding, has_lead)
 
 
 def new_decoder(encoder: nn.Module, config: WaveConfig) -> WaveDecoder:
