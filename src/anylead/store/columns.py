@@ -5,10 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anylead.records import Mark
 from anylead.store.schema import ADDED, INDEX, index_of_version
-
-Marks = list[tuple[Mark, ...] | None]
 
 
 def named(
@@ -32,14 +29,6 @@ def named(
     codes = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
     rows = np.repeat(entry_row[chosen], _lengths(lists.offsets))
     return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
-
-
-def marks_of(column: pa.Array) -> Marks:
-    """The marks of each recording; None where nobody looked."""
-    return [
-        None if marks is None else tuple(Mark(**mark) for mark in marks)
-        for marks in column.to_pylist()
-    ]
 
 
 def of_this_version(index: pa.Table, version: int) -> pa.Table:

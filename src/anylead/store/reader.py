@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.preprocessing import PreprocessConfig, as_option, differences
-from anylead.store.columns import Marks, marks_of, named, of_this_version
+from anylead.store.columns import named, of_this_version
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.location import Folder, Location, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
@@ -190,9 +190,10 @@ class Store:
         return np.asarray(self._text("unit"), dtype="U2")
 
     @cached_property
-    def marks(self) -> Marks:
-        """What was marked in each recording; None where nobody looked."""
-        return marks_of(self._column("marks"))
+    def marks(self) -> list[Any]:
+        """What was marked in each recording, a tuple of `Mark`; None where nobody looked."""
+        # By name, as the joined stores: most trainings have no use for it.
+        return list(import_module("anylead.store.marks").marks_of(self._column("marks")))
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".

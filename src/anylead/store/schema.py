@@ -17,12 +17,7 @@ from anylead.leads import NUM_LEADS
 VERSION, FIRST_VERSION = 3, 1
 
 _MARK = pa.struct(
-    [
-        ("lead", pa.string()),
-        ("name", pa.string()),
-        ("onset", pa.float64()),
-        ("offset", pa.float64()),
-    ]
+    dict.fromkeys(("lead", "name"), pa.string()) | dict.fromkeys(("onset", "offset"), pa.float64())
 )
 
 _COLUMNS: list[tuple[str, pa.DataType]] = [
