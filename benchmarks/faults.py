@@ -63,7 +63,10 @@ def commands(base: Path) -> dict[str, Command]:
             ("pretrain", "--encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
         ),
         "finetune": Command(
-            ("finetune", "--model.encoder.size", "tiny", *data, *TRAIN), ("--out", "run"), again, True
+            ("finetune", "--model.encoder.size", "tiny", *data, *TRAIN),
+            ("--out", "run"),
+            again,
+            True,
         ),
         "evaluate": Command(("evaluate", run), ("--out", "scores")),
         "embed": Command(("embed", store, run, "--num_workers", "1"), ("--out", "e.parquet")),
@@ -251,8 +254,14 @@ def main() -> None:
                     n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)
                 ]
                 command.wrong += [f"differs: {name}" for name in sorted(differ)]
-                told = {"command": title, "way": way, "stops": arguments.times, "statuses": statuses,
-                        "files": len(expected), "wrong": command.wrong}  # fmt: skip
+                told = {
+                    "command": title,
+                    "way": way,
+                    "stops": arguments.times,
+                    "statuses": statuses,
+                    "files": len(expected),
+                    "wrong": command.wrong,
+                }
                 print(json.dumps(told), flush=True)
                 is_right = is_right and not command.wrong
     sys.exit(not is_right)

@@ -27,7 +27,7 @@ from anylead.inference import model as inference
 from anylead.models import ENCODER_SIZES, Encoder, describe_encoder
 from anylead.objective import Batch
 from anylead.signals import PreprocessConfig
-from anylead.tasks.classification import Classification
+from anylead.tasks.linear_head import LinearHead
 from anylead.tasks.prediction import predict
 from anylead.training.distributed import World
 from anylead.training.optimizer import OptimizerConfig, build_optimizer
@@ -147,9 +147,9 @@ def plain_step(
     return run
 
 
-def classification(arguments: argparse.Namespace) -> Classification:
+def classification(arguments: argparse.Namespace) -> LinearHead:
     encoder = Encoder(ENCODER_SIZES[arguments.size])
-    return Classification(encoder, LABELS, lambda given: given).to(arguments.device)
+    return LinearHead(encoder, LABELS, lambda given: given).to(arguments.device)
 
 
 def batch() -> Batch:

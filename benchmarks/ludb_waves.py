@@ -32,6 +32,7 @@ from anylead.leads import LEADS
 from anylead.metrics.waves import BOUNDARIES, by_lead, score_waves
 from anylead.signals import intervals
 from anylead.store import Store
+from anylead.store.marks import stored_marks
 
 RECIPE = "recipes/finetune_ludb_waves.yaml"
 FOLDS = 5
@@ -108,7 +109,7 @@ def find(model, store, rows, out, fold):
 def table(options):
     """Scores of runs, with intervals over patients."""
     store = Store.open(options.store)
-    marked = dict(zip(store.record_id, store.marks, strict=True))
+    marked = dict(zip(store.record_id, stored_marks(store), strict=True))
     made = {}
     for folder in options.runs:
         for lead_set in WAYS:

@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 import anylead
+import anylead.notebook
 import api_stub
 import fitted_model
 from anylead.commands.finetune import ModelConfig
@@ -200,3 +201,62 @@ def test_a_result_is_the_same_in_every_form_of_file(tmp_path):
             np.testing.assert_allclose(numbers, frames[0].select_dtypes("number"), atol=1e-5)
         with pytest.raises(AnyleadError, match=r"ending '.xls'; want one of .parquet"):
             verb(files, fitted_model.folder(), out=tmp_path / "a.xls")
+
+
+def test_a_model_by_its_name_or_folder_and_on_the_hub(monkeypatch, tmp_path):
+    folder = fitted_model.folder()
+    asked = []
+
+    def pull(address):
+        asked.append(address)
+        return folder
+
+    monkeypatch.setattr("anylead.interop.hub.pull", pull)
+    record = fitted_model.recordings()[0]
+    expected = anylead.load(folder).predict(record)
+    for source in (folder, str(folder), "some-one/ecg.model-2", "hf://some-one/ecg.model-2"):
+        assert anylead.Model.from_pretrained(source).predict(record) == expected
+    assert asked == ["hf://some-one/ecg.model-2"] * 2
+    monkeypatch.chdir(folder.parent.parent)
+    anylead.Model.from_pretrained(str(folder.relative_to(folder.parent.parent)))
+    assert len(asked) == 2  # a folder that is there is not looked for on the hub
+
+
+def test_a_recording_draws_itself_and_is_saved(tmp_path):
+    record = fitted_model.recordings()[0]
+    drawing = record.plot(leads="2", seconds=3)
+    assert drawing._repr_svg_().startswith("<?xml") and "<svg" in drawing._repr_svg_()
+    assert drawing.save(tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(AnyleadError, match="gif"):
+        drawing.save(tmp_path / "page.gif")
+
+
+def test_stores_and_models_show_themselves_in_a_notebook(store):
+    told = store._repr_html_()
+    assert "recordings" in told and "labels: rhythm" in told and "AFIB" in told and "age" in told
+    said = fitted_model.model()._repr_html_()
+    assert "classification, vectors of 48" in said and "training data not stated" in said
+    assert "<script" not in anylead.notebook.table("<script>", {"<script>": "<script>"})
+
+
+def test_a_table_tells_measurements_and_those_are_learned(tmp_path):
+    frame = pandas.DataFrame(
+        {
+            "signal": [record.signal for record in fitted_model.recordings()[:4]],
+            "LVEF": [55, None, 61.5, float("inf")],
+            "secret": [1, 2, 3, 4],
+        }
+    )
+    arrays = {"sample_rate": fitted_model.RATE, "channels": "12"}
+    made = anylead.prepare(
+        records=frame, out=tmp_path / "store", measurements=["LVEF"],
+        preprocess={"sample_rate": 100}, **arrays,
+    )  # fmt: skip
+    assert made.measurement_names == ("LVEF",)
+    np.testing.assert_array_equal(made.measurement("LVEF"), [55, np.nan, 61.5, np.nan])
+    with pytest.raises(AnyleadError, match="no column 'EF'"):
+        anylead.prepare(records=frame, out=tmp_path / "s2", measurements=["EF"], **arrays)
+    with pytest.raises(AnyleadError, match="no number"):
+        anylead.prepare(
+            records=frame.assign(LVEF="low"), out=tmp_path / "s3", measurements=["LVEF"], **arrays
+        )

@@ -15,7 +15,10 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "prediction", "running", "verdicts", "wave_targets"},
+    "tasks": {
+        *("setup", "embedding", "labels", "linear_head", "prediction", "running", "verdicts"),
+        "wave_targets",
+    },
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
@@ -31,7 +34,6 @@ SHARED = {
 PAIRS = {
     ("methods.wav2vec2_cmsc", "methods.wav2vec2"),
     ("methods.wav2vec2_cmsc", "methods.cmsc"),
-    ("tasks.classification_setup", "tasks.classification"),
     ("tasks.identification_setup", "tasks.identification"),
     ("tasks.waves_setup", "tasks.waves"),
 }

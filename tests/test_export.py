@@ -46,7 +46,7 @@ def test_onnxruntime_gives_the_embedding_and_the_logits_of_any_batch_and_length(
         embedding, logits = session.run(None, {"signal": signal})
         expected = model.embed(list(signal), preprocess=False)
         np.testing.assert_allclose(embedding, expected, atol=1e-4)
-        head = model.head["weight"].numpy(), model.head["bias"].numpy()
+        head = model.head.weight.numpy(), model.head.bias.numpy()
         np.testing.assert_allclose(logits, expected @ head[0].T + head[1], atol=1e-4)
     assert classifier_onnx.difference < export.LARGEST_DIFFERENCE
 

@@ -24,7 +24,7 @@ from anylead.loading import evaluation_batches
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
 from anylead.store import Store
-from anylead.tasks.classification import Classification
+from anylead.tasks.linear_head import LinearHead
 from anylead.tasks.prediction import predict
 from interop import small_models
 
@@ -143,7 +143,9 @@ def test_predictions_have_names_and_are_what_the_head_says(model, records):
 
 
 def load_checkpoint_head(model):
-    tensors = {name: tensor.numpy().astype(np.float64) for name, tensor in model.head.items()}
+    tensors = {
+        name: tensor.numpy().astype(np.float64) for name, tensor in model.head.state_dict().items()
+    }
     return tensors["weight"], tensors["bias"]
 
 
@@ -249,7 +251,7 @@ def test_one_bad_recording_in_a_list_is_named(model, records):
 
 def test_a_model_without_a_classifier_does_not_predict(records):
     encoder = Model(small_models.checkpoint(kind="pretraining"), "cpu")
-    with pytest.raises(CheckpointError, match="has no classifier"):
+    with pytest.raises(CheckpointError, match="has no head to predict with"):
         encoder.predict(records[0])
 
 
@@ -305,8 +307,8 @@ def test_predictions_are_those_that_evaluate_scores(model, tmp_path):
     config = PreprocessConfig(sample_rate=250.0)
     prepare.run(prepare.Recipe("synthetic", store_folder, None, options, config, 1))
     store = Store.open(store_folder)
-    task = Classification(model.encoder, 3, lambda batch: batch)
-    task.head.load_state_dict(model.head)
+    task = LinearHead(model.encoder, 3, lambda batch: batch)
+    task.head.load_state_dict(model.head.state_dict())
     rows = np.arange(store.num_records)
     batches = evaluation_batches(store, rows, 2.0, 4)
     scored = predict(task, batches, torch.device("cpu"))

@@ -18,8 +18,8 @@ from anylead.models.signal_prediction import SignalPredictionConfig
 from anylead.preprocessing import PreprocessConfig
 from anylead.records import Record as Record
 from anylead.store import Store as Store
-from anylead.tasks.classification import AverageConfig
-from anylead.tasks.setup import IdentityConfig, LabelConfig
+from anylead.tasks.linear_head import AverageConfig
+from anylead.tasks.setup import IdentityConfig, LabelConfig, LossConfig
 from anylead.tasks.waves import WaveConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
@@ -71,12 +71,14 @@ def finetune(
     task: str = ...,
     leads: str = ...,
     lead_sets: str | None = ...,
+    threshold_sets: str | None = ...,
     keep: Literal["best", "last"] = ...,
     validate_every: int = ...,
     augment: list[dict[str, Any]] = ...,
     data: DataConfig | Mapping[str, Any] = ...,
     labels: LabelConfig | Mapping[str, Any] = ...,
     identity: IdentityConfig | Mapping[str, Any] = ...,
+    loss: LossConfig | Mapping[str, Any] = ...,
     average: AverageConfig | Mapping[str, Any] = ...,
     waves: WaveConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
@@ -97,6 +99,7 @@ def predict(
     preset: str | None = ...,
     leads: str | None = ...,
     rename: str = ...,
+    all: bool = ...,
     windows: bool = ...,
     join: str | None = ...,
     force: bool = ...,
@@ -113,6 +116,7 @@ def prepare(
     sample_rate: float | None = ...,
     channels: str | Sequence[str] | None = ...,
     unit: str = ...,
+    measurements: Sequence[str] = ...,
     out: str | Path | None = ...,
     options: dict[str, Any] = ...,
     preprocess: PreprocessConfig | Mapping[str, Any] = ...,

@@ -75,7 +75,7 @@ class Checkpoint:
 
     Attributes:
         tensors: name -> weights; names start with "encoder.", "local." or "head.".
-        description: "kind" ("pretraining", "classification", "identification"), "encoder" (see
+        description: "kind" ("pretraining", or a name in `TASKS`), "encoder" (see
             `anylead.models.build_encoder`), "preprocess", and by kind "local", "labels", ...
     """
 

@@ -78,10 +78,3 @@ def differences(prepared: PreprocessConfig, wanted: PreprocessConfig) -> dict[st
     """What was done to signals beside what is wanted, for each field in which they differ."""
     pairs = {name: (value, getattr(wanted, name)) for name, value in asdict(prepared).items()}
     return {name: (found, want) for name, (found, want) in pairs.items() if found != want}
-
-
-def as_option(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else f"{value}"

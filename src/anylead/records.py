@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ class Record:
         unknown: label task -> classes that nobody looked for in this recording although it is
             labelled for the task (an empty cell between ones and zeros); they are neither positive
             nor negative.
+        measurements: name -> a number that is known of the recording, such as an ejection fraction.
         split: the corpus's official split of this record, where it has one.
         fold: the corpus's official fold, where it has one.
         age: years.
@@ -75,6 +77,7 @@ class Record:
     notes: tuple[str, ...] = ()
     channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measurements: Mapping[str, float] = field(default_factory=dict)
     marks: tuple[Mark, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +98,15 @@ class Record:
     def seconds(self) -> float:
         """Length of the recording."""
         return float(self.signal.shape[1] / self.sample_rate)
+
+    def plot(self, **options: Any) -> Any:
+        """An `anylead.pictures.Drawing` of it, as printed in a clinic: notebooks show it.
+
+        Args:
+            options: of `anylead.pictures.ecg_page`, such as `leads`, `seconds`, `layout`.
+        """
+        pictures = import_module("anylead.pictures")
+        return pictures.Drawing(pictures.ecg_page(self, **options))
 
     def canonical(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """(12, time) with zeros for missing leads, and (12,) bool `has_lead`."""

@@ -67,7 +67,7 @@ def test_what_the_page_adds_works(tree):
         "assert Store.open('store-watch').manifest.num_records == 20",
         "assert 'columns' in Path('store-text/rejected.csv').read_text()",
         "from anylead.checkpoint import load_checkpoint",
-        "assert load_checkpoint(Path('runs/age')).description['kind'] == 'age'",
+        "assert load_checkpoint(Path('runs/sex')).description['kind'] == 'sex'",
     ]
     told = run_python(tree, "-c", "\n".join(lines))
     assert told.returncode == 0, told.stdout + told.stderr

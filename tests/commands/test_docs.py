@@ -1,5 +1,7 @@
 """Every command of the README and of the pages runs; the pages agree with the package."""
 
+import ast
+import builtins
 import re
 import shutil
 import subprocess
@@ -51,6 +53,32 @@ def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
         namespace |= reader_of_the_readme()
     for block in blocks_to_run(page):
         run_block(block, page, namespace)
+
+
+@every_page
+def test_python_of_a_page_names_what_it_uses(page):
+    """A block that is copied alone has all its imports; files may be those of the page's start."""
+    if page == reference_pages.API:
+        return
+    granted = {"signal"} if page.name == "README.md" else set()
+    for block in markdown.blocks(page):
+        if block.language == "python" and block.title in ("", "try"):
+            assert free_names(block.text) <= granted, block.text
+
+
+def free_names(code):
+    """Names that a piece of code uses and neither binds nor imports."""
+    bound, used = {*dir(builtins), "__name__"}, set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(each.asname or each.name).partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+    return used - bound
 
 
 def run_block(block, page, namespace):

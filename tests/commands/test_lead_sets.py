@@ -80,6 +80,11 @@ def test_a_model_for_one_lead_set_has_thresholds_within_it(tmp_path):
     assert set(described["thresholds"]) == {"3", "2", "1"}
 
 
+def test_sets_that_have_thresholds_can_be_named(tmp_path):
+    described = finetuned(tmp_path, leads="3", threshold_sets="2 I,V2")
+    assert set(described["thresholds"]) == set(described["valid_scores"]) == {"3", "2", "I,V2"}
+
+
 def test_segments_are_scored_each_by_itself(run):
     out, _ = run
     checkpoint, store = load_checkpoint(out), open_store()

@@ -98,7 +98,7 @@ def test_a_model_without_a_classifier_is_told_what_to_do(files, capsys):
     made = fitted_model.checkpoint()
     save_checkpoint(files.parent / "m", made.tensors, {**made.description, "kind": "pretraining"})
     assert run(files / "0.npz", files.parent / "m") == 2
-    assert "has no classifier to predict with" in capsys.readouterr().err
+    assert "has no head to predict with" in capsys.readouterr().err
 
 
 def test_the_box_holds_what_its_table_says_and_is_small():

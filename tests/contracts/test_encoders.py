@@ -16,8 +16,9 @@ from anylead.explanations.explaining import explain
 from anylead.inference.model import Model
 from anylead.leads import LEAD_SETS, LEADS, lead_mask
 from anylead.models import ENCODERS, build_encoder, describe_encoder
+from anylead.models.heads import build_head
 from anylead.signals import PreprocessConfig
-from anylead.tasks.classification import Classification
+from anylead.tasks.linear_head import LinearHead
 from augment.ecg_batches import ecg_batch
 from test_export import QUIET
 
@@ -35,7 +36,7 @@ def length(encoder):
     return encoder.window_samples or 800
 
 
-def model(kind, classifier=True):
+def model(kind, classifier=True, head="linear"):
     encoder = tiny(kind)
     tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     description = {
@@ -46,9 +47,9 @@ def model(kind, classifier=True):
     }
     if classifier:
         torch.manual_seed(1)
-        head = {"head.weight": torch.randn(3, encoder.dim), "head.bias": torch.randn(3)}
-        tensors |= head
-        description |= {"task": "rhythm", "label_names": LABELS}
+        weights = build_head(head, encoder.dim, 3).state_dict()
+        tensors |= {f"head.{name}": torch.randn(tensor.shape) for name, tensor in weights.items()}
+        description |= {"task": "rhythm", "label_names": LABELS, "head": head}
     return Model(Checkpoint(tensors, description), "cpu")
 
 
@@ -133,7 +134,7 @@ def test_it_says_whether_it_needs_to_know_which_leads_are_missing(kind):
 
 @every
 def test_fine_tuning_with_lead_masking_overfits_one_batch_and_a_probe_moves_the_head_only(kind):
-    task = Classification(tiny(kind), 3, RandomLeadMask(prob=0.3))
+    task = LinearHead(tiny(kind), 3, RandomLeadMask(prob=0.3))
     batch = ecg_batch(4, 1, length(task.encoder), seed=1)
     batch = replace(batch, label=(torch.arange(12).view(4, 3) % 5 < 2).float())
     optimizer = torch.optim.AdamW(task.parameters(), lr=5e-3)
@@ -190,6 +191,30 @@ def test_frames_are_given_where_they_are_times_of_the_recording(kind):
 
 
 @every
+@torch.no_grad()
+def test_layers_are_numbered_from_what_enters_the_first_and_the_last_is_the_context(kind):
+    made, ecg = model(kind, classifier=False), record()
+    encoder, whole = made.encoder, length(made.encoder)
+    has_lead = torch.from_numpy(np.stack([lead_mask("12"), lead_mask("I,V2")]))
+    signal = ecg_batch(2, 1, whole, has_lead[:, None]).signal[:, 0]
+    outputs = list(encoder.through_layers(signal, has_lead))
+    assert tuple(output.shape[2] for output in outputs) == encoder.layer_dims
+    assert len(outputs) > 2 and encoder.layer_dims[-1] == encoder.dim
+    context = encoder(signal, None, has_lead).context
+    torch.testing.assert_close(outputs[-1], context, rtol=1e-5, atol=1e-6)
+    last = len(outputs) - 1
+    vectors = [made.embed(ecg, layer=i) for i in range(len(outputs))]
+    assert [len(vector) for vector in vectors] == list(encoder.layer_dims)
+    for same in (made.embed(ecg), made.embed(ecg, layer=-1)):
+        np.testing.assert_allclose(vectors[-1], same, rtol=1e-4, atol=1e-5)
+    assert not any(np.array_equal(vectors[-1], vector) for vector in vectors[:-1])
+    frames = [w.max(axis=(0, 1)) for _, w in made._contexts(made.windows([ecg]), 1, lambda x: x)]
+    np.testing.assert_allclose(made.embed(ecg, layer=1, pool="max"), frames[0], atol=1e-6)
+    with pytest.raises(RecipeError, match=f"layer {last + 1}: this model has 0 .* to {last}"):
+        made.embed(ecg, layer=last + 1)
+
+
+@every
 def test_a_window_that_is_too_long_for_it_is_refused_and_a_short_recording_is_not(kind):
     made = model(kind, classifier=False)
     assert np.isfinite(made.embed(record(2.0))).all()
@@ -208,7 +233,7 @@ OF_ONE_WINDOW = [kind for kind in ENCODERS if tiny(kind).window_samples]
     [k if k == "ecg_cpc" else pytest.param(k, marks=pytest.mark.slow) for k in OF_ONE_WINDOW],
 )
 def test_onnx_gives_the_same_numbers(kind, tmp_path):
-    made = model(kind)
+    made = model(kind, head="attentive")
     save_checkpoint(tmp_path, made._tensors, made.description)
     written = export.run(export.Recipe(str(tmp_path), tmp_path / "m.onnx"), QUIET)
     assert written.difference < export.LARGEST_DIFFERENCE

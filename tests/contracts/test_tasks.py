@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anylead import tasks
 from anylead.augment import AUGMENTATIONS, compose
 from anylead.commands.finetune import ModelConfig, freeze_parts
+from anylead.losses import label_losses
 from anylead.models import Encoder, EncoderConfig
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
-from anylead.tasks.classification import Classification
 from anylead.tasks.identification import Identification
+from anylead.tasks.linear_head import Criterion, LinearHead
 from augment.ecg_batches import ecg_batch, take
 
 ROWS = 8
@@ -31,7 +33,13 @@ ENCODERS = {
     "resnet1d": lambda: ResNet1d(ResNet1dConfig(stem_dim=16, dims=(16, 24, 32), dropout=0.0)),
 }
 TASKS = {
-    "classification": lambda encoder, augment: Classification(encoder, 3, augment),
+    "classification": lambda encoder, augment: LinearHead(encoder, 3, augment),
+    "multiclass": lambda encoder, augment: LinearHead(
+        encoder, 3, augment, None, Criterion("bce", label_losses.softmax_cross_entropy)
+    ),
+    "regression": lambda encoder, augment: LinearHead(
+        encoder, 3, augment, None, Criterion("squared", label_losses.squared)
+    ),
     "identification": lambda encoder, augment: Identification(
         encoder, torch.arange(ROWS) // 2, augment, scale=16.0, margin=0.2
     ),
@@ -46,10 +54,17 @@ def module(task, kind, augment=compose([])):  # noqa: B008
     return TASKS[task](ENCODERS[kind](), augment).train()
 
 
-def labelled_batch():
-    batch = ecg_batch(ROWS, time=400)
-    label = torch.rand(ROWS, 3, generator=torch.Generator().manual_seed(1)).round()
-    return replace(batch, label=label)
+def labelled_batch(task="classification"):
+    drawn = torch.rand(ROWS, 3, generator=torch.Generator().manual_seed(1))
+    label = {
+        "multiclass": torch.nn.functional.one_hot(drawn.argmax(dim=1), 3).float(),
+        "regression": 4 * drawn - 2,
+    }.get(task, drawn.round())
+    return replace(ecg_batch(ROWS, time=400), label=label)
+
+
+def test_every_task_is_under_test():
+    assert set(TASKS) == set(tasks.TASKS)
 
 
 def losses(trained, batch, steps=40):
@@ -68,7 +83,7 @@ def losses(trained, batch, steps=40):
 @every_encoder
 @every_task
 def test_overfits_one_batch(task, kind):
-    values = losses(module(task, kind), labelled_batch())
+    values = losses(module(task, kind), labelled_batch(task))
     assert values[-1] < 0.2 * values[0]
 
 
@@ -87,7 +102,7 @@ def test_a_linear_probe_learns_and_leaves_the_encoder_as_it_is(kind):
 @every_encoder
 @every_task
 def test_leads_are_hidden_in_training_only(task, kind):
-    masked, plain, batch = module(task, kind, RLM), module(task, kind), labelled_batch()
+    masked, plain, batch = module(task, kind, RLM), module(task, kind), labelled_batch(task)
     assert torch.equal(masked.eval()(batch).loss, plain.eval()(batch).loss)
     assert not torch.equal(masked.train()(batch).loss, plain.train()(batch).loss)
 
@@ -95,7 +110,7 @@ def test_leads_are_hidden_in_training_only(task, kind):
 @every_encoder
 @every_task
 def test_the_loss_is_a_sum_over_recordings(task, kind):
-    judged, batch = module(task, kind).eval(), labelled_batch()
+    judged, batch = module(task, kind).eval(), labelled_batch(task)
     parts = [
         replace(take(batch, rows), record=batch.record[rows], label=batch.label[rows])
         for rows in (slice(0, 3), slice(3, ROWS))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anylead.datasets.cells import cell, flag, number, split_labels
-from anylead.datasets.label_table import LabelTable
+from anylead.datasets.label_table import LabelTable, Tasks
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import DatasetError
 
@@ -107,11 +107,27 @@ def test_a_workbook_is_no_table(tmp_path):
 def test_numbers_are_never_classes(values, tmp_path):
     cells = values.split(" ")
     text = "record,label,dx\n" + "".join(f'r{n},"{c}",MI\n' for n, c in enumerate(cells))
-    with pytest.raises(DatasetError, match="'label' holds numbers"):
-        read(tmp_path / "t.csv", text, ["label"])
+    named = read(tmp_path / "t.csv", text, ["label"])
+    assert named.tasks == Tasks((), (), ("label",))
     guessed = read(tmp_path / "t.csv", text)
-    assert guessed.tasks.texts == ("dx",)
-    assert "label (numbers)" in guessed.summary(everything(guessed))
+    assert guessed.tasks == Tasks(("dx",), ())
+    assert "label (numbers; name it" in guessed.summary(everything(guessed))
+
+
+def test_a_named_column_of_numbers_is_a_measurement(tmp_path):
+    text = 'record,LVEF,dx,age\nr1,55.5,MI,60\nr2,NA,SR,61\nr3,"61,5",SR,62\n'
+    table = read(tmp_path / "t.csv", text, ["LVEF", "dx", "age"])
+    told = everything(table)
+    assert [each.measurements for each in told] == [{"LVEF": 55.5}, {}, {"LVEF": 61.5}]
+    assert [each.age for each in told] == [60, 61, 62]
+    assert "measurement LVEF: known of 2 recordings, 55.5 to 61.5, mean 58.5" in table.summary(told)
+
+
+@pytest.mark.parametrize("cell", ["['1', '2']", "inf", "1e999"])
+def test_a_measurement_is_one_number(cell, tmp_path):
+    table = read(tmp_path / "t.csv", f'record,LVEF\nr1,3\nr2,4\nr3,"{cell}"\n', ["LVEF"])
+    with pytest.raises(DatasetError, match="of r3; want one number"):
+        everything(table)
 
 
 def test_codes_of_snomed_are_words(tmp_path):

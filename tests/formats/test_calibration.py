@@ -1,16 +1,22 @@
 """The square that devices store beside the ECG."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anylead import formats
 from anylead.formats.assemble import About, Channel, build_record
 from anylead.formats.calibration import without_pulse
 from anylead.leads import EINTHOVEN, LEADS
-from format_samples.recording import EIGHT
+from format_samples import SAMPLES, binary, clinical, devices
+from format_samples.recording import EIGHT, NUM_SAMPLES
 
 RATE = 500
+# The package's name "recording" is that of a function.
+written = sys.modules["format_samples.recording"]
 
 
 def heart(seconds=10.0, seed=0, noise=0.02):
@@ -85,3 +91,31 @@ def test_every_format_that_joins_channels_looks_for_it(tmp_path):
     record = build_record(tmp_path / "a.xyz", channels, RATE, About())
     assert abs(record.signal.shape[1] - 5000) <= 2
     assert record.notes == ("calibration pulse: 0.40 s cut at the end",)
+
+
+def with_pulse(num_samples=NUM_SAMPLES, plain=written.steps):
+    """What the sample files hold; its last 40 samples are a square of 1 mV in every lead."""
+    rows = plain(num_samples)
+    rows[:, -40:] = 0
+    rows[:, -37:-3] = round(1 / written.STEP_MV)
+    return rows
+
+
+# One lead cannot tell; WFDB has annotations that count its samples.
+VENDORS = sorted(set(SAMPLES) - {"wfdb", "apple_health", "viatom", "opensignals", "biopac"})
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_the_files_of_every_vendor_lose_it(name, tmp_path, monkeypatch):
+    for module in (binary, clinical, devices, written):
+        monkeypatch.setattr(module, "steps", with_pulse)
+    samples = {variant: write(tmp_path) for variant, write in SAMPLES[name].items()}
+    samples = {v: each for v, each in samples.items() if len(each.leads) > 2 and v != "edf+d"}
+    assert samples
+    for variant, sample in samples.items():
+        record = formats.READERS[name].read(sample.path)
+        notes = [note for note in record.notes if note.startswith("calibration pulse")]
+        assert len(notes) == 1, (variant, record.notes)
+        assert 0 <= record.signal.shape[1] - (sample.signal.shape[1] - 40) <= 2, variant
+        kept = sample.signal[:, : record.signal.shape[1]]
+        np.testing.assert_allclose(record.signal, kept, atol=sample.tolerance)

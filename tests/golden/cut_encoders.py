@@ -8,6 +8,7 @@ import numpy as np
 
 KEPT = {  # model -> its file, the names of its tensors there, arrays to keep of the first recording
     "ecgfounder": ("ecgfounder", "state_dict", ("features12", "logits12")),
+    "ecg_jepa": ("ecg_jepa", "state_dict", ("representation", "representation_leads_I_II_V2")),
     "merl_resnet18": ("merl", "state_dict_resnet18", ("resnet18.encoder_mean", "resnet18.proj")),
     "merl_vit_tiny": ("merl", "state_dict_vit_tiny", ("vit_tiny.encoder", "vit_tiny.proj")),
 }

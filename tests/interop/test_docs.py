@@ -40,3 +40,19 @@ def test_every_block_of_the_page_runs(desk, capsys):
 
 def test_the_first_block_is_five_lines():
     assert len(BLOCKS[0].strip().splitlines()) == 5
+
+
+def test_the_page_links_the_preprocessing_where_it_is_and_says_what_becomes_of_the_tail():
+    text = PAGE.read_text()
+    place = "github.com/Jwoo5/fairseq-signals/blob/master/"
+    linked = set(re.findall(rf"{re.escape(place)}([^)]*preprocess[^)]*)", text))
+    assert linked == {"scripts/preprocess/ecg/preprocess.py"}
+    assert "dropped as the authors do" in text and 'tail="overlap"' in text
+
+
+def test_agreement_of_a_training_step_is_claimed_with_the_detached_length_only():
+    claims = [PAGE.read_text(), (PAGE.parents[1] / "README.md").read_text()]
+    for text in claims:
+        flat = " ".join(text.split())
+        for claim in re.findall(r"[^.]*(?:optimizer step|step of its Adam)[^.]*\.", flat):
+            assert "detached length" in claim

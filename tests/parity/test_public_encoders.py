@@ -11,6 +11,7 @@ from anylead.inference.model import Model
 from anylead.interop import merl
 from anylead.interop.published import read_published
 from anylead.leads import LEADS
+from anylead.models.ecg_jepa import position_table
 from anylead.records import Record
 from conftest import SMALL_GOLDEN
 from parity.stand_in import assert_golden, state
@@ -24,8 +25,8 @@ def golden():
     return layouts, arrays, Record(signal, LEADS, 500.0, "HR00001")
 
 
-def loaded(name, layouts, path, key=None):
-    theirs = state(layouts[name]["shapes"], layouts[name]["gains"])
+def loaded(name, layouts, path, key=None, fixed=None):
+    theirs = {**state(layouts[name]["shapes"], layouts[name]["gains"]), **(fixed or {})}
     content = theirs if key is None else {key: theirs}
     torch.save(content, path / "weights.pth")
     checkpoint = read_published(name, path / "weights.pth")
@@ -39,6 +40,15 @@ def test_ecgfounder_from_microvolts_to_logits(golden, tmp_path):
     assert_golden(torch.from_numpy(model.embed(record)), z["ecgfounder/features12"])
     answers = torch.tensor(list(model.predict(record, logits=True).values()))
     assert_golden(answers, z["ecgfounder/logits12"])
+
+
+def test_ecg_jepa_from_microvolts_to_the_vector_of_all_leads_and_of_three(golden, tmp_path):
+    layouts, z, record = golden
+    table = {"pos_embed": position_table(50, 768)}
+    model, _ = loaded("ecg_jepa", layouts, tmp_path, "encoder", table)
+    assert_golden(torch.from_numpy(model.embed(record)), z["ecg_jepa/representation"])
+    few = torch.from_numpy(model.embed(record, use_leads="I,II,V2"))
+    assert_golden(few, z["ecg_jepa/representation_leads_I_II_V2"])
 
 
 @pytest.mark.parametrize("name", ["merl_resnet18", "merl_vit_tiny"])

@@ -10,7 +10,7 @@ from anylead.models.hubert_ecg import decimate
 from anylead.models.st_mem import filter_matrix
 from anylead.models.window import standardize
 from anylead.records import Record
-from anylead.signals import preprocess
+from anylead.signals import preprocess, published
 from anylead.signals.resample import linear
 from parity.stand_in import assert_golden, facts
 
@@ -77,6 +77,8 @@ def test_st_mem(arrays):
 
 def test_hubert_ecg(arrays):
     z = arrays("hubert_ecg")
+    filtered = [published.hubert_ecg(mv.astype(np.float32), 500.0) for mv in millivolts(z)]
+    assert_golden(torch.from_numpy(np.stack(filtered))[..., ::10], z["fir_500hz_every10"])
     found = torch.stack([prepared("hubert_ecg", mv) for mv in millivolts(z)])
     assert_golden(found[..., ::10], z["scaled_every10"])
     assert_golden(decimate(found[:, :, :2500].flatten(1)), z["input"])

@@ -78,7 +78,7 @@ def test_the_packed_model_knows_itself_with_each_set_of_leads(runs, store):
 def common_classes(path, fewest=10):
     """Those that at least so many recordings of the validation split have."""
     store = Store.open(path)
-    label, is_known = store.labels(TASKS)
+    label, _ = store.labels(TASKS)
     rows = store.split_rows(TASKS, "auto")["valid"]
     names = np.array(store.label_names(TASKS))
     return set(names[(label[rows] == 1).sum(axis=0) >= fewest])

@@ -405,6 +405,49 @@ def test_the_page_of_an_encoder_says_what_it_can_do(browser, tmp_path):
         shoot(browser, "api")
 
 
+OTHER_KINDS = {
+    "multiclass": {"label_names": list(fitted_model.LABELS)},
+    "regression": {"label_names": ["LVEF", *(f"number {i}" for i in range(6))]},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_classes_that_exclude_each_other_and_numbers_are_shown(kind, browser, tmp_path):
+    made = fitted_model.checkpoint()
+    described = {**made.description, **OTHER_KINDS[kind], "kind": kind}
+    save_checkpoint(tmp_path / "model", made.tensors, described)
+    with running.server(model=tmp_path / "model") as (address, _):
+        look(browser, 1400, 1000)
+        browser.get(address)
+        until(browser, "return document.getElementById('drop').dataset.ready")
+        browser.get_log("browser")
+        choose(browser, "examples", "left-bundle-branch-block")
+        until(browser, "return document.querySelector('#labels .value')")
+        values = browser.execute_script(
+            "return [...document.querySelectorAll('#labels .value')]"
+            ".map((each) => [each.dataset.label, each.textContent])"
+        )
+        assert {name for name, _ in values} == set(described["label_names"])
+        if kind == "multiclass":
+            verdicts = browser.execute_script(
+                "return [...document.querySelectorAll('#labels .verdict')].map((e) => e.textContent)"
+            )
+            assert verdicts == ["answer"]
+            assert "exclude each other" in text(browser, "answer-hint")
+        else:
+            assert all(float(value) == float(value) for _, value in values)
+            assert "in its own unit" in text(browser, "answer-hint")
+        click(browser, "shade")
+        until(browser, "return !document.getElementById('legend').hidden", 60)
+        told = text(browser, "lead-hint")
+        assert "NaN" not in told and ("LVEF" in told or kind == "multiclass")
+        shoot(browser, kind)
+        look(browser, 390, 844, dark=True)
+        shoot(browser, f"{kind}-phone-dark")
+        serious = [each for each in browser.get_log("browser") if each["level"] == "SEVERE"]
+        assert serious == []
+
+
 def test_a_file_that_cannot_be_read_is_told_why(browser, site):
     look(browser, 1400, 1000)
     browser.get(site[0])

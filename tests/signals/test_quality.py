@@ -215,10 +215,10 @@ def verdict(signal):
 DAMAGES = {
     "a flat lead": lambda x, t, noise: 0 * x,
     "a lead flat for 2 s": lambda x, t, noise: np.where((t > 3) & (t < 5), 0.2, x),
-    "wander": lambda x, t, noise: x + 1.5 * np.sin(2 * np.pi * 0.2 * t),
+    "wander": lambda x, t, noise: x + 3 * np.sin(2 * np.pi * 0.2 * t),
     "noise": lambda x, t, noise: x + 0.25 * noise,
     "mains": lambda x, t, noise: x + 0.8 * np.sin(2 * np.pi * 50 * t),
-    "a step": lambda x, t, noise: x + 4 * (t > 6),
+    "a step": lambda x, t, noise: x + 6 * (t > 6),
     "a rail": lambda x, t, noise: np.where(t > 4, 6.0, x),
     "no heart": lambda x, t, noise: 0.02 * noise,
     "an open electrode": lambda x, t, noise: x + 12 * (t > 6) * np.sin(t),

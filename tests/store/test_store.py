@@ -14,10 +14,12 @@ from anylead.records import Mark, Record
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
+from anylead.store.earlier import EARLIER_INDEX
 from anylead.store.files import write_text
 from anylead.store.location import file_sha256
-from anylead.store.manifest import parse_manifest
-from anylead.store.schema import INDEX, index_of_version
+from anylead.store.manifest import _hash_of, parse_manifest
+from anylead.store.marks import stored_marks
+from anylead.store.schema import INDEX
 
 
 def make_records():
@@ -328,29 +330,39 @@ def json_or_none(path):
         return None
 
 
-def as_version_1(folder):
-    """The store as the first version wrote it, without the columns it did not have."""
-    first = index_of_version(1)
+def as_version(version, folder):
+    """The store as an earlier version wrote it, without the columns it did not have."""
+    schema = EARLIER_INDEX[version]
     index = pa.ipc.open_file(folder / "index.arrow").read_all()
-    with pa.ipc.new_file(str(folder / "index.arrow"), first) as writer:
-        writer.write_table(index.select(first.names).cast(first))
+    with pa.ipc.new_file(str(folder / "index.arrow"), schema) as writer:
+        writer.write_table(index.select(schema.names).cast(schema))
     values = json.loads((folder / "manifest.json").read_text())
     digest = file_sha256(folder / "index.arrow")
     parsed = parse_manifest(json.dumps(values), "here")
     values["content_hash"] = replace(parsed, index_sha256=digest).content_hash
     del values["manifest_sha256"]
-    values |= {"version": 1, "index_sha256": digest}
+    values |= {"version": version, "index_sha256": digest}
+    if version > 1:
+        values["manifest_sha256"] = _hash_of(values)
     (folder / "manifest.json").write_text(json.dumps(values))
     return folder
 
 
-def test_marks_are_those_of_the_records_and_unknown_in_old_stores(store, folder, tmp_path):
-    assert store.marks == [record.marks for record in make_records()][: store.num_records]
-    assert set(Store.open(as_version_1(copy(folder, tmp_path / "old"))).marks) == {None}
+def as_version_1(folder):
+    return as_version(1, folder)
 
 
-def test_a_store_of_the_first_version_is_read(folder, tmp_path, store):
-    old = Store.open(as_version_1(copy(folder, tmp_path / "old")))
+@pytest.mark.parametrize("version", sorted(EARLIER_INDEX))
+def test_marks_are_those_of_the_records_and_unknown_in_old_stores(version, store, folder, tmp_path):
+    assert stored_marks(store) == [record.marks for record in make_records()][: store.num_records]
+    old = Store.open(as_version(version, copy(folder, tmp_path / "old")))
+    assert set(stored_marks(old)) == {None}
+
+
+@pytest.mark.parametrize("version", EARLIER_INDEX)
+def test_a_store_of_an_earlier_version_is_read(version, folder, tmp_path, store):
+    old = Store.open(as_version(version, copy(folder, tmp_path / "old")))
+    assert old.measurement_names == store.measurement_names
     np.testing.assert_array_equal(read_all(folder), read_all(tmp_path / "old"))
     for task in store.manifest.label_names:
         for new_way, old_way in zip(store.labels(task), old.labels(task), strict=True):
@@ -509,3 +521,25 @@ def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(sto
     )
     with pytest.raises(StoreError, match="no label task 'nothing'"):
         store.labels("form+nothing")
+
+
+def test_numbers_are_kept_by_name_and_nan_where_nobody_measured(tmp_path):
+    told = [{"LVEF": 55.5, "days": 1e9 + 1}, {}, {"LVEF": -3.25}, {"days": 0.0}]
+    first, *_ = make_records()
+    records = [
+        replace(first, record_id=f"r{i}", age=None, measurements=each)
+        for i, each in enumerate(told)
+    ]
+    stores = [
+        build_store(tmp_path / str(i), part, allow_shared_patients=True)
+        for i, part in enumerate((records[:3], records[3:]))
+    ]
+    both = Store.open(",".join(map(str, stores)))
+    assert both.measurement_names == ("LVEF", "days")
+    for name in both.measurement_names:
+        expected = [each.get(name, np.nan) for each in told]
+        np.testing.assert_array_equal(both.measurement(name), expected)
+    assert [len(rows) for rows in both.split_rows("LVEF").values()] != [0, 0, 0]
+    assert sum(map(len, both.split_rows("LVEF+days").values())) == 3
+    with pytest.raises(StoreError, match="no measurement 'EF'; known are LVEF, days"):
+        both.measurement("EF")

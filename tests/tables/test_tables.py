@@ -7,13 +7,15 @@ from time import sleep
 
 import numpy as np
 import pytest
+from scipy.stats import sem
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from anylead.commands import benchmark
 from anylead.commands.benchmark import make_grid
 from anylead.errors import RecipeError, StoppedError
 from anylead.store import Store
-from anylead.tables import output, plan, running
+from anylead.tables import jobs, output, plan, running
 from anylead.tables.check import Wanted, check
 from anylead.tables.jobs import Job, Outcome
 from anylead.tables.plan import Row, build_recipe, make_plan, merge
@@ -149,6 +151,31 @@ def test_every_row_and_lead_set_has_a_number(finished):
     markdown, html = (out / "table.md").read_text(), (out / "report.html").read_text()
     assert "| CMSC+RLM | per_lead_set |" in markdown and markdown.count("**") >= 4
     assert "CMSC+RLM" in html and "<svg" in html and "leak" not in html.lower()
+    assert {float(row["gigaflops"]) for row in rows if row["row"] == "random"} == {
+        results[0].cost.gigaflops
+    }
+    for text in (markdown, html):
+        assert "GFLOP" in text and f"{results[0].cost.megabytes:.3g}" in text and "CPU" in text
+
+
+def test_the_interval_over_seeds_alone_stands_beside_that_over_patients(finished):
+    out, results = finished
+    markdown = (out / "table.md").read_text()
+    assert "Over seeds alone (mean ± half of the 95 % interval):" in markdown
+    main = [r for r in results if r.is_main and r.place.row == "random"]
+    for result in main:
+        low, high = student.interval(0.95, 1, np.mean(result.by_seed), sem(result.by_seed))
+        assert f"{np.mean(result.by_seed):.3f} ± {(high - low) / 2:.3f}" in markdown
+        assert result.mean.low <= result.mean.value <= result.mean.high
+
+
+def test_published_numbers_stand_beside_the_own_and_are_called_so(finished):
+    out, _ = finished
+    wanted = recipe(out, seeds=[0, 1], training=["padded", "per_lead_set"], tables_only=True)
+    benchmark.run(replace(wanted, published={"diagnosis": {"W2V": [0.714, None]}}))
+    markdown = (out / "table.md").read_text().partition(f"{output.PUBLISHED}:")[2]
+    assert "| W2V | 0.714 | – |" in markdown
+    assert output.PUBLISHED in (out / "report.html").read_text()
 
 
 def test_a_number_is_the_mean_over_seeds_of_the_score_of_the_kept_predictions(finished):
@@ -379,3 +406,39 @@ def test_a_recipe_is_built_as_the_command_line_builds_it():
 
     made = build_recipe(finetune.Recipe, {"train": {"epochs": 3}, "leads": "2"})
     assert (made.train.epochs, made.leads) == (3, "2")
+
+
+def test_a_task_may_have_shares_of_its_own():
+    tasks = {"diagnosis": {"fractions": [1.0, 0.5]}, "again": {"labels": {"task": "rhythm"}}}
+    made = plan_of(tasks=tasks, rows=[Row("random")])
+    shares = {(cell.task, cell.fraction) for cell in made.cells}
+    assert shares == {("diagnosis", 1.0), ("diagnosis", 0.5), ("again", 1.0)}
+    assert not [fit for fit in made.finetunings.values() if "fractions" in fit.values]
+
+
+def test_a_whole_table_of_one_seed_comes_before_the_next_and_each_run_behind_its_pretraining(
+    tmp_path,
+):
+    made = plan_of(seeds=[0, 1, 2], training=["finetuned_per_lead_set"])
+    runs = running.make_jobs(made, tmp_path, benchmark.make_settings({}), False, {})
+    seeds = [run.fit.values["train"]["seed"] for run in runs]
+    assert seeds == sorted(seeds) and len(runs) == 3 * (1 + 2 * 2)
+    place = {run.fit.key: i for i, run in enumerate(runs)}
+    assert all(place[run.fit.after] < place[run.fit.key] for run in runs if run.fit.after)
+    assert [run.kind for run in runs[:4]] == ["finetune", "finetune", "pretrain", "finetune"]
+
+
+@pytest.mark.parametrize("keeps_runs", [False, True])
+def test_a_cell_has_thresholds_for_its_own_columns(tmp_path, monkeypatch, keeps_runs):
+    """Also for the unseen; a model that is kept has those of all named sets."""
+    asked = []
+
+    def told(recipe):
+        asked.append(recipe.threshold_sets)
+        raise RecipeError("enough")
+
+    monkeypatch.setattr(jobs.finetune, "run", told)
+    made = plan_of(rows=[Row("random")], unseen=["II"])
+    for each in running.make_jobs(made, tmp_path, benchmark.make_settings({}), keeps_runs, {}):
+        assert jobs.do_job(each, "cpu").error == "enough"
+    assert asked == [None if keeps_runs else "12 2 II"]

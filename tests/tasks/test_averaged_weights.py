@@ -9,7 +9,7 @@ import torch
 from anylead.augment import AUGMENTATIONS, compose
 from anylead.errors import RecipeError
 from anylead.models.resnet1d import ResNet1d, ResNet1dConfig
-from anylead.tasks import AverageConfig, Classification
+from anylead.tasks import AverageConfig, LinearHead
 from augment.ecg_batches import ecg_batch
 
 ROWS = 8
@@ -18,7 +18,7 @@ ROWS = 8
 def module(average=None, augment=compose([])):  # noqa: B008
     torch.manual_seed(0)
     encoder = ResNet1d(ResNet1dConfig(stem_dim=8, dims=(8, 12), dropout=0.0))
-    return Classification(encoder, 3, augment, average)
+    return LinearHead(encoder, 3, augment, average)
 
 
 def labelled_batch(step=0):
@@ -62,7 +62,11 @@ def test_the_average_teaches_what_it_sees_with_all_leads():
     teacher = taught.average.copies.eval()
     with torch.no_grad():
         context = teacher["encoder"](batch.signal.flatten(0, 1), None, batch.has_lead.flatten(0, 1))
-        soft = teacher["head"](context.context.mean(1)).sigmoid().view(ROWS, -1, 3)
+        soft = (
+            teacher["head"](context.context, None, teacher["encoder"].pool)
+            .sigmoid()
+            .view(ROWS, -1, 3)
+        )
         logits = made.logits(hide(batch))
     target = torch.lerp(batch.label[:, None].expand_as(soft), soft, 0.99)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")

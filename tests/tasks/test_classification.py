@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from anylead.augment import compose
 from anylead.loading import Labels
 from anylead.models import Encoder, EncoderConfig
-from anylead.tasks import Classification
+from anylead.tasks import LinearHead
 from augment.ecg_batches import ecg_batch
 
 SMALL = EncoderConfig(
@@ -21,7 +21,7 @@ LABEL = torch.tensor([[1.0, 0.0, float("nan")], [float("nan"), 1.0, 0.0], [0.0, 
 
 def task_and_batch(label):
     torch.manual_seed(0)
-    return Classification(Encoder(SMALL), 3, compose([])).eval(), replace(
+    return LinearHead(Encoder(SMALL), 3, compose([])).eval(), replace(
         ecg_batch(3, time=400), label=label
     )
 

@@ -49,6 +49,7 @@ def prepare(
     sample_rate: float | None = None,
     channels: str | Sequence[str] | None = None,
     unit: str = "mV",
+    measurements: Sequence[str] = (),
     **fields: Any,
 ) -> Store:
     """Recordings of a corpus, a folder or from memory -> a store.
@@ -61,6 +62,7 @@ def prepare(
         sample_rate: Hz of arrays.
         channels: names of the rows of arrays, in any order, or a set such as "12".
         unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
+        measurements: columns of a DataFrame that hold numbers, to be learned by regression.
         fields: of `anylead.commands.prepare.Recipe`, such as `out`, `options`, `preprocess`.
 
     Raises:
@@ -68,12 +70,14 @@ def prepare(
     """
     from anylead.commands import prepare as command
     from anylead.datasets import DATASETS
+    from anylead.inference import inputs
 
     corpus = None
     if records is not None:
         if root is not None or dataset != "folder":
             raise RecipeError("records are in place of dataset and root; give one or the other")
-        corpus = _corpus(records, {"sample_rate": sample_rate, "leads": channels, "unit": unit})
+        items, _ = inputs.as_list(records, measurements)
+        corpus = _corpus(items, {"sample_rate": sample_rate, "leads": channels, "unit": unit})
         fields = {"num_workers": 1, **fields, "options": {"content": _digest(corpus)}}
         dataset = corpus.name
     elif str(dataset) not in DATASETS and Path(dataset).is_dir():
@@ -85,13 +89,13 @@ def prepare(
     return Store.open(recipe.out)
 
 
-def _corpus(records: Any, arrays: Mapping[str, Any]) -> Corpus:
+def _corpus(recordings: Sequence[Any], arrays: Mapping[str, Any]) -> Corpus:
     """Recordings in memory as a dataset; their ids are made different."""
     from anylead.inference import inputs
 
     items: list[tuple[str, Any]] = []
     taken: set[str] = set()
-    for number, record in enumerate(inputs.as_records(inputs.as_list(records)[0], **arrays)):
+    for number, record in enumerate(inputs.as_records(recordings, **arrays)):
         name = record.record_id or f"recording {number}"
         name = f"{name} {number}" if name in taken else name
         taken.add(name)

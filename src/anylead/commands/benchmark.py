@@ -1,6 +1,6 @@
 """anylead benchmark: one recipe -> a table of methods, lead sets, tasks and seeds."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,8 @@ import yaml
 from anylead.commands import screen
 from anylead.errors import AnyleadError, RecipeError, StoppedError
 from anylead.evaluation import Settings
+from anylead.inference.named import open_checkpoint
+from anylead.inference.weights import fingerprint
 from anylead.store import Store
 from anylead.tables import output
 from anylead.tables.check import Checked, Wanted, check
@@ -59,7 +61,8 @@ class Recipe:
             each, from one pre-training with 12 leads: Tables 1, 3 and 4 of the paper),
             per_lead_set (one for each, pre-trained with these leads, too: Table 2), or several.
         tasks: name -> fields of the fine-tuning recipe; `evaluate` where the task is scored in
-            another way. A task or pretrain may name a store of its own in `data`.
+            another way, `fractions` where it has shares of its own. A task or pretrain may name a
+            store of its own in `data`.
         fractions: shares of the labels.
         seeds: of weights, order, masks.
         pretrain: fields of the pre-training recipe that all rows share; with {train: {seed: 0}}
@@ -69,6 +72,7 @@ class Recipe:
         finetune_encoder: overrides in fine-tuning, such as dropout.
         evaluate: how rows are scored, such as {num_draws: 5, sessions: halves}.
         scores: task -> the score that rows are compared by; else macro AUROC, or rank-1 accuracy.
+        only_at_hand: leave out rows whose weights or store are not there, and say which.
         reference: the row that all others are compared with; null takes the first.
         margin: differences below it do not matter; rows that lie within it are marked equivalent.
         shares_persons: persons who are tested may be learned from; the table says so.
@@ -100,6 +104,7 @@ class Recipe:
     finetune_encoder: dict[str, Any] = field(default_factory=dict)
     evaluate: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, str] = field(default_factory=dict)
+    only_at_hand: bool = False
     reference: str | None = None
     margin: float | None = None
     shares_persons: bool = False
@@ -129,6 +134,11 @@ def run(recipe: Recipe) -> list[Result]:
         leaking = folder / "store-by-segment"
         split_by_segment(store, leaking, recipe.segment_seconds)
         store = Store.open(leaking)
+    if recipe.only_at_hand:
+        absent = {row.name: path for row in recipe.rows if (path := absent_path(row))}
+        for name, path in absent.items():
+            screen.say(console, f"left out: {name}, since {path} is not there")
+        recipe = replace(recipe, rows=[row for row in recipe.rows if row.name not in absent])
     plan = make_plan(make_grid(recipe, str(store.location)))
     devices = choose_devices(recipe.devices)
     shares = recipe.shares_persons or recipe.split_by == "segments"
@@ -174,7 +184,18 @@ def make_grid(recipe: Recipe, store: str) -> Grid:
         finetune_encoder=recipe.finetune_encoder,
         evaluate=recipe.evaluate,
         content_of=cache(content_of),
+        weights_of=cache(weights_of),
     )
+
+
+def absent_path(row: Row) -> str | None:
+    """The model or store that a row names as a path and that is not there, if any."""
+    places = (("finetune", "model", "checkpoint"), ("finetune", "data", "store"))
+    for part, section, name in (*places, ("pretrain", "data", "store")):
+        path = ((getattr(row, part) or {}).get(section) or {}).get(name)
+        if path and "://" not in path and "/" in path and not Path(path).exists():
+            return str(path)
+    return None
 
 
 def content_of(path: str) -> str:
@@ -182,6 +203,11 @@ def content_of(path: str) -> str:
     if Path(path).is_file():
         return sha256(Path(path).read_bytes()).hexdigest()
     return Store.open(path).manifest.content_hash
+
+
+def weights_of(path: str) -> str:
+    """Hash of the weights of a model, given as for `anylead.load`."""
+    return fingerprint(open_checkpoint(path)[0].tensors, [])
 
 
 def make_judging(recipe: Recipe, settings: Settings) -> Judging:

@@ -71,6 +71,7 @@ _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
     "model.encoder.size": _sizes,
     "leads": _lead_sets,
     "lead_sets": _lead_sets,
+    "threshold_sets": _lead_sets,
     "device": _devices,
     "train.device": _devices,
 }

@@ -16,6 +16,7 @@ from anylead.engines.workers import Engine
 from anylead.errors import RecipeError
 from anylead.inference.many import Job
 from anylead.inference.model import Model
+from anylead.inference.running import number_of
 
 OUTPUT = "vectors"
 FIRST = (
@@ -107,12 +108,12 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
     """What decides the vectors.
 
     Raises:
-        RecipeError: an unknown way of pooling.
+        RecipeError: an unknown way of pooling, or no such layer.
     """
     if recipe.pool not in ("mean", "max"):
         raise RecipeError(f"pool {recipe.pool!r}: want 'mean' or 'max'")
     return {
-        "dim": model.dim,
+        "dim": model.encoder.layer_dims[number_of(model.encoder, recipe.layer)],  # type: ignore[index]
         "layer": recipe.layer,
         "pool": recipe.pool,
         "use_leads": recipe.leads,

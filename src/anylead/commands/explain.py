@@ -1,4 +1,4 @@
-"""`anylead explain FILE --model DIR -o page.svg`: what a prediction rests on, over the ECG."""
+"""`anylead explain FILE -o page.svg`: what a prediction rests on, over the ECG."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ from anylead.commands import screen
 from anylead.explanations import Explanation, deletion, explain, saliency_on
 from anylead.formats import parse_rename, read
 from anylead.inference.model import load
+from anylead.inference.named import default
 from anylead.pictures import deletion_curve, ecg_page, save
 from anylead.pictures.output import picture_kind
 
 EXAMPLES = (
+    "anylead explain patient.dcm -o page.svg",
     "anylead explain patient.dcm --model runs/diagnosis -o page.svg",
     "anylead explain patient.dcm --model runs/diagnosis --label AFIB",
 )
@@ -26,7 +28,8 @@ class Recipe:
 
     Attributes:
         file: a recording in any supported format.
-        model: a run of `anylead finetune`, "hf://owner/name", or any other model.
+        model: a run of `anylead finetune`, "hf://owner/name", or any other model; null takes the
+            one in the box.
         out: the picture, .svg, .pdf or .png.
         label: which answer; null is the most probable.
         method: "gradients" (integrated gradients), "occlusion" (by lead and time) or "attention"
@@ -42,7 +45,7 @@ class Recipe:
     """
 
     file: Path
-    model: str
+    model: str | None = None
     out: Path = Path("explanation.svg")
     label: str | None = None
     method: Literal["gradients", "occlusion", "attention"] = "gradients"
@@ -68,7 +71,9 @@ def run(recipe: Recipe) -> Path:
         if path is not None:
             picture_kind(path)  # before any work
     record = read(recipe.file, parse_rename(recipe.rename))
-    model = load(recipe.model, device=recipe.device)
+    if recipe.model is None:
+        screen.say(screen.console(stderr=True), f"no model named: taking {default()} from the box")
+    model = load(recipe.model or default(), device=recipe.device)
     explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
     figure = ecg_page(
         record,
@@ -114,9 +119,7 @@ def headline(explanation: Explanation) -> str:
     seen = f"{begins:.1f} to {ends:.1f} s"
     if (number := len(explanation.segments)) > 1:
         seen += f", mean of {number} segments of {explanation.segments[0][1] - begins:g} s"
-    what = (
-        "the recording's own vector"
-        if explanation.label is None
-        else f"{explanation.label} {explanation.probability:.0%}"
-    )
+    what = explanation.label or "the recording's own vector"
+    if explanation.probability is not None:
+        what += f" {explanation.probability:.0%}"
     return f"{what}  ·  {how}  ·  {seen}"

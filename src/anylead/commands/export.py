@@ -9,6 +9,7 @@ run and compared with the original before it is kept.
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from anylead.extras import missing
 from anylead.inference.model import Model, load
 from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
+from anylead.models.heads import Head
 from anylead.models.s4 import freeze_kernels
 from anylead.store.files import whole_file
 
@@ -130,10 +132,9 @@ class Plain(nn.Module):
         seen = lead_mask(model.leads)
         self.sees_all = bool(seen.all())
         self.register_buffer("sees_lead", torch.from_numpy(seen))
-        self.head = None
-        if model.kind == "classification":
-            self.head = nn.Linear(model.dim, len(model.label_names))
-            load_weights(self.head, model.head, "export")
+        self.head: Head | None = None
+        if model.head is not None:
+            self.head = deepcopy(model.head)
         self.eval().requires_grad_(False)
 
     def forward(self, signal: Tensor, has_lead: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -143,7 +144,9 @@ class Plain(nn.Module):
             has_lead = None if has_lead is None else has_lead & self.get_buffer("sees_lead")
         context = self.encoder(signal, None, has_lead).context
         embedding = self.encoder.pool(context)  # type: ignore[operator]
-        return (embedding,) if self.head is None else (embedding, self.head(embedding))
+        if self.head is None:
+            return (embedding,)
+        return embedding, self.head(context, None, self.encoder.pool)
 
 
 def needs_has_lead(model: Model) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import save_checkpoint
 from anylead.commands.parts import (
     DataConfig,
     EncoderChoice,
@@ -18,6 +18,7 @@ from anylead.commands.parts import (
     describe_data,
     inherited,
     split_rows,
+    starting_checkpoint,
     starting_encoder,
 )
 from anylead.errors import RecipeError, known_are
@@ -30,6 +31,7 @@ from anylead.tasks import (
     AverageConfig,
     IdentityConfig,
     LabelConfig,
+    LossConfig,
     Run,
     TaskParts,
     TaskSetup,
@@ -50,6 +52,8 @@ FIRST = (
     "leads",
     "labels.task",
     "labels.fraction",
+    "loss.name",
+    "loss.balanced",
     "model.checkpoint",
     "model.train",
     "train.epochs",
@@ -75,12 +79,13 @@ class ModelConfig:
             paper fine-tunes with {dropout: 0, attention_dropout: 0, activation_dropout: 0.1,
             input_dropout: 0}).
         train: "full" trains everything, "frozen_features" all but the convolutions (the paper),
-            "linear_probe" only the head.
+            "linear_probe" only the head, "attentive_probe" only a head that looks at single
+            frames instead of their mean (not for identification).
     """
 
     checkpoint: str | None = None
     encoder: EncoderChoice = field(default_factory=EncoderChoice)
-    train: Literal["full", "frozen_features", "linear_probe"] = "frozen_features"
+    train: Literal["full", "frozen_features", "linear_probe", "attentive_probe"] = "frozen_features"
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,14 @@ class Recipe:
 
     Attributes:
         out: folder of the run.
-        task: "classification"; "identification" (the paper: learning rate 3e-5, tri_stage);
-            "waves" (where P, QRS and T begin and end; wants recordings with marks).
+        task: "classification" (labels that may occur together), "multiclass" (one class for each
+            recording), "regression" (measurements), "identification" (the paper: learning rate
+            3e-5, tri_stage), "waves" (where P, QRS and T begin and end; wants marks).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
-            takes `leads`. Thresholds are chosen for them and for every named set within `leads`.
+            takes `leads`. Thresholds are chosen for each of them.
+        threshold_sets: lead sets, separated by spaces, that have thresholds of their own beside
+            these; null: every named set within `leads`.
         keep: "best" keeps the epoch with the best validation score, "last" the last step.
         validate_every: at least so many steps lie between two looks at the validation split; for
             few labels, where an epoch is a step or two.
@@ -102,7 +110,8 @@ class Recipe:
         labels: which labels, and for how many patients.
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
-        average: of the weights over the steps, and what it teaches; for classification.
+        loss: what wrong answers cost; weights of labels and recordings.
+        average: of the weights over the steps, and what it teaches; not for identification.
         waves: the decoder over samples, for waves.
         optimizer: Adam's settings.
         schedule: of the learning rate.
@@ -113,6 +122,7 @@ class Recipe:
     task: str = "classification"
     leads: str = "12"
     lead_sets: str | None = None
+    threshold_sets: str | None = None
     keep: Literal["best", "last"] = "best"
     validate_every: int = 1
     augment: list[dict[str, Any]] = field(default_factory=list)
@@ -120,6 +130,7 @@ class Recipe:
     labels: LabelConfig = field(default_factory=LabelConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
     waves: WaveConfig = field(default_factory=WaveConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
@@ -161,6 +172,9 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
         RecipeError: an unknown task, or nothing to train or validate on.
     """
     label_task, rows = training_rows(recipe, store)
+    is_attentive = recipe.model.train == "attentive_probe"
+    if is_attentive and label_task is None:
+        raise RecipeError("model.train attentive_probe: not for identification; want linear_probe")
     setup = TASKS[recipe.task].make(
         TaskParts(
             store=store,
@@ -175,11 +189,13 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             identity=recipe.identity,
             seed=recipe.train.seed,
             average=recipe.average,
+            head="attentive" if is_attentive else "linear",
+            loss=recipe.loss,
             waves=recipe.waves,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
-    return rows, setup
+    return setup.train_rows, setup
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:
@@ -198,14 +214,14 @@ def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.
 
 def freeze_parts(encoder: nn.Module, model: ModelConfig) -> None:
     """Freeze what the recipe does not train."""
-    if model.train == "linear_probe":
+    if model.train in ("linear_probe", "attentive_probe"):
         freeze(encoder)
     elif model.train == "frozen_features" and model.checkpoint:
         extractor = dict(encoder.named_children()).get("feature_extractor")
         if extractor is None:
             raise RecipeError(
                 f"model.train frozen_features: a {type(encoder).__name__} has no separate"
-                " convolutions; want full or linear_probe"
+                " convolutions; want full, linear_probe or attentive_probe"
             )
         freeze(extractor)
 
@@ -241,7 +257,7 @@ class _Choice:
         self.folder, self.machine = folder, machine
         self.choosing = tuple((recipe.lead_sets or recipe.leads).split())
         self.label_names = setup.describe().get("label_names", [])
-        self.others = self._sets_within() if self.label_names else ()
+        self.others = self._other_sets() if self.label_names else ()
 
     def after_epoch(self, progress: Progress) -> dict[str, float]:
         """The score of the validation split, if it is time for it."""
@@ -272,15 +288,18 @@ class _Choice:
             )
         return {self.setup.score_name: score}
 
-    def _sets_within(self) -> tuple[str, ...]:
-        """Named sets of the leads of the training, of which a recording has any."""
-        leads, has_lead = set(parse_leads(self.recipe.leads)), self.store.has_lead
+    def _other_sets(self) -> tuple[str, ...]:
+        """Sets that do not choose but have thresholds, of which a recording has any lead."""
+        leads, wanted = set(parse_leads(self.recipe.leads)), self.recipe.threshold_sets
+        if wanted is None:
+            sets = [name for name, members in LEAD_SETS.items() if set(members) <= leads]
+        else:
+            sets = list(dict.fromkeys(wanted.split()))
+        has_lead = self.store.has_lead
         return tuple(
             name
-            for name, members in LEAD_SETS.items()
-            if name not in self.choosing
-            and set(members) <= leads
-            and KeepLeads(name).is_kept(has_lead).any()
+            for name in sets
+            if name not in self.choosing and KeepLeads(name).is_kept(has_lead).any()
         )
 
     def _verdict(self, lead_set: str) -> Verdict:
@@ -313,7 +332,7 @@ def _pretraining(checkpoint: str | None) -> dict[str, Any] | None:
     """How the encoder that was started from was made."""
     if checkpoint is None:
         return None
-    described = load_checkpoint(Path(checkpoint)).description
+    described = starting_checkpoint(checkpoint).description
     provenance = described.get("provenance", {})
     return {
         "method": provenance.get("recipe", {}).get("method"),

@@ -14,6 +14,8 @@ from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, wri
 from anylead.errors import CheckpointError
 from anylead.evaluation import EVALUATIONS, Settings
 from anylead.evaluation.classification import ClassificationRun
+from anylead.evaluation.scores import triples
+from anylead.inference.outcomes import OUTCOMES
 from anylead.interop.model_card import model_card
 from anylead.metrics.bootstrap import bootstrap_interval
 from anylead.metrics.calibration import calibration_error, platt_scaling
@@ -23,13 +25,14 @@ from anylead.tasks import columns_by_task
 
 FIRST = ("out", "store", "split", "lead_sets", "name", "version", "licence", "about")
 EXAMPLES = ("anylead pack runs/diagnosis -o packed/ --name rhythm --version 2",)
-RULES = {
+_RULES = {
     "thresholds": "of the sigmoid of a logit: largest F1 on the validation split with these leads;"
     " none for a class with fewer than 10 recordings there",
     "calibration": "sigmoid(slope * logit + offset), fitted on the validation split with these"
     " leads, with a pull towards slope 1 and offset 0",
     "scores": "macro AUROC on the validation split with these leads, 95 % interval over patients",
 }
+_SCORES_ONLY = {"scores": "on the validation split with these leads, 95 % interval over patients"}
 
 
 # With fewer the best threshold is that of a few recordings, often near 0, and says yes to many.
@@ -41,7 +44,7 @@ class Recipe:
     """What is packed, and what it says about itself.
 
     Attributes:
-        model: folder of `anylead finetune` for classification.
+        model: folder of `anylead finetune`, for a task that answers with labels or numbers.
         out: folder of the packed model.
         store: null takes the store of the run.
         split: whose recordings choose thresholds and calibration and give the scores.
@@ -70,16 +73,17 @@ class Recipe:
 
 
 def run(recipe: Recipe) -> Path:
-    """Choose thresholds and calibration for each set of leads; returns the folder.
+    """Measure the model with each set of leads, and choose thresholds; returns the folder.
 
     Raises:
-        CheckpointError: the run is no classifier.
+        CheckpointError: the run says nothing that could be measured so.
     """
     folder = Path(recipe.model)
     checkpoint = load_checkpoint(folder)
     kind = checkpoint.description.get("kind")
-    if kind != "classification":
-        raise CheckpointError(f"{folder}: a {kind} model has no classes; want a classification run")
+    if kind not in OUTCOMES:
+        raise CheckpointError(f"{folder}: a {kind} model answers with no labels or numbers")
+    is_decided = kind == "classification"
     settings = Settings(
         store=recipe.store,
         split=recipe.split,
@@ -87,18 +91,22 @@ def run(recipe: Recipe) -> Path:
         batch_size=recipe.batch_size,
         device=recipe.device,
     )
-    opened: ClassificationRun = EVALUATIONS["classification"].open(folder, checkpoint, settings)
-    known: dict[str, dict[str, Any]] = {"thresholds": {}, "calibration": {}, "scores": {}}
+    opened = EVALUATIONS[str(kind)].open(folder, checkpoint, settings)
+    known: dict[str, dict[str, Any]] = {}
     for lead_set in recipe.lead_sets.split():
-        for fact, values in _with_leads(opened, lead_set).items():
-            known[fact][lead_set] = values
-        shown = {task: f"{s['auroc'][0]:.3f}" for task, s in known["scores"][lead_set].items()}
-        print(f"{lead_set}: {shown}")
+        if is_decided:
+            measured = _with_leads(opened, lead_set)
+        else:
+            found = triples(opened.score(lead_set).macro)
+            measured = {"scores": {name: _rounded(list(value)) for name, value in found.items()}}
+        for fact, values in measured.items():
+            known.setdefault(fact, {})[lead_set] = values
+        print(f"{lead_set}: {measured['scores']}")
     out = Path(recipe.out)
     described = {
         **_handed_on(checkpoint.description),
         **known,
-        "rules": RULES,
+        "rules": _RULES if is_decided else _SCORES_ONLY,
         "name": recipe.name,
         "version": recipe.version,
         "licence": recipe.licence,
@@ -131,7 +139,7 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
         offsets += _rounded(offset)
         patient = opened.store.patient[predictions.row[is_known]]
         interval = bootstrap_interval(
-            macro_auroc(true, said), patient, opened.settings.num_resamples
+            macro_auroc(true, said), patient, opened.head.settings.num_resamples
         )
         calibrated = 1 / (1 + np.exp(-(slope * logit + offset)))
         scores[task] = {
@@ -169,10 +177,10 @@ def _handed_on(description: Mapping[str, Any]) -> dict[str, Any]:
     return dict(kept)
 
 
-def _training(opened: ClassificationRun, checkpoint: Checkpoint) -> dict[str, Any]:
+def _training(opened: Any, checkpoint: Checkpoint) -> dict[str, Any]:
     """What the model was trained on."""
     described = checkpoint.description
-    rows = opened.store.split_rows(opened.task, described["data"]["scheme"])
+    rows = opened.store.split_rows(opened.head.task, described["data"]["scheme"])
     patients = len(np.unique(opened.store.patient[rows["train"]]))
     seconds = opened.store.num_samples / opened.store.manifest.sample_rate
     return {
@@ -192,11 +200,14 @@ def card(described: Mapping[str, Any]) -> str:
     lines = [f"# {described['name']}", ""]
     for name, text in described["about"].items():
         lines += [f"**{name}.** {text}", ""]
-    tasks = list(next(iter(described["scores"].values())))
-    lines += ["## Scores by leads", "", f"{RULES['scores']}.".replace("macro", "Macro", 1), ""]
-    lines += [f"| leads | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|"]
+    names = list(next(iter(described["scores"].values())))
+    rule = described["rules"]["scores"]
+    lines += ["## Scores by leads", "", f"{rule[0].upper()}{rule[1:]}.", ""]
+    lines += [f"| leads | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for leads, scores in described["scores"].items():
-        cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*scores[task]["auroc"]) for task in tasks]
+        found = [scores[name] for name in names]  # of a task several, of which AUROC is shown
+        triple = [each["auroc"] if isinstance(each, Mapping) else each for each in found]
+        cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*each) for each in triple]
         lines.append(f"| {leads} | {' | '.join(cells)} |")
     lines += ["", "## Training", "", "| fact | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in described["training"].items()]

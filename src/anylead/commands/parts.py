@@ -17,7 +17,7 @@ from torch import nn
 
 from anylead.augment import AUGMENTATIONS, Augmentation, compose
 from anylead.augment.keep_leads import KeepLeads
-from anylead.checkpoint import WEIGHTS, load_checkpoint
+from anylead.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
 from anylead.errors import RecipeError, known_are
 from anylead.loading import TrainingLoader
 from anylead.models import ENCODERS, build_encoder, describe_encoder, load_weights
@@ -120,11 +120,7 @@ def starting_encoder(
     """
     if checkpoint is None:
         return new_encoder(choice)
-    if (Path(checkpoint) / WEIGHTS).is_file():
-        loaded = load_checkpoint(Path(checkpoint))
-    else:  # imported here and by name, since a step of a training has no use for other formats
-        named = import_module("anylead.inference.named")
-        loaded = named.open_checkpoint(checkpoint)[0]
+    loaded = starting_checkpoint(checkpoint)
     if store is not None and "preprocess" in loaded.description:
         store.check_fits(PreprocessConfig(**loaded.description["preprocess"]), checkpoint)
     own = loaded.description["encoder"]
@@ -134,6 +130,20 @@ def starting_encoder(
         _check_same(checkpoint, describe_encoder(encoder), described(choice))
     load_weights(encoder, loaded.part("encoder"), checkpoint)
     return encoder
+
+
+def starting_checkpoint(source: str) -> Checkpoint:
+    """What is started from: a folder, a name, an address on the hub, a foreign file.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    if (Path(source) / WEIGHTS).is_file():
+        return load_checkpoint(Path(source))
+    # Imported here and by name, since a step of a training has no use for other formats.
+    named = import_module("anylead.inference.named")
+    found: Checkpoint = named.open_checkpoint(source)[0]
+    return found
 
 
 def _check_same(checkpoint: str, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
@@ -269,5 +279,5 @@ def inherited(checkpoint: str | None) -> dict[str, Any]:
     """What weights made from others' weights go on saying: whose they were, under which licence."""
     if checkpoint is None:
         return {}
-    origin = load_checkpoint(Path(checkpoint)).description.get("weights_from")
+    origin = starting_checkpoint(checkpoint).description.get("weights_from")
     return {} if origin is None else {"weights_from": origin}

@@ -115,18 +115,20 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
     """What decides the answers.
 
     Raises:
-        CheckpointError: the model has no classifier.
+        CheckpointError: the model has no head to predict with.
     """
-    if model.kind != "classification":
+    if model.outcome is None:
         raise CheckpointError(
-            f"{model.about.name}: a model of kind {model.kind!r} has no classifier to predict with;"
+            f"{model.about.name}: a model of kind {model.kind!r} has no head to predict with;"
             " use `anylead embed`, or `anylead finetune` it"
         )
+    names = list(model.label_names)
     return {
         "windows": recipe.windows,
         "join": recipe.join,
         "force": recipe.force,
-        "label_names": list(model.label_names),
+        "label_names": names if model.outcome.is_probability else [],
+        "targets": [] if model.outcome.is_probability else names,
         "model": model.about.as_dict(),
         "use_leads": recipe.leads,
     }
@@ -151,8 +153,9 @@ def _show(answers: list[Answer], where: Console, every_label: bool) -> None:
     rows = []
     for answer in answers:
         said = [f"{label} {answer.probabilities[label]:.0%}" for label in answer.positive]
+        said += [f"{name} {value:.4g}" for name, value in answer.values.items()]
         doubts = [*([answer.refusal] if answer.refusal else []), *answer.warnings]
-        none = "nothing above its threshold" if answer.probabilities else "no answer"
+        none = "nothing above its threshold" if answer.is_answered else "no answer"
         start = f"{answer.start:.0f}"
         rows.append((answer.record, start, str(len(answer.leads)), ", ".join(said) or none,
                      "\n".join(doubts)))  # fmt: skip

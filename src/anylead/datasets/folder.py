@@ -133,6 +133,7 @@ def read(item: Item, rename: formats.Rename | None = None) -> Record:
         patient_id=about.patient_id or record.patient_id,
         labels={**record.labels, **about.labels},
         unknown=about.unknown,
+        measurements=about.measurements,
         split=about.split or record.split,
         fold=record.fold if about.fold is None else about.fold,
         age=record.age if about.age is None else about.age,

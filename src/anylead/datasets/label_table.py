@@ -2,9 +2,11 @@
 
 A column of flags (0 and 1, yes and no, TRUE and FALSE) is one class of a common task, where an
 empty cell means that nobody looked; a column of words is a task of its own; a column of numbers is
-a measurement and no task. Nothing is decided in silence: `LabelTable.summary` tells all of it.
+a measurement, kept where it is named as a label column. Nothing is decided in silence:
+`LabelTable.summary` tells all of it.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,10 +45,11 @@ _RARE = 5  # recordings
 
 @dataclass(frozen=True)
 class Tasks:
-    """Columns of labels: texts make a task each, flags make one together."""
+    """Columns of labels: texts make a task each, flags make one together, numbers none."""
 
     texts: tuple[str, ...]
     flags: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
 
     @property
     def flag_task(self) -> str:
@@ -65,6 +68,7 @@ class About:
     fold: int | None = None
     age: float | None = None
     sex: str | None = None
+    measurements: Mapping[str, float] = field(default_factory=dict)
 
 
 class LabelTable:
@@ -135,6 +139,7 @@ class LabelTable:
             fold=self._fold(row),
             age=parse_age(self._cell(row, "age")),
             sex=self._cell(row, "sex"),
+            measurements=self._measurements(row),
         )
 
     def summary(self, about: Sequence[About]) -> str:
@@ -149,6 +154,7 @@ class LabelTable:
         )
         for task in (*self.tasks.texts, *([self.tasks.flag_task] if self.tasks.flags else ())):
             lines += _task_lines(task, self.tasks, about)
+        lines += [_measurement_line(name, about) for name in self.tasks.numbers]
         if self.dropped:
             reasons = [f"{name} ({reason})" for name, reason in self.dropped.items()]
             lines.append(f"Columns that are no labels: {', '.join(reasons)}.")
@@ -180,7 +186,7 @@ class LabelTable:
 
     def _tasks(self, wanted: Sequence[str] | None) -> Tasks:
         taken = set(self.chosen.values())
-        texts, flags = [], []
+        texts, flags, numbers = [], [], []
         for name in wanted or [name for name in self.header if name not in taken]:
             kind = _kind([row[name] for row in self.rows])
             is_label = wanted is not None or _key(name) in _LABEL_NAMES
@@ -188,14 +194,29 @@ class LabelTable:
                 flags.append(name)
             elif kind == "words" and is_label:
                 texts.append(name)
+            elif kind == "numbers" and wanted is not None:
+                numbers += [] if name == self.chosen.get("age") else [name]
             elif wanted is not None:
                 raise DatasetError(
                     f"{self.path}: column {name!r} holds {_KINDS[kind]} and cannot be a label;"
-                    " write words (or 0 and 1) into it, or leave it out of label_columns"
+                    " leave it out of label_columns"
                 )
             else:
                 self.dropped[name] = _KINDS[kind]
-        return Tasks(tuple(texts), tuple(flags))
+        return Tasks(tuple(texts), tuple(flags), tuple(numbers))
+
+    def _measurements(self, row: Row) -> dict[str, float]:
+        found = {}
+        for name in self.tasks.numbers:
+            value = number(row[name])
+            if row[name] and (value is None or not math.isfinite(value)):
+                raise DatasetError(
+                    f"{self.path}: {name} {row[name]!r} of {row[self.chosen['record']]}; want one"
+                    " number"
+                )
+            if value is not None:
+                found[name] = value
+        return found
 
     def _cell(self, row: Row, what: str) -> str | None:
         return row[self.chosen[what]] or None if what in self.chosen else None
@@ -222,7 +243,12 @@ class LabelTable:
         return None if value is None else int(value)
 
 
-_KINDS = {"nothing": "no value", "numbers": "numbers", "words": "words; name it in label_columns"}
+_NAME_IT = "name it in label_columns"
+_KINDS = {
+    "nothing": "no value",
+    "numbers": f"numbers; {_NAME_IT} for --task regression",
+    "words": f"words; {_NAME_IT}",
+}
 
 
 def _kind(cells: Sequence[str]) -> str:
@@ -294,6 +320,18 @@ def _task_lines(task: str, tasks: Tasks, about: Sequence[About]) -> list[str]:
         for problem, found in problems.items()
     ]
     return lines
+
+
+def _measurement_line(name: str, about: Sequence[About]) -> str:
+    """How many recordings have a number, and what it is like."""
+    known = [each.measurements[name] for each in about if name in each.measurements]
+    if not known:
+        return f"warning: measurement {name}: known of no recording"
+    mean = sum(known) / len(known)
+    return (
+        f"measurement {name}: known of {len(known):,} recordings, {min(known):g} to {max(known):g},"
+        f" mean {mean:.4g}"
+    )
 
 
 def _rows(path: Path) -> list[Row]:

@@ -1,12 +1,15 @@
 """Fine-tuned runs -> scores by lead set. To add a kind of model: a file and a line here."""
 
-from anylead.evaluation.classification_report import CLASSIFICATION
+from anylead.evaluation.classification_report import CLASSIFICATION, MULTICLASS
 from anylead.evaluation.identification import IDENTIFICATION
+from anylead.evaluation.regression import REGRESSION
 from anylead.evaluation.scores import Evaluation, Evidence, LeadSetScores, Settings
 
 # kind of checkpoint -> how it is scored
 EVALUATIONS: dict[str, Evaluation] = {
     "classification": CLASSIFICATION,
+    "multiclass": MULTICLASS,
+    "regression": REGRESSION,
     "identification": IDENTIFICATION,
 }
 

@@ -8,25 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
-from anylead.errors import CheckpointError, RecipeError
-from anylead.evaluation.scores import (
-    Evidence,
-    LeadSetScores,
-    Settings,
-    choose_split,
-    open_store,
-)
-from anylead.loading import Labels, evaluation_batches
+from anylead.errors import CheckpointError
+from anylead.evaluation.heads import Head, open_head
+from anylead.evaluation.scores import Evidence, LeadSetScores, Settings
+from anylead.loading import Labels
 from anylead.metrics import cinc_score, weighted
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import thresholds_for
-from anylead.models import build_encoder, load_weights
 from anylead.store import Store
-from anylead.tasks import Classification, Predictions, columns_by_task, predict
-from anylead.training.distributed import choose_device
+from anylead.tasks import Predictions, columns_by_task
+from anylead.tasks.multiclass import exclusive_labels
 
 # The score of the challenge -> which decisions it is of.
 _CINC = {
@@ -41,21 +34,17 @@ class ClassificationRun:
     """A fine-tuned run, its data, and what it predicted per lead set.
 
     `columns` are those of `task` among the outputs; with label tasks that were learned together
-    there is a run for each, and all of them share `predictions`.
+    there is a run for each, and all of them share `predictions`. Where classes are exclusive, the
+    most probable one is the answer; else thresholds decide.
     """
 
     folder: Path
     task: str
     columns: slice
-    split: str
-    store: Store
-    rows: NDArray[np.int64]
+    head: Head
     labels: Labels
-    names: list[str]
     thresholds: Mapping[str, Any]
-    segment_seconds: float
-    module: Classification
-    settings: Settings
+    is_exclusive: bool = False
     predictions: dict[str, Predictions] = field(default_factory=dict)
 
     def by_task(self) -> list["ClassificationRun"]:
@@ -71,11 +60,24 @@ class ClassificationRun:
         predictions = self.predict(lead_set)
         label = self.labels.of(predictions.row)[:, self.columns]
         is_told = np.isfinite(label).any(axis=1)
-        probability = predictions.probability[is_told]
+        own = predictions.softmax if self.is_exclusive else predictions.probability
+        probability = own[is_told]
         arrays: dict[str, NDArray[Any]] = {
             "label": label[is_told],
             "probability": probability[:, self.columns],
         }
+        if self.is_exclusive:
+            chosen = probability.argmax(axis=1)
+            arrays["is_predicted"] = chosen[:, None] == np.arange(probability.shape[1])
+            arrays["is_right"] = label[is_told].argmax(axis=1) == chosen
+        else:
+            arrays |= self._decided(probability, lead_set)
+        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
+        return Evidence(self.store.patient[predictions.row[is_told]], arrays, names)
+
+    def _decided(self, probability: NDArray[np.float64], lead_set: str) -> dict[str, NDArray[Any]]:
+        """By thresholds; (record, class) each."""
+        arrays: dict[str, NDArray[Any]] = {}
         decided = {"is_predicted": "thresholds"}
         if cinc_score.is_challenge(self.names):
             arrays["is_predicted_half"] = probability >= 0.5
@@ -83,8 +85,7 @@ class ClassificationRun:
         for name, fact in decided.items():
             is_predicted = probability >= self.thresholds_of(fact, lead_set)
             arrays[name] = is_predicted[:, self.columns]
-        names = [name.removeprefix(f"{self.task}/") for name in self.names[self.columns]]
-        return Evidence(self.store.patient[predictions.row[is_told]], arrays, names)
+        return arrays
 
     def thresholds_of(self, fact: str, lead_set: str) -> NDArray[np.float64]:
         """(class,) thresholds of the checkpoint for a lead set; .5 where it has none."""
@@ -119,33 +120,25 @@ class ClassificationRun:
         )
 
     def predict(self, lead_set: str) -> Predictions:
-        """Logits of all recordings that have any of these leads.
-
-        Raises:
-            RecipeError: there are none.
-        """
+        """Logits of all recordings that have any of these leads."""
         if lead_set not in self.predictions:
-            device = choose_device(self.settings.device)
-            restrict = KeepLeads(lead_set)
-            has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
-            if not has_any.any():
-                raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
-            is_by_segment = self.settings.level == "segments"
-            batches = evaluation_batches(
-                self.store,
-                self.rows[has_any],
-                self.segment_seconds,
-                self.settings.batch_size,
-                tail="drop" if is_by_segment else "overlap",
-            )
-            self.predictions[lead_set] = predict(
-                self.module.to(device),
-                batches,
-                device,
-                restrict=restrict,
-                joins_windows=not is_by_segment,
-            )
+            self.predictions[lead_set] = self.head.predict(lead_set)
         return self.predictions[lead_set]
+
+    @property
+    def store(self) -> Store:
+        """Of the recordings."""
+        return self.head.store
+
+    @property
+    def split(self) -> str:
+        """What is scored."""
+        return self.head.split
+
+    @property
+    def names(self) -> list[str]:
+        """All classes of the head."""
+        return self.head.names
 
     @property
     def name(self) -> str:
@@ -154,11 +147,11 @@ class ClassificationRun:
         return self.folder.name if is_all else f"{self.folder.name}, {self.task}"
 
     def _num_labelled(self) -> int:
-        label = self.labels.of(self.rows)[:, self.columns]
+        label = self.labels.of(self.head.rows)[:, self.columns]
         return int(np.isfinite(label).any(axis=1).sum())
 
     def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
-        settings = self.settings
+        settings = self.head.settings
         return {
             name: bootstrap_interval(
                 statistic, evidence.patient, settings.num_resamples, settings.seed
@@ -174,40 +167,41 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Classi
         CheckpointError: its labels are not those of the store.
     """
     described = checkpoint.description
-    store, scheme = open_store(checkpoint, settings, folder)
-    names = list(described["label_names"])
-    if list(store.label_names(described["task"])) != names:
-        raise CheckpointError(f"{folder}: its labels are {names}, those of the store differ")
-    label, is_known = store.labels(described["task"])
-    split, rows = choose_split(store, described["task"], scheme, settings.split)
-    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
-    module = Classification(encoder, len(names), lambda batch: batch)
-    load_weights(module, checkpoint.tensors, str(folder))
+    head = open_head(folder, checkpoint, settings)
+    if list(head.store.label_names(head.task)) != head.names:
+        raise CheckpointError(f"{folder}: its labels are {head.names}, those of the store differ")
+    label, is_known = head.store.labels(head.task)
     return ClassificationRun(
         folder=folder,
-        task=described["task"],
-        columns=slice(0, len(names)),
-        split=split,
-        store=store,
-        rows=rows,
-        labels=Labels(label, tuple(names), is_known),
-        names=names,
+        task=head.task,
+        columns=slice(0, len(head.names)),
+        head=head,
+        labels=Labels(label, tuple(head.names), is_known),
         thresholds={
             fact: described[fact]
             for fact in ("thresholds", "cinc_thresholds")
             if described.get(fact)
         },
-        segment_seconds=described["segment_seconds"],
-        module=module,
-        settings=settings,
     )
+
+
+def open_multiclass(folder: Path, checkpoint: Checkpoint, settings: Settings) -> ClassificationRun:
+    """Likewise where classes exclude each other.
+
+    Raises:
+        CheckpointError: its labels are not those of the store.
+    """
+    opened = open_run(folder, checkpoint, settings)
+    labels = exclusive_labels(opened.store, opened.task)
+    return replace(opened, labels=labels, is_exclusive=True)
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
     """Macro scores as functions of weights.
 
     The score of the challenge is told at .5, as the official code and the paper have it (`cinc`),
-    at the thresholds with the best F1 (`cinc_f1`) and at those chosen for it (`cinc_best`).
+    at the thresholds with the best F1 (`cinc_f1`) and at those chosen for it (`cinc_best`). Classes
+    that exclude each other have an accuracy.
     """
     label, probability, is_predicted = (
         evidence.arrays[name] for name in ("label", "probability", "is_predicted")
@@ -221,15 +215,26 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
     if is_whole and "is_predicted_half" in evidence.arrays and evidence.label_names:
         for name, key in _CINC.items():
             scores[name] = weighted.cinc(label, evidence.arrays[key], evidence.label_names)
+    if "is_right" in evidence.arrays:
+        scores["accuracy"] = weighted.mean(evidence.arrays["is_right"])
     return scores
 
 
 def one_class(evidence: Evidence, index: int) -> Evidence:
     """The evidence of one class alone."""
-    arrays = {name: array[:, index : index + 1] for name, array in evidence.arrays.items()}
+    arrays = {
+        name: array[:, index : index + 1]
+        for name, array in evidence.arrays.items()
+        if array.ndim == 2
+    }
     return Evidence(evidence.patient, arrays, [])
 
 
 def score_names(label_names: Sequence[str]) -> list[str]:
     """What `statistics` tells of classes of these names."""
     return ["auroc", "auprc", "f1", *(_CINC if cinc_score.is_challenge(label_names) else ())]
+
+
+def multiclass_score_names(label_names: Sequence[str]) -> list[str]:
+    """Likewise of classes that exclude each other."""
+    return [*score_names(label_names), "accuracy"]

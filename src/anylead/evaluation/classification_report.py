@@ -9,6 +9,8 @@ import numpy as np
 from anylead.datasets.titles import titles
 from anylead.evaluation.classification import (
     ClassificationRun,
+    multiclass_score_names,
+    open_multiclass,
     open_run,
     score_names,
     statistics,
@@ -32,6 +34,7 @@ from anylead.store import Store
 def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadSetScores]) -> None:
     """Scores, classes, curves, one ECG and the logs in one HTML file."""
     main = runs[0]
+    settings = main.head.settings
     first = next(iter(main.predictions.values()))
     sets = list(dict.fromkeys(score.lead_set for score in scores))
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
@@ -42,18 +45,21 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
     evaluation_report.write(
         path,
         evaluation_report.Facts(
-            command=command([run.folder for run in runs], sets, main.settings),
-            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
+            command=command([run.folder for run in runs], sets, settings),
+            about=about(
+                main.store, main.split, len(main.head.rows), main.head.settings.num_resamples
+            ),
             score_by_run=by_run,
             macro=_macro(scores),
             differences=_differences(runs, sets),
             classes={run.name: class_rows(run, scores) for run in runs},
             lead_sets={name: LEAD_SETS[name] for name in sets if name in LEAD_SETS},
-            quality=quality_table(main.store, main.rows),
+            quality=quality_table(main.store, main.head.rows),
             label_names=[names[name] for name in labels],
             judged={name: _judged(main, name) for name in sets},
             example=example_record(main.store, int(first.row[0])),
             logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
+            is_exclusive=main.is_exclusive,
         ),
     )
 
@@ -76,7 +82,8 @@ def class_rows(run: ClassificationRun, scores: Sequence[LeadSetScores]) -> list[
         row: dict[str, Any] = {"class": names[label], "positives": int(is_positive[:, i].sum())}
         if run.store.manifest.has_patients:
             row["patients"] = len(np.unique(evidence.patient[is_positive[:, i]]))
-        row["threshold"] = float(thresholds[i])
+        if not run.is_exclusive:
+            row["threshold"] = float(thresholds[i])
         for score in own:
             measured = score.by_class.get(label)
             row[_column(score.lead_set)] = None if measured is None else triples(measured)["auroc"]
@@ -125,8 +132,8 @@ def _differences(
                 statistics(evidence)["auroc"],
                 statistics(base)["auroc"],
                 base.patient,
-                main.settings.num_resamples,
-                main.settings.seed,
+                main.head.settings.num_resamples,
+                main.head.settings.seed,
             )
             value = (difference.value, difference.low, difference.high)
             found.append(
@@ -161,3 +168,4 @@ def example_record(store: Store, row: int) -> Record:
 
 
 CLASSIFICATION = Evaluation(open_run, report, statistics, score_names)
+MULTICLASS = Evaluation(open_multiclass, report, statistics, multiclass_score_names)

@@ -14,7 +14,7 @@ from anylead.explanations import attention, gradients, occlusion
 from anylead.explanations.target import Target
 from anylead.inference.inputs import check
 from anylead.inference.model import Model
-from anylead.inference.windows import Windows, sigmoid
+from anylead.inference.windows import Windows
 from anylead.leads import LEADS
 from anylead.pictures.saliency import onto_record, smooth, to_unit_range
 from anylead.records import Record
@@ -47,7 +47,7 @@ class Explanation:
     Attributes:
         method: a name in `METHODS`.
         label: the answer that is explained; None for a model without labels.
-        probability: of the label; None without one.
+        probability: of the label; None without one, and where the answer is a number.
         attribution: (12, time) of the preprocessed recording, of either sign.
         sample_rate: of `attribution`, Hz.
         by_lead: name -> how the score (a logit, or a cosine) falls without this lead; None for a
@@ -78,7 +78,7 @@ def explain(
             explained.
         record: the recording.
         method: a name in `METHODS`.
-        label: what is explained; None is the most probable.
+        label: what is explained; None is the most probable, or the first number.
         use_leads: what the model may see.
 
     Raises:
@@ -127,13 +127,15 @@ def saliency_on(explanation: Explanation, record: Record) -> NDArray[np.float32]
 def _target(
     model: Model, windows: Windows, label: str | None
 ) -> tuple[Target, str | None, float | None]:
-    if model.kind != "classification":
+    if model.outcome is None:
         own = torch.from_numpy(model.vectors([windows])[0]).to(model.device)
         return Target(model, label, own), None, None
-    probability = sigmoid(model.logits([windows])[0])
-    label = label if label is not None else model.label_names[int(probability.argmax())]
+    said = model.outcome.said(model.logits([windows]))[0]
+    most = int(said.argmax()) if model.outcome.is_probability else 0
+    label = label if label is not None else model.label_names[most]
     target = Target(model, label)
-    return target, label, float(probability[model.label_names.index(label)])
+    value = float(said[model.label_names.index(label)])
+    return target, label, value if model.outcome.is_probability else None
 
 
 def _joined(windows: Windows, pieces: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:

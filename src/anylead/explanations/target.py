@@ -37,10 +37,10 @@ class Target:
     def __call__(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time) and (rows, 12) -> (rows,)."""
         context: Tensor = self.encoder(signal, None, has_lead).context
+        if self.index is not None and self.model.head is not None:
+            logits: Tensor = self.model.head(context, None, self.encoder.pool)
+            return logits[:, self.index]
         pooled: Tensor = self.encoder.pool(context)
-        if self.index is not None:
-            weight, bias = self.model.head["weight"], self.model.head["bias"]
-            return pooled @ weight[self.index] + bias[self.index]
         if self.own is None:
             raise RecipeError("nothing to explain: name a label, or give the recording's vector")
         return cosine_similarity(pooled, self.own[None].to(context), dim=1)

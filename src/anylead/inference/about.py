@@ -29,6 +29,7 @@ class About:
     Attributes:
         name: of the model.
         version: its own, else the first digits of the hash of its weights.
+        kind: a name in `anylead.inference.outcomes.OUTCOMES`, or of a model without answers.
         label_names: of its answers.
         trained: on what, how many and when, in words.
         training: the same as `model.json` has it.
@@ -38,6 +39,7 @@ class About:
 
     name: str
     version: str
+    kind: str
     label_names: tuple[str, ...]
     trained: str
     training: Mapping[str, Any]
@@ -77,6 +79,7 @@ def read_about(description: Mapping[str, Any], name: str, version: str) -> About
         made = About(
             name=description.get("name") or name,
             version=str(description.get("version") or version),
+            kind=description.get("kind", "pretraining"),
             label_names=labels,
             trained=_trained(description),
             training=description.get("training") or {},
@@ -95,6 +98,19 @@ def read_about(description: Mapping[str, Any], name: str, version: str) -> About
             f"{name}: thresholds, calibration or scores in its model.json cannot be used ({error})"
         ) from error
     return made
+
+
+def told_of(about: About, kind: str, dim: int) -> dict[str, object]:
+    """What a notebook shows of a model."""
+    labels = ", ".join(about.label_names[:20]) + (", ..." if len(about.label_names) > 20 else "")
+    return {
+        "version": about.version,
+        "kind": f"{kind}, vectors of {dim}",
+        "answers": labels or None,
+        "training": about.trained,
+        "measured with leads": ", ".join(about.scores) or None,
+        "licence": about.licence,
+    }
 
 
 def _thresholds(values: Any, labels: Sequence[str]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """An answer, and what one must know to trust it: how good the model is with exactly these leads."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anylead.datasets.titles import titles
 from anylead.inference.about import About, Scores
+from anylead.inference.outcomes import OUTCOMES, Outcome
 from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS, parse_leads
 from anylead.metrics.thresholds import nearest_set
@@ -40,7 +41,9 @@ class Answer:
         leads: those that the model saw.
         probabilities: by label, calibrated where the model holds a calibration; empty where there
             is no answer.
-        decisions: whether the probability reaches the threshold; only labels that have one.
+        values: by target, of a model that answers with numbers, in their own units.
+        decisions: whether the probability reaches the threshold; only labels that have one. Of
+            classes that exclude each other, whether it is the most probable.
         thresholds: by label, calibrated as the probabilities are.
         decided_with: the measured set of leads that thresholds and calibration come from, the
             nearest to the leads that are there.
@@ -68,6 +71,12 @@ class Answer:
     start: float
     seconds: float
     model: About
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the model says anything."""
+        return bool(self.probabilities or self.values)
 
     @property
     def positive(self) -> tuple[str, ...]:
@@ -102,7 +111,7 @@ class Answer:
         """
         shown = [f"{self.record}: {len(self.leads)} of 12 leads seen ({', '.join(self.leads)})"]
         if self.refusal is not None:
-            shown.append(f"  no answer: {self.refusal}" if not self.probabilities else "")
+            shown.append(f"  no answer: {self.refusal}" if not self.is_answered else "")
             shown[-1] = shown[-1] or f"  doubtful: {self.refusal}"
         shown += [f"  warning: {warning}" for warning in self.warnings]
         names = titles(tuple(self.probabilities))
@@ -114,7 +123,9 @@ class Answer:
         shown += [self._line(label, names.get(label, "")) for label in told]
         hidden = len(by_probability) - len(told)
         if hidden:
-            shown.append(f"  {hidden} other labels are far below their thresholds")
+            where = "far below their thresholds" if self.thresholds else "below 5 %"
+            shown.append(f"  {hidden} other labels are {where}")
+        shown += [f"  {name}  {value:.4g}" for name, value in self.values.items()]
         return [*shown, *self.grounds()]
 
     def _is_near(self, label: str) -> bool:
@@ -126,6 +137,8 @@ class Answer:
         full = f" ({title})" if title else ""
         said = f"  {label}{full}  {self.probabilities[label]:.1%}"
         limit = self.thresholds.get(label)
+        if limit is None and self.decisions.get(label):
+            return f"{said}  the most probable"
         if limit is None:
             return (
                 said if not self.thresholds else f"{said}  no decision: no threshold was measured"
@@ -179,7 +192,7 @@ def answer(
         about: the model's words about itself.
         record: name of the recording.
         windows: what the model saw.
-        logits: (label,), or None where there is to be no answer.
+        logits: (label,) outputs of the head, or None where there is to be no answer.
         sample_rate: Hz of the windows.
     """
     seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
@@ -187,15 +200,19 @@ def answer(
     scored_with = nearest(seen, about.scores)
     limits = about.thresholds.get(decided_with or "", {})
     lines = about.calibration.get(decided_with or "", {})
+    outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
     decided = {label: limit for label, limit in limits.items() if label in raw}
+    plain = _without_thresholds(outcome, about.label_names, logits)
     return Answer(
         record=record,
         leads=seen,
-        probabilities={
-            label: _probability(logit, lines.get(label)) for label, logit in raw.items()
-        },
-        decisions={label: _probability(raw[label]) >= limit for label, limit in decided.items()},
+        probabilities=plain["probabilities"]
+        if plain
+        else {label: _probability(logit, lines.get(label)) for label, logit in raw.items()},
+        values=plain.get("values", {}),
+        decisions=plain.get("decisions")
+        or {label: _probability(raw[label]) >= limit for label, limit in decided.items()},
         thresholds={
             label: _probability(_logit(limit), lines[label])
             if label in lines and 0 < limit < 1
@@ -214,6 +231,19 @@ def answer(
         ),
         model=about,
     )
+
+
+def _without_thresholds(
+    outcome: Outcome, names: Sequence[str], logits: NDArray[np.float64] | None
+) -> dict[str, dict[str, Any]]:
+    """What is said by a model that decides by no thresholds; nothing for one that does."""
+    if logits is None or (outcome.is_probability and not outcome.is_exclusive):
+        return {}
+    said = dict(zip(names, outcome.said(logits).tolist(), strict=True))
+    if not outcome.is_probability:
+        return {"probabilities": {}, "values": said}
+    most = max(said, key=lambda name: said[name])
+    return {"probabilities": said, "decisions": {name: name == most for name in said}}
 
 
 def from_dict(values: Mapping[str, Any], about: About) -> Answer:

@@ -51,7 +51,7 @@ class Delineates(Protocol):
     device: torch.device
     precision: torch.dtype
     source: Path | None
-    head: dict[str, Tensor]
+    _tensors: dict[str, Tensor]
     preprocess_config: PreprocessConfig
 
     def windows(
@@ -285,7 +285,8 @@ def whole(windows: Windows) -> Floats:
 
 def _head_of(model: Delineates) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if model.kind == "waves":
-        return model.head, model.description
+        own = Checkpoint(model._tensors, model.description)
+        return own.part("head"), model.description
     folder = None if model.source is None else model.source / FOLDER
     if folder is None or not (folder / WEIGHTS).is_file():
         raise CheckpointError(

@@ -3,7 +3,7 @@
 None of these is imported: an object is known by the package that its type is from.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class Row:
     def completed(self, record: Record) -> Record:
         """The recording with what the row says about it."""
         known = {name: value for name, value in self.facts.items() if name != "sample_rate"}
+        known["measurements"] = {**record.measurements, **known.get("measurements", {})}
         labels = known.pop("labels", None)
         if labels is not None:
             known["labels"] = {**record.labels, "labels": labels}
@@ -56,12 +57,12 @@ def is_column(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OU"
 
 
-def rows_of(frame: Any) -> list[Row] | None:
+def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
     """The recordings of a table with one in each row; None where its columns are leads.
 
     The column "signal", "ecg", "path", "file", ... holds arrays or paths, or the only column that
     there is. Columns "record_id", "patient_id", "split", "fold", "age", "sex", "labels" (texts
-    divided by ";") and "sample_rate" tell about them.
+    divided by ";") and "sample_rate" tell about them, and those named as `measurements`.
 
     Raises:
         FormatError: no such column.
@@ -76,10 +77,26 @@ def rows_of(frame: Any) -> list[Row] | None:
             f"a table with columns {', '.join(names[:6])}: none is called {', '.join(_SIGNALS)},"
             " and they are no leads; want recordings in one column, or a column for each lead"
         )
+    absent = [name for name in measurements if name not in names]
+    if absent:
+        raise FormatError(f"no column {absent[0]!r} in the table; it has {', '.join(names)}")
     return [
-        Row(value, dict(_facts(row, names)))
+        Row(value, {**dict(_facts(row, names)), "measurements": _numbers(row, measurements)})
         for value, row in zip(frame[chosen[0]], frame.to_dict("records"), strict=True)
     ]
+
+
+def _numbers(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    """The measurements that a row knows.
+
+    Raises:
+        FormatError: one is no number.
+    """
+    try:
+        found = {name: float(row[name]) for name in names if row[name] is not None}
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"a measurement of the table is no number ({error})") from None
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def _facts(row: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, Any]]:

@@ -17,25 +17,24 @@ from anylead.records import Record
 UNITS = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "nV": 1e-6, "NU": 1.0}
 # Below this an ECG has lost what a model looks at; telemetry and long-term recorders stay above.
 MIN_SAMPLE_RATE = 100.0
-# An ECG stays below; a hundred times more is another unit or raw integers.
-_LARGEST_MV = 100.0
 
 Recording = Any  # a path, a Record, an array, or what `in_memory` knows
 Recordings = Any  # one of them, or several
 
 
-def as_list(x: Recordings) -> tuple[list[Recording], bool]:
+def as_list(x: Recordings, measurements: Sequence[str] = ()) -> tuple[list[Recording], bool]:
     """Several recordings, and whether several were given.
 
     Args:
         x: one recording, a list, tuple or generator of them, an array (recording, lead, time), a
             table with a recording in each row or a lead in each column, or a column of a table.
+        measurements: columns of such a table that hold numbers about the recordings.
 
     Raises:
         FormatError: an empty list, or a table that holds no recordings.
     """
     if in_memory.is_frame(x):
-        rows = in_memory.rows_of(x)
+        rows = in_memory.rows_of(x, measurements)
         items: list[Any] = [x] if rows is None else list(rows)
         is_many = rows is not None
     else:
@@ -177,23 +176,7 @@ def _from_array(
     if unit not in UNITS:
         raise FormatError(f"{name}: unit {unit!r}{known_are(unit, UNITS)}")
     signal = (array * UNITS[unit]).astype(np.float32)
-    record = Record(signal, leads, float(sample_rate), name, unit="NU" if unit == "NU" else "mV")
-    if unit != "NU":
-        _check_size(record, unit)
-    return record
-
-
-def _check_size(record: Record, unit: str) -> None:
-    finite = record.signal[np.isfinite(record.signal)]
-    # A percentile takes as long as the rest of the preprocessing: most recordings need none.
-    if not finite.size or 2 * np.abs(finite).max() <= _LARGEST_MV:
-        return
-    size = float(np.percentile(np.abs(finite - np.median(finite)), 90))
-    if size > _LARGEST_MV:
-        raise FormatError(
-            f"{record.record_id}: typical values of {size:,.0f} mV if its unit is {unit}; say"
-            ' unit="uV", "V", ..., or unit="NU" where it is no voltage'
-        )
+    return Record(signal, leads, float(sample_rate), name, unit="NU" if unit == "NU" else "mV")
 
 
 def _name(record: Record) -> str:

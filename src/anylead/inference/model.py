@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
-from anylead.inference.about import About, read_about
+from anylead.inference.about import About, read_about, told_of
 from anylead.inference.answer import Answer, answer, refusal
 from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
-from anylead.inference.running import context_of, keep, largest, over_windows
-from anylead.inference.weights import check_head, filled_encoder, fingerprint, preprocess_config
+from anylead.inference.outcomes import OUTCOMES
+from anylead.inference.running import context_of, keep, largest, mean, number_of, over_windows
+from anylead.inference.weights import classifier, filled_encoder, fingerprint, preprocess_config
 from anylead.inference.windows import (
     Floats,
     Windows,
@@ -34,9 +34,7 @@ from anylead.inference.windows import (
     check_looked_at,
     join_frames,
     join_logits,
-    joins,
     make,
-    sigmoid,
 )
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
@@ -44,6 +42,7 @@ from anylead.leads import LEADS, parse_leads
 from anylead.loading.crops import TAILS
 from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
+from anylead.notebook import table
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
 from anylead.training.distributed import choose_device, choose_precision
@@ -97,8 +96,7 @@ def load(
     )
     checkpoint, path = open_checkpoint(source, weights, foreign)
     model = Model(checkpoint, device, precision=precision, source=path)
-    if tail is not None:
-        model.description["tail"] = tail
+    model.description |= {} if tail is None else {"tail": tail}
     return model
 
 
@@ -130,23 +128,31 @@ class Model:
         self.label_names: tuple[str, ...] = tuple(self.description.get("label_names") or ())
         self.encoder = filled_encoder(self.description["encoder"], checkpoint.part("encoder"))
         self.encoder.eval().requires_grad_(False).to(self.device)
+        self._pool: Callable[[Tensor], Tensor] = self.encoder.pool  # type: ignore[assignment]
         self._tensors = checkpoint.tensors
-        self.head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
-        if self.kind == "classification":
-            check_head(self.head, self.label_names, self.dim)
+        head = {name: t.to(self.device) for name, t in checkpoint.part("head").items()}
+        self.outcome = OUTCOMES.get(self.kind)
+        self.head = classifier(self.description, head, self.dim) if self.outcome else None
         self.source = source
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What runs is made again from the weights: packed for the processor it cannot be copied.
         checkpoint = Checkpoint(self._tensors, self.description)
         precision = "fp32" if self.precision == torch.float32 else "bf16"
-        # Another machine may have another GPU, or none.
-        device = "auto" if self.device.type == "cuda" else str(self.device)
+        device = "auto" if self.device.type == "cuda" else str(self.device)  # others elsewhere
         return Model, (checkpoint, device, self.batch_size, precision, self.source)
 
     def __repr__(self) -> str:
-        name = "in memory" if self.source is None else str(self.source)
-        return f"Model({name}, {self.kind}, {len(self.label_names)} labels, dim {self.dim})"
+        told = f"{self.kind}, {len(self.label_names)} labels, dim {self.dim}"
+        return f"Model({self.source or 'in memory'}, {told})"
+
+    def _repr_html_(self) -> str:
+        return table(f"Model {self.about.name}", told_of(self.about, self.kind, self.dim))
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, device: str | None = None) -> "Model":
+        """The model of a name, a folder or the hub: "owner/name" stands for "hf://owner/name"."""
+        return load(hub.address(source), device=device)
 
     @property
     def dim(self) -> int:
@@ -210,7 +216,7 @@ class Model:
             sample_rate: Hz of arrays.
             leads: names of the rows of arrays, in any order, or a set such as "12".
             unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
-            layer: 0 = what enters the first layer, i = output of layer i, -1 or None = the last.
+            layer: 0 = what enters the first layer or stage, i = output of layer i, None = the last.
             pool: "mean" or "max" over the frames of a window, then over windows; None keeps the
                 frames (those of overlapping windows once).
             preprocess: False gives arrays (12, time) to the encoder as they are, in one piece.
@@ -243,9 +249,11 @@ class Model:
         """(recording, dim) of recordings that are already windows; arguments as for `embed`."""
         if pool not in ("mean", "max"):
             raise RecipeError(f"pool {pool!r}: want 'mean', 'max' or None")
+        is_last = number_of(self.encoder, layer) == number_of(self.encoder, None)
+        reduce = largest if pool == "max" else self._pool if is_last else mean
         pooled = [
             c.mean(axis=0) if pool == "mean" else c.max(axis=0)
-            for _, c in self._contexts(windows, layer, self._pool if pool == "mean" else largest)
+            for _, c in self._contexts(windows, layer, reduce)
         ]
         return np.stack(pooled).astype(np.float32)
 
@@ -260,7 +268,7 @@ class Model:
         join: Join | None = None,
         logits: bool = False,
     ) -> dict[str, float] | list[dict[str, float]]:
-        """Probabilities by label name; a list of recordings gives a list.
+        """Probabilities by label name, or numbers by target; a list of recordings gives a list.
 
         Args:
             x, sample_rate, leads, unit, use_leads: as for `embed`.
@@ -270,12 +278,12 @@ class Model:
             logits: logits in place of probabilities.
 
         Raises:
-            CheckpointError: the model has no classifier.
+            CheckpointError: the model has no head to predict with.
         """
         items, is_many = inputs.as_list(x)
         records = inputs.as_records(items, sample_rate, leads, unit)
         joined = self.logits(self.windows(records, use_leads), join)
-        values = joined if logits else sigmoid(joined)
+        values = joined if logits or self.outcome is None else self.outcome.said(joined)
         rows = [dict(zip(self.label_names, row, strict=True)) for row in values.tolist()]
         return rows if is_many else rows[0]
 
@@ -297,7 +305,7 @@ class Model:
             force: answer for a recording that looks like noise, too.
 
         Raises:
-            CheckpointError: the model has no classifier.
+            CheckpointError: the model has no head to predict with.
         """
         items, is_many = inputs.as_list(x)
         records = inputs.as_records(items, sample_rate, leads, unit)
@@ -331,16 +339,17 @@ class Model:
         return read_about(self.description, name, self.fingerprint()[:12])
 
     def logits(self, windows: Sequence[Windows], join: Join | None = None) -> NDArray[np.float64]:
-        """(recording, class) logits of recordings that are already windows."""
-        if self.kind != "classification":
+        """(recording, output) of the head, for recordings that are already windows."""
+        head = self.head
+        if self.outcome is None or head is None:
             raise CheckpointError(
-                f"a model of kind {self.kind!r} has no classifier to predict with; use embed, or"
+                f"a model of kind {self.kind!r} has no head to predict with; use embed, or"
                 " `anylead finetune` it"
             )
-        how = joins(join or self.description.get("join", "mean"), self.label_names)
+        how = self.outcome.ways(join or self.description.get("join", "mean"), self.label_names)
 
         def classify(context: Tensor) -> Tensor:
-            return linear(self._pool(context), self.head["weight"], self.head["bias"])
+            return head(context, None, self.encoder.pool)  # type: ignore[no-any-return]
 
         rows = [join_logits(c, how) for _, c in self._contexts(windows, None, classify)]
         return np.stack(rows)
@@ -360,17 +369,14 @@ class Model:
 
     @cached_property
     def _frozen(self) -> nn.Module:
-        """The encoder as it runs; made when it is first needed."""
         return freeze(self.encoder, self.segment_samples, self.precision)
 
     def fingerprint(self) -> str:
         """SHA-256 of what decides the numbers: weights, preprocessing, precision."""
-        settings: list[object] = [sorted(self.description["encoder"].items())]
-        settings += [self.preprocess_config, self.segment_samples]
-        if self.tail != "overlap":
-            settings.append(self.tail)
-        if self.precision != torch.float32:
-            settings.append(self.precision)
+        encoder = sorted(self.description["encoder"].items())
+        settings: list[object] = [encoder, self.preprocess_config, self.segment_samples]
+        settings += [self.tail] if self.tail != "overlap" else []
+        settings += [self.precision] if self.precision != torch.float32 else []
         return fingerprint(self._tensors, settings)
 
     def save(self, folder: str | Path) -> Path:
@@ -382,10 +388,6 @@ class Model:
     def push_to_hub(self, repo: str, *, private: bool = True) -> str:
         """Save the model to the Hugging Face hub as "owner/name"; returns its address."""
         return hub.push(self._tensors, self.description, repo, private=private)
-
-    def _pool(self, context: Tensor) -> Tensor:
-        pooled: Tensor = self.encoder.pool(context)  # type: ignore[operator]
-        return pooled
 
     def _contexts(
         self, windows: Sequence[Windows], layer: int | None, reduce: Callable[[Tensor], Tensor]

@@ -164,7 +164,7 @@ def _answers(
 
 def _flat_answers(table: pa.Table, settings: Settings) -> pa.Table:
     """One column for each probability and decision."""
-    labels, model = settings["label_names"], settings["model"]
+    labels, model, targets = settings["label_names"], settings["model"], settings["targets"]
     rows = []
     for patient, text in zip(*(table.column(i).to_pylist() for i in (1, 2)), strict=True):
         said = json.loads(text)
@@ -179,6 +179,7 @@ def _flat_answers(table: pa.Table, settings: Settings) -> pa.Table:
                 "positive": "; ".join(said["positive"]),
                 **{f"probability.{name}": said["probabilities"].get(name) for name in labels},
                 **{f"decision.{name}": said["decisions"].get(name) for name in labels},
+                **{f"value.{name}": said["values"].get(name) for name in targets},
                 "leads": ",".join(said["leads"]),
                 "quality": "; ".join(quality),
                 "warnings": "; ".join([*doubts, *said["warnings"]]),
@@ -189,10 +190,10 @@ def _flat_answers(table: pa.Table, settings: Settings) -> pa.Table:
                 "version": model["version"],
             }
         )
-    return pa.Table.from_pylist(rows, schema=_flat_schema(labels))
+    return pa.Table.from_pylist(rows, schema=_flat_schema(labels, targets))
 
 
-def _flat_schema(labels: Sequence[str]) -> pa.Schema:
+def _flat_schema(labels: Sequence[str], targets: Sequence[str]) -> pa.Schema:
     numbers = ("start", "seconds")
     tail = ("leads", "quality", "warnings", "decided_with", "scored_with", "scores", "model")
     return pa.schema(
@@ -202,6 +203,7 @@ def _flat_schema(labels: Sequence[str]) -> pa.Schema:
             ("positive", pa.string()),
             *((f"probability.{name}", pa.float64()) for name in labels),
             *((f"decision.{name}", pa.bool_()) for name in labels),
+            *((f"value.{name}", pa.float64()) for name in targets),
             *((name, pa.string()) for name in (*tail, "version")),
         ]
     )

@@ -1,6 +1,7 @@
 """The encoder of a model over windows of recordings, in batches."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.inference.windows import Floats, Windows, batches
-from anylead.models import Encoder
 
 
 @torch.inference_mode()
@@ -41,7 +41,7 @@ def over_windows(
 def context_of(
     encoder: Any, signal: Tensor, has_lead: Tensor, layer: int | None, precision: torch.dtype
 ) -> Tensor:
-    """(window, frame, dim) in float32, the output of a layer.
+    """(window, frame, channels) in float32, the output of a layer.
 
     Raises:
         RecipeError: no such layer.
@@ -50,23 +50,32 @@ def context_of(
         if layer is None:
             context: Tensor = encoder(signal, None, has_lead).context
             return context.float()
-        if not isinstance(encoder, Encoder):
-            raise RecipeError(
-                f"layer {layer}: only our own transformer gives what lies between its layers"
-            )
-        features = encoder.features(signal, None, has_lead)
-        outputs = encoder.layer_outputs(encoder.feature_norm(features), has_lead=has_lead)
-    if not -len(outputs) <= layer < len(outputs):
-        raise RecipeError(
-            f"layer {layer}: this model has 0 (before the first) to {len(outputs) - 1}"
-        )
-    chosen: Tensor = outputs[layer]
-    return chosen.float()
+        number = number_of(encoder, layer)
+        chosen: Tensor = next(islice(encoder.through_layers(signal, has_lead), number, None))
+        return chosen.float()
+
+
+def number_of(encoder: Any, layer: int | None) -> int:
+    """0 for what enters the first layer, i for the output of layer i; negative from the last on.
+
+    Raises:
+        RecipeError: no such layer.
+    """
+    num = len(encoder.layer_dims)
+    number = num - 1 if layer is None else layer
+    if not -num <= number < num:
+        raise RecipeError(f"layer {layer}: this model has 0 (before the first) to {num - 1}")
+    return number % num
 
 
 def keep(context: Tensor) -> Tensor:
     """Every frame."""
     return context
+
+
+def mean(context: Tensor) -> Tensor:
+    """(window, dim), the mean over frames."""
+    return context.mean(dim=1)
 
 
 def largest(context: Tensor) -> Tensor:

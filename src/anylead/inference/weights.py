@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from anylead.errors import CheckpointError
 from anylead.models import build_encoder, load_weights
+from anylead.models.heads import Head, filled_head
 from anylead.signals import PreprocessConfig
 
 
@@ -23,17 +24,15 @@ def filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]
     return encoder
 
 
-def check_head(head: Mapping[str, Tensor], label_names: Sequence[str], dim: int) -> None:
-    """Make sure that a classifier has an output for each label.
+def classifier(description: Mapping[str, Any], tensors: Mapping[str, Tensor], dim: int) -> Head:
+    """The head of a model, ready to run.
 
     Raises:
         CheckpointError: weights are missing or of another shape.
     """
-    num = len(label_names)
-    if {name: tuple(t.shape) for name, t in head.items()} != {"weight": (num, dim), "bias": (num,)}:
-        raise CheckpointError(
-            f"a head that does not fit {num} labels and vectors of {dim}; the checkpoint is damaged"
-        )
+    num_labels = len(description.get("label_names") or ())
+    head = filled_head(description.get("head", "linear"), tensors, dim, num_labels)
+    return head.eval().requires_grad_(False)
 
 
 def preprocess_config(description: Mapping[str, Any]) -> PreprocessConfig:

@@ -126,6 +126,8 @@ def _check(description: Mapping[str, Any], kind: Kind, encoder: Mapping[str, Any
         raise CheckpointError(
             f"encoder {encoder.get('kind')!r}: fairseq-signals has the transformer only"
         )
+    if description.get("head", "linear") != "linear":
+        raise CheckpointError(f"head {description['head']!r}: fairseq-signals has linear ones only")
     for name in ("completes_limb_leads", "knows_leads"):
         if encoder.get(name):
             raise CheckpointError(f"encoder with {name}: fairseq-signals has no such thing")

@@ -28,6 +28,12 @@ def is_remote(source: str | Path) -> bool:
     return isinstance(source, str) and source.startswith(_PREFIX)
 
 
+def address(source: str | Path) -> str | Path:
+    """A source as `pull` wants it: "owner/name" that is nowhere on the disk is on the hub."""
+    is_named = isinstance(source, str) and _ADDRESS.fullmatch(f"{_PREFIX}{source}") is not None
+    return f"{_PREFIX}{source}" if is_named and not Path(source).exists() else source
+
+
 def pull(address: str) -> Path:
     """Fetch a model, or one file, from the hub; returns where it lies in the local cache.
 

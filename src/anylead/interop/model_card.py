@@ -6,6 +6,8 @@ from typing import Any
 _WHAT = {
     "pretraining": "a self-supervised ECG encoder, without a head",
     "classification": "an ECG classifier",
+    "multiclass": "an ECG classifier for classes that exclude each other",
+    "regression": "an ECG model that answers with numbers",
     "identification": "an ECG encoder trained to tell persons apart",
 }
 
@@ -20,7 +22,7 @@ def model_card(description: Mapping[str, Any], repo: str | None = None) -> str:
     name = (repo or "model").rpartition("/")[2]
     where = f"hf://{repo}" if repo else "FOLDER"
     kind = description.get("kind", "pretraining")
-    call = "predict" if kind == "classification" else "embed"
+    call = "predict" if description.get("label_names") else "embed"
     parts = [
         "---",
         "library_name: anylead",

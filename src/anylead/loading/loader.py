@@ -36,17 +36,17 @@ PIECES = {"every_pair": every_pair, "every_segment": every_segment}
 class Labels:
     """Targets of all rows of a store.
 
-    label: (record, class) multi-hot.
+    label: (record, class) multi-hot, or numbers.
     names: of the classes.
     known: (record, class) False where nobody looked for the class; None where all are known.
     """
 
-    label: NDArray[np.uint8]
+    label: NDArray[np.uint8] | NDArray[np.float32]
     names: tuple[str, ...]
     known: NDArray[np.bool_] | None = None
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float32]:
-        """(row, class) 0 or 1 of these rows; as float32 with NaN where some are unknown."""
+        """(row, class) of these rows; as float32 with NaN where some are unknown."""
         label = self.label[rows]
         if self.known is None or self.known[rows].all():
             return label

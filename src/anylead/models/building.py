@@ -82,6 +82,7 @@ class AnyEncoder(Protocol):
         frames_are_time: frame i lies before frame i + 1 in the recording.
         window_samples: of the one window it is made for; shorter ones may do, longer ones not.
             None: any length.
+        layer_dims: channels of what enters the first layer (or stage), then of what leaves each.
     """
 
     dim: int
@@ -89,6 +90,7 @@ class AnyEncoder(Protocol):
     uses_has_lead: bool
     frames_are_time: bool
     window_samples: int | None
+    layer_dims: tuple[int, ...]
 
     def __call__(
         self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
@@ -103,6 +105,13 @@ class AnyEncoder(Protocol):
 
         Returns:
             (rows, frame, dim).
+        """
+        ...
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, frame, channels).
+
+        The last is the context of `__call__`; before it, frames may be shorter and channels fewer.
         """
         ...
 
@@ -195,7 +204,9 @@ def load_weights(
         CheckpointError: naming the tensors that are missing, extra, or of another shape.
     """
     check_shapes(module, tensors, source)
-    module.load_state_dict(dict(tensors), assign=assign)
+    # A module on "meta" is asked for its shapes alone.
+    if assign or not any(tensor.is_meta for tensor in module.state_dict().values()):
+        module.load_state_dict(dict(tensors), assign=assign)
 
 
 def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

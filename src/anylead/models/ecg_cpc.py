@@ -1,5 +1,6 @@
 """ECG-CPC's encoder: four convolutions and four causal S4 layers (arXiv:2509.25095)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from torch.nn.functional import relu
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.s4 import S4
-from anylead.models.window import by_length, longer_than_window
+from anylead.models.window import by_length, last_of, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ECGCPC(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.window_samples: int | None = config.window_samples
         self.convs = nn.ModuleList(
             nn.Conv1d(len(LEADS), config.dim, 3, 2, padding=1, bias=False)
@@ -72,14 +74,18 @@ class ECGCPC(nn.Module):
         return by_length(self.encode, signal, num_samples, has_lead, shortest=1)
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
-        """(rows, 12, time), (rows, 12) -> (rows, frame, dim); missing leads are zeros.
+        """(rows, 12, time), (rows, 12) -> (rows, frame, dim); missing leads are zeros."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, frame, dim).
 
         Raises:
             RecipeError: longer than the window.
         """
         if signal.shape[2] > self.config.window_samples:
             raise longer_than_window(signal, self.window_samples)
-        return self.contextualize(self.features(signal))
+        yield from self._states(self.features(signal))
 
     def features(self, signal: Tensor) -> Tensor:
         """(rows, 12, time) -> (rows, frame, dim), the output of the convolutions."""
@@ -90,9 +96,13 @@ class ECGCPC(nn.Module):
 
     def contextualize(self, x: Tensor) -> Tensor:
         """Features -> context, both (rows, frame, dim)."""
+        return last_of(self._states(x))
+
+    def _states(self, x: Tensor) -> Iterator[Tensor]:
+        yield x
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = norm(x + layer(x))
-        return x
+            yield x
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

@@ -3,6 +3,7 @@
 Kim 2024, arXiv:2410.08559. The six limb leads are given by I and II alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from anylead.leads import CHEST_LEADS, LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, longer_than_window, sine_table
+from anylead.models.window import by_length, last_of, longer_than_window, sine_table
 
 JEPA_LEADS = ("I", "II", *CHEST_LEADS)
 
@@ -59,6 +60,7 @@ class ECGJEPA(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.window_samples: int | None = config.patch * config.num_patches
         self.rows = [LEADS.index(name) for name in JEPA_LEADS]
         self.patch_projection = nn.Linear(config.patch, config.dim)
@@ -82,9 +84,13 @@ class ECGJEPA(nn.Module):
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, patch, dim)."""
         has_lead = has_lead[:, self.rows]
-        tokens = self.contextualize(self.patches(signal), has_lead)
-        by_lead = tokens.view(tokens.shape[0], len(self.rows), -1, self.dim)
-        return mean_over_leads(by_lead, has_lead)
+        return self._over_leads(self.contextualize(self.patches(signal), has_lead), has_lead)
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, patch, dim)."""
+        has_lead = has_lead[:, self.rows]
+        for tokens in self._states(self.patches(signal), has_lead, None):
+            yield self._over_leads(tokens, has_lead)
 
     def patches(self, signal: Tensor) -> Tensor:
         """(rows, 12, time) -> (rows, 8 * patch, dim), lead after lead.
@@ -110,6 +116,10 @@ class ECGJEPA(nn.Module):
             has_lead: (rows, 8) bool; tokens of missing leads are seen by none.
             is_kept: (rows, 8 * patch) bool; others are seen by none; None: all are kept.
         """
+        return last_of(self._states(tokens, has_lead, is_kept))
+
+    def _states(self, tokens: Tensor, has_lead: Tensor, is_kept: Tensor | None) -> Iterator[Tensor]:
+        """(rows, token, dim): patches, then what leaves each layer, the last one normalized."""
         num_leads = has_lead.shape[1]
         num_patches = tokens.shape[1] // num_leads
         position = self.position.view(num_leads, -1, self.dim)[:, :num_patches].flatten(0, 1)
@@ -121,9 +131,13 @@ class ECGJEPA(nn.Module):
         is_valid = (allowed & is_seen[:, None]) | itself  # a row without any key would be NaN
         x = tokens
         for layer in self.layers:
+            yield x
             x = layer(x + position, is_valid[:, None])  # the table enters before every layer
-        normed: Tensor = self.norm(x)
-        return normed
+        yield self.norm(x)
+
+    def _over_leads(self, tokens: Tensor, has_lead: Tensor) -> Tensor:
+        by_lead = tokens.view(tokens.shape[0], len(self.rows), -1, self.dim)
+        return mean_over_leads(by_lead, has_lead)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, patch, dim) -> (rows, dim)."""

@@ -4,6 +4,7 @@ A regular network over time after Radosavovic et al. 2020 (arXiv:2003.13678) wit
 gates. Batch normalization stands in the published files and is not part of the network.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn.functional import max_pool1d, pad, silu
 
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
-from anylead.models.window import by_length, standardize
+from anylead.models.window import by_length, last_of, standardize
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class ECGFounder(nn.Module):
         self.config = config
         self.uses_has_lead = config.standardizes
         self.dim = config.dims[-1]
+        self.layer_dims = (config.stem_dim, *config.dims)
         self.leads = tuple(config.leads)
         self.rows = [LEADS.index(name) for name in self.leads]
         self.stem = SameConv(len(self.rows), config.stem_dim, config.kernel, stride=2)
@@ -78,13 +80,18 @@ class ECGFounder(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first stage, then what leaves each, (rows, frame, channels)."""
         signal, has_lead = signal[:, self.rows], has_lead[:, self.rows]
         if self.config.standardizes:
             signal = standardize(signal, has_lead)
         x = silu(self.stem(signal))
+        yield x.transpose(1, 2)
         for stage in self.stages:
             x = stage(x)
-        return x.transpose(1, 2)
+            yield x.transpose(1, 2)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

@@ -3,6 +3,7 @@
 Oh et al. 2022, arXiv:2203.06889, section 3; Baevski et al. 2020, arXiv:2006.11477.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -119,6 +120,7 @@ class Encoder(nn.Module):
         feature_dim = config.conv_layers[-1][0]
         self.dim = config.dim
         self.feature_dim = feature_dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.completion = LimbCompletion() if config.completes_limb_leads else None
         self.feature_extractor: Stem = STEMS[config.stem](NUM_LEADS, config.conv_layers)
         self.feature_norm = nn.LayerNorm(feature_dim)
@@ -213,6 +215,11 @@ class Encoder(nn.Module):
         if self.config.norm_first:
             outputs[-1] = self.norm(outputs[-1])
         return outputs
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, frame, dim)."""
+        features = self.features(signal, None, has_lead)
+        yield from self.layer_outputs(self.feature_norm(features), has_lead=has_lead)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

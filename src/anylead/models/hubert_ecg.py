@@ -3,6 +3,7 @@
 Coppola et al. 2024, medRxiv 2024.11.14.24317328; Hsu et al. 2021, arXiv:2106.07447.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -18,7 +19,7 @@ from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.feature_extractor import ConvFeatureExtractor
 from anylead.models.positional import ConvPosition
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length
+from anylead.models.window import by_length, last_of
 
 DECIMATION = 5
 # Beyond so many samples the zero-phase filter in front of the decimation has died away (1e-10).
@@ -40,6 +41,7 @@ class HubertECGConfig:
         dropout: in the Transformer.
         missing_lead: what stands for a lead that is not there: "flat" is -1, what the authors'
             scale makes of a flat lead; "zero" is 0.
+        decimates: take every fifth sample, as of the published 500 Hz; else the signal has 100 Hz.
     """
 
     conv_layers: tuple[tuple[int, int, int], ...] = (
@@ -57,6 +59,7 @@ class HubertECGConfig:
     conv_pos_groups: int = 16
     dropout: float = 0.1
     missing_lead: Literal["flat", "zero"] = "flat"
+    decimates: bool = True
 
 
 _TINY_CONVS = ((16, 10, 4), (16, 3, 2), (16, 3, 2), (16, 2, 2), (16, 2, 2))
@@ -85,6 +88,7 @@ class HubertECG(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.feature_extractor = ConvFeatureExtractor(1, config.conv_layers)
         self.feature_norm = nn.LayerNorm(config.conv_layers[-1][0])
         self.feature_projection = nn.Linear(config.conv_layers[-1][0], config.dim)
@@ -97,7 +101,8 @@ class HubertECG(nn.Module):
             )
             for _ in range(config.num_layers)
         )
-        self.shortest = shortest_input(config.conv_layers) * DECIMATION // NUM_LEADS + 1
+        step = DECIMATION if config.decimates else 1
+        self.shortest = shortest_input(config.conv_layers) * step // NUM_LEADS + 1
 
     def forward(
         self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
@@ -107,10 +112,16 @@ class HubertECG(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, frame, dim)."""
         if self.config.missing_lead == "flat":
             signal = torch.where(has_lead[:, :, None], signal, -1.0)
-        sequence = decimate(signal.flatten(1))
-        return self.hidden_states(self.project(sequence))[-1]
+        sequence = signal.flatten(1)
+        if self.config.decimates:
+            sequence = decimate(sequence)
+        yield from self.hidden_states(self.project(sequence))
 
     def project(self, sequence: Tensor) -> Tensor:
         """(rows, time) at 100 Hz, leads end to end -> (rows, frame, dim), projected features."""
@@ -123,7 +134,7 @@ class HubertECG(nn.Module):
         projected: Tensor,
         is_masked: Tensor | None = None,
         is_padding: Tensor | None = None,
-    ) -> list[Tensor]:
+    ) -> Iterator[Tensor]:
         """What enters the first layer, then what leaves each, (rows, frame, dim).
 
         Args:
@@ -138,10 +149,11 @@ class HubertECG(nn.Module):
         if is_padding is not None:
             x = x.masked_fill(is_padding[:, :, None], 0.0)
             is_valid = ~is_padding[:, None, None]
-        states = [self.norm(x + self.positional(x))]
+        x = self.norm(x + self.positional(x))
+        yield x
         for layer in self.layers:
-            states.append(layer(states[-1], is_valid))
-        return states
+            x = layer(x, is_valid)
+            yield x
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

@@ -1,5 +1,6 @@
 """MERL's ResNet18 over time, all leads together (arXiv:2403.06659; He et al., 1512.03385)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from torch.nn.functional import pad, relu
 
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
-from anylead.models.window import by_length, to_unit_range
+from anylead.models.window import by_length, last_of, to_unit_range
 
 # Trained on recordings with aVF before aVL: the two change places.
 MERL_LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -48,6 +49,7 @@ class MERLResNet18(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dims[-1]
+        self.layer_dims = (config.dims[0], *config.dims)
         self.window_samples: int | None = config.window_samples
         self.stem = nn.Conv1d(len(LEADS), config.dims[0], 7, 2, padding=3, bias=False)
         self.stem_norm = nn.BatchNorm1d(config.dims[0])
@@ -66,12 +68,17 @@ class MERLResNet18(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first stage, then what leaves each, (rows, frame, channels)."""
         if self.config.scales:
             signal = merl_window(signal, self.config.window_samples)
         x = relu(self.stem_norm(self.stem(signal)))
+        yield x.transpose(1, 2)
         for stage in self.stages:
             x = stage(x)
-        return x.transpose(1, 2)
+            yield x.transpose(1, 2)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

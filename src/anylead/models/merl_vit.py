@@ -1,5 +1,6 @@
 """MERL's ViT-tiny: patches of all leads together (arXiv:2403.06659; 2010.11929)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.merl_resnet18 import merl_window
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, longer_than_window
+from anylead.models.window import by_length, last_of, longer_than_window
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class MERLViT(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.window_samples: int | None = config.window_samples
         self.patch_projection = nn.Conv1d(
             len(LEADS), config.dim, config.patch, config.patch, bias=False
@@ -77,7 +79,11 @@ class MERLViT(nn.Module):
         return by_length(self.encode, signal, num_samples, has_lead, shortest=1)
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
-        """(rows, 12, time), (rows, 12) -> (rows, patch, dim), before the last norm.
+        """(rows, 12, time), (rows, 12) -> (rows, patch, dim), before the last norm."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, patch, dim).
 
         Raises:
             RecipeError: longer than the window.
@@ -88,9 +94,10 @@ class MERLViT(nn.Module):
             signal = merl_window(signal, self.config.window_samples)
         x: Tensor = self.patch_projection(signal).transpose(1, 2)
         x = x + self.position[: x.shape[1]]
+        yield x
         for layer in self.layers:
             x = layer(x)
-        return x
+            yield x
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, patch, dim) -> (rows, dim); the norm comes after the mean."""

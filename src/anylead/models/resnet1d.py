@@ -3,6 +3,7 @@
 Residual blocks as in He et al. 2015 (arXiv:1512.03385), each halving the time axis.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -69,6 +70,7 @@ class ResNet1d(nn.Module):
         self.config = config
         self.uses_has_lead = config.completes_limb_leads or config.knows_leads
         self.dim = config.dims[-1]
+        self.layer_dims = (config.stem_dim, *config.dims)
         self.completion = LimbCompletion() if config.completes_limb_leads else None
         num_channels = NUM_LEADS * (2 if config.knows_leads else 1)
         self.stem = convolution(num_channels, config.stem_dim, config.stem_kernel, stride=2)
@@ -91,6 +93,22 @@ class ResNet1d(nn.Module):
         """
         if has_lead is None:
             has_lead = torch.ones(signal.shape[:2], dtype=torch.bool, device=signal.device)
+        for after, num_valid in self._states(signal, num_samples, has_lead):
+            x, num_frames = after, num_valid
+        context = self.dropout(x).transpose(1, 2)  # (rows, frame, dim)
+        if num_frames is None:
+            return Encoded(context, None)
+        return Encoded(context, ~is_valid_step(context.shape[1], num_frames))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first block, then what leaves each, (rows, frame, channels)."""
+        for x, _ in self._states(signal, None, has_lead):
+            yield x.transpose(1, 2)
+
+    def _states(
+        self, signal: Tensor, num_samples: Tensor | None, has_lead: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """(rows, channels, step) and the valid steps: of the stem, then of each block."""
         if self.completion is not None:
             signal = self.completion(signal, has_lead)
         if self.config.knows_leads:
@@ -100,13 +118,11 @@ class ResNet1d(nn.Module):
         x = clear_padding(signal, num_valid)
         num_valid = steps_after(num_valid)
         x = nn.functional.relu(self.stem_norm(self.stem(x), num_valid))
+        yield x, num_valid
         for block in self.layers:
             x = block(x, num_valid)
             num_valid = steps_after(num_valid)
-        context = self.dropout(x).transpose(1, 2)  # (rows, frame, dim)
-        if num_valid is None:
-            return Encoded(context, None)
-        return Encoded(context, ~is_valid_step(context.shape[1], num_valid))
+            yield x, num_valid
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

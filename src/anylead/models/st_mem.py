@@ -3,6 +3,7 @@
 Na et al. 2024, ICLR, arXiv:2402.09450.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -15,7 +16,13 @@ from anylead.leads import LEADS, NUM_LEADS
 from anylead.models.ecg_jepa import mean_over_leads
 from anylead.models.encoder import Encoded, mean_over_frames
 from anylead.models.transformer import TransformerLayer
-from anylead.models.window import by_length, longer_than_window, sine_table, standardize
+from anylead.models.window import (
+    by_length,
+    last_of,
+    longer_than_window,
+    sine_table,
+    standardize,
+)
 
 _ORDER, _EDGES_HZ, _SAMPLE_RATE = 5, (0.67, 40.0), 250.0
 
@@ -69,6 +76,7 @@ class STMEM(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.window_samples: int | None = config.patch * config.num_patches
         self.patch_projection = nn.Sequential(
             nn.LayerNorm(config.patch),
@@ -96,9 +104,17 @@ class STMEM(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, patch, dim), before the last norm."""
-        x = self.between_separators(self.patches(self.window(signal, has_lead)))
-        x = self.contextualize(self.with_leads(x, has_lead), has_lead)
+        x = self.contextualize(self._tokens(signal, has_lead), has_lead)
         return mean_over_leads(x[:, :, 1:-1], has_lead)
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first layer, then what leaves each, (rows, patch, dim)."""
+        for x in self._states(self._tokens(signal, has_lead), has_lead):
+            yield mean_over_leads(x[:, :, 1:-1], has_lead)
+
+    def _tokens(self, signal: Tensor, has_lead: Tensor) -> Tensor:
+        x = self.between_separators(self.patches(self.window(signal, has_lead)))
+        return self.with_leads(x, has_lead)
 
     def encode_seen(self, patches: Tensor, seen: Tensor, has_lead: Tensor) -> Tensor:
         """Some patches of each lead through the layers and the norm, as in pre-training.
@@ -151,13 +167,18 @@ class STMEM(nn.Module):
 
     def contextualize(self, x: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, token, dim) through the layers; missing leads are seen by none."""
+        return last_of(self._states(x, has_lead))
+
+    def _states(self, x: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """(rows, 12, token, dim): what enters the first layer, then what leaves each."""
         shape, num_tokens = x.shape, x.shape[2]
         is_seen = has_lead.repeat_interleave(num_tokens, dim=1)
         is_seen = is_seen | ~is_seen.any(dim=1, keepdim=True)  # no key at all would be NaN
+        yield x
         x = x.flatten(1, 2)
         for layer in self.layers:
             x = layer(x, is_seen[:, None, None])
-        return x.view(shape)
+            yield x.view(shape)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, patch, dim) -> (rows, dim); the norm comes after the mean."""

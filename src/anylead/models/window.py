@@ -1,6 +1,6 @@
 """What encoders with a fixed window share: rows of one length run together, one scale for leads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -59,6 +59,14 @@ def by_length(
     order = torch.cat(rows).argsort()
     frame = torch.arange(num_frames, device=signal.device)
     return Encoded(padded[order], frame >= num_valid[order, None])
+
+
+def last_of(outputs: Iterator[Tensor]) -> Tensor:
+    """What comes last; nothing before it is kept."""
+    output = next(outputs)
+    for following in outputs:
+        output = following
+    return output
 
 
 def longer_than_window(signal: Tensor, window_samples: int | None) -> RecipeError:

@@ -4,6 +4,7 @@ KED: doi:10.1016/j.xcrm.2024.101875. xresnet: He et al. 2018, arXiv:1812.01187. 
 et al. 2020, arXiv:2004.13701.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from torch.nn.functional import avg_pool1d, max_pool1d, pad, relu
 
 from anylead.leads import LEADS
 from anylead.models.encoder import Encoded, mean_over_frames
-from anylead.models.window import by_length
+from anylead.models.window import by_length, last_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class XResNet1d(nn.Module):
         super().__init__()
         self.config = config
         self.dim = config.dims[-1]
+        self.layer_dims = (config.stem_dims[-1], *config.dims)
         self.window_samples: int | None = config.window_samples
         dims = (len(LEADS), *config.stem_dims)
         self.stem = nn.Sequential(
@@ -83,12 +85,17 @@ class XResNet1d(nn.Module):
 
     def encode(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time), (rows, 12) -> (rows, frame, dim)."""
+        return last_of(self.through_layers(signal, has_lead))
+
+    def through_layers(self, signal: Tensor, has_lead: Tensor) -> Iterator[Tensor]:
+        """What enters the first stage, then what leaves each, (rows, frame, channels)."""
         absent = max(0, (self.config.window_samples or 0) - signal.shape[2])
         stem = self.stem(pad(signal, (absent // 2, absent - absent // 2)))
         x: Tensor = max_pool1d(stem, 3, 2, padding=1)
+        yield x.transpose(1, 2)
         for stage in self.stages:
             x = stage(x)
-        return x.transpose(1, 2)
+            yield x.transpose(1, 2)
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
         """(rows, frame, dim) -> (rows, dim)."""

@@ -12,7 +12,7 @@ from anylead.pictures.curves import (
 from anylead.pictures.ecg_page import ecg_page, record_header
 from anylead.pictures.embedding_map import embedding_map
 from anylead.pictures.full_disclosure import full_disclosure
-from anylead.pictures.output import PictureKind, render, save, save_pages
+from anylead.pictures.output import Drawing, PictureKind, render, save, save_pages
 from anylead.pictures.report import Report
 from anylead.pictures.saliency import deletion_curve, saliency_by_lead
 from anylead.pictures.scores import (
@@ -24,6 +24,7 @@ from anylead.pictures.scores import (
 )
 
 __all__ = [
+    "Drawing",
     "Interval",
     "PictureKind",
     "Report",

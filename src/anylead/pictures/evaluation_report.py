@@ -58,6 +58,7 @@ class Facts:
         judged: lead set -> the first run with it.
         example: a recording to draw.
         logs: run -> rows of its training log.
+        is_exclusive: a recording has one class, and the most probable one is the answer.
     """
 
     command: str
@@ -72,6 +73,7 @@ class Facts:
     judged: Mapping[str, Judged]
     example: Record
     logs: Mapping[str, Rows]
+    is_exclusive: bool = False
 
 
 def write(path: Path, facts: Facts) -> None:
@@ -112,10 +114,15 @@ def _add_scores(report: Report, facts: Facts) -> None:
 
 
 def _add_classes(report: Report, facts: Facts) -> None:
+    decided = (
+        "the answer is the most probable class."
+        if facts.is_exclusive
+        else "from the threshold on the model says yes (chosen on validation data, for the first"
+        " lead set)."
+    )
     report.section("Scores by class").text(
         "AUROC with its interval, one column a lead set. Positives and patients are those of the"
-        " split; from the threshold on the model says yes (chosen on validation data, for the"
-        " first lead set)."
+        f" split; {decided}"
     )
     for number, (run, rows) in enumerate(facts.classes.items()):
         with report.fold(run, is_open=number == 0):
@@ -141,8 +148,11 @@ def _add_curves(report: Report, facts: Facts) -> None:
                 continue
             report.figure(
                 confusion_by_pair(is_predicted, label, facts.label_names),
-                "Which class is predicted where another one is true, in percent. A recording may"
-                " have several classes and be given several or none, so rows need not sum to 100.",
+                "Which class is predicted where another one is true, in percent."
+                if facts.is_exclusive
+                else "Which class is predicted where another one is true, in percent. A recording"
+                " may have several classes and be given several or none, so rows need not sum to"
+                " 100.",
             )
 
 

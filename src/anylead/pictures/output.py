@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -52,6 +53,21 @@ def render(figure: Figure, kind: PictureKind = "svg", dpi: float = 200) -> bytes
         _settle(figure)
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
     return buffer.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure that notebooks show and that can be saved."""
+
+    figure: Figure
+
+    def save(self, path: str | Path, dpi: float = 200) -> Path:
+        """Write it as .svg, .pdf or .png."""
+        save(self.figure, Path(path), dpi)
+        return Path(path)
+
+    def _repr_svg_(self) -> str:
+        return render(self.figure).decode()
 
 
 def _settle(figure: Figure) -> None:

@@ -191,16 +191,16 @@ def report_header(
 def _said(found: Answer, names: Mapping[str, str]) -> list[str]:
     lines = [f"The model saw {len(found.leads)} leads: {', '.join(found.leads)}."]
     if found.refusal is not None:
-        lines.append(f"{'Doubtful' if found.probabilities else 'No answer'}: {found.refusal}.")
+        lines.append(f"{'Doubtful' if found.is_answered else 'No answer'}: {found.refusal}.")
     lines += [f"Warning: {warning}." for warning in found.warnings]
     ranked = sorted(found.probabilities.items(), key=lambda item: -item[1])[:8]
-    if ranked:
-        told = []
+    told = [f"{name} {value:.4g}" for name, value in found.values.items()]
+    if ranked or told:
         for label, value in ranked:
             limit = found.thresholds.get(label)
-            verdict = (
-                "" if limit is None else f" ({'yes' if value >= limit else 'no'}, from {limit:.0%})"
-            )
+            verdict = " (the most probable)" if found.decisions.get(label) else ""
+            if limit is not None:
+                verdict = f" ({'yes' if value >= limit else 'no'}, from {limit:.0%})"
             told.append(f"{names.get(label, label)} {value:.0%}{verdict}")
         lines += ["  ·  ".join(told), f"{found.measured()}."]
     return lines

@@ -281,8 +281,8 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
             found = await service.explain(record, method, label, leads)
         if report:
             windows, each_seen = await service.prepare([record], leads)
-            is_classifier = service.model.kind == "classification"
-            said = (await service.answers([record], windows, force))[0] if is_classifier else None
+            answers_it = service.model.outcome is not None
+            said = (await service.answers([record], windows, force))[0] if answers_it else None
             header = answers.report_header(record, said, service.model.about, found)
             seen = each_seen[0]
         content = await service.aside(

@@ -33,7 +33,12 @@ class Prediction(BaseModel):
     probabilities: dict[str, float] = Field(
         description="calibrated where the model holds a calibration; empty where it does not answer"
     )
-    decisions: dict[str, bool] = Field(description="of the labels that have a threshold")
+    values: dict[str, float] = Field(
+        description="by target, of a model that answers with numbers, in their own units"
+    )
+    decisions: dict[str, bool] = Field(
+        description="of labels that have a threshold; of classes that exclude each other, of all"
+    )
     thresholds: dict[str, float]
     decided_with: str | None = Field(description="the set of leads that the thresholds are from")
     quality: dict[str, list[str]] = Field(description="lead -> flags of its signal")

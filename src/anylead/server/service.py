@@ -122,7 +122,7 @@ class Service:
     ) -> list[Answer]:
         """What the model says of every recording; of noise nothing, unless it must."""
         model = self.model
-        if model.kind != "classification":
+        if model.outcome is None:
             raise RefusalError(409, f"a model of kind {model.kind!r} predicts no labels")
         is_asked = [force or refusal(each) is None for each in windows]
         asked = [each for each, is_so in zip(windows, is_asked, strict=True) if is_so]
@@ -177,7 +177,7 @@ class Service:
         signal = np.random.default_rng(0).standard_normal((len(LEADS), length))
         record = Record(signal.astype(np.float32), LEADS, rate)
         windows = self.model.windows([record])
-        run = self.model.logits if self.model.kind == "classification" else self.model.vectors
+        run = self.model.logits if self.model.outcome is not None else self.model.vectors
         run(windows)
 
     def _search(self, gallery: Gallery, vectors: NDArray[np.float32], top: int) -> list[Identified]:

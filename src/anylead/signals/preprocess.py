@@ -13,6 +13,7 @@ from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
 from anylead.signals.quality import Quality, assess
 from anylead.signals.resample import RESAMPLERS
+from anylead.signals.voltage import check_millivolts
 
 # A lead that moves by less than this (in mV) is a constant.
 _CONSTANT = 1e-6
@@ -43,7 +44,12 @@ class Prepared:
 
 
 def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
-    """Put leads in their places, fill gaps, judge, resample, filter, complete, normalize."""
+    """Put leads in their places, fill gaps, judge, resample, filter, complete, normalize.
+
+    Raises:
+        FormatError: said to be mV and far too large for that.
+        LeadError: its only lead has no place.
+    """
     recorded = record.leads
     record = with_frank(record, config)
     if record.leads == LEADS:
@@ -55,6 +61,9 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
     if not np.isfinite([low, high]).all():
         signal, some, long, lost = fill_missing(signal, record.sample_rate)
         low, high = signal.min(axis=1), signal.max(axis=1)
+    if record.unit == "mV":
+        largest = float(np.maximum(-low, high).max())
+        check_millivolts(record.record_id, signal[in_file], largest)
     is_flat = in_file & ~lost & (high - low <= _CONSTANT)
     has_lead = in_file & ~lost & ~is_flat
     if not has_lead.all():

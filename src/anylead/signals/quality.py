@@ -1,6 +1,5 @@
 """What is wrong with a lead, as bits that a store keeps for every lead of every recording."""
 
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import lru_cache
 from itertools import pairwise
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.leads import EINTHOVEN, LEADS, NUM_LEADS
+from anylead.signals.readability import is_noisy, is_unreadable, measure
 
 
 class Quality(IntFlag):
@@ -49,11 +49,6 @@ _JUDGED = np.array(
     ],
     dtype=np.uint16,
 )
-# Frequencies of the mains, those beside them, and which of these each must stand out from.
-_MAINS_HZ = (50.0, 60.0)
-_BESIDE_HZ = (46.0, 47.0, 54.0, 56.0, 63.0, 64.0)
-_BESIDE = np.array([[0, 1, 2, 3], [2, 3, 4, 5]])
-_LEAST_RATE = 119.0  # Hz; slower signals do not hold what is beside 50 Hz
 _LARGEST_MAINS = 0.03  # mV; in signals without voltage, standard deviations
 _LARGEST_WANDER = {"mV": 1.0, "NU": 3.0}
 _PLAUSIBLE_MV = (0.05, 15.0)
@@ -70,41 +65,12 @@ _LARGEST_REST = 0.45  # slope between beats, of that in them
 _PAIRS = np.triu_indices(NUM_LEADS, k=1)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """From where on no human reader takes a lead; `benchmarks/quality.py --choose` found them.
-
-    Noise is how far half of the samples lie from the middle of those 18 ms before and after.
-
-    Attributes:
-        wander: of the baseline, mV.
-        mains: mV.
-        lowest, highest: mV from bottom to top.
-        noise: mV.
-        noise_of_beat: of what the beats reach by the same measure; must be passed, too.
-        noise_of_nothing: the same where nothing is taller than `nothing` mV, or there is no unit.
-    """
-
-    wander: float = 2.5
-    mains: float = 0.3
-    lowest: float = 0.05
-    highest: float = 10.0
-    noise: float = 0.1
-    noise_of_beat: float = 0.08
-    noise_of_nothing: float = 0.15
-    nothing: float = 0.25
-
-
-UNREADABLE = Limits()
-
-
 def assess(
     signal: NDArray[np.float32],
     has_lead: NDArray[np.bool_],
     sample_rate: float,
     unit: str,
     extremes: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-    limits: Limits = UNREADABLE,
 ) -> NDArray[np.uint16]:
     """Flags of a recording as it was read.
 
@@ -115,7 +81,6 @@ def assess(
         unit: "mV" or "NU"; without voltage amplitudes are not judged, and the limb leads only as
             far as no factor of each could make them fit.
         extremes: smallest and largest value of each lead, where the caller knows them.
-        limits: of `NOISE` and `UNACCEPTABLE`.
 
     Returns:
         (12,) uint16 bits of `Quality`; 0 for missing leads.
@@ -127,10 +92,9 @@ def assess(
     gram = (centred @ centred.T).astype(np.float64)
     found = np.zeros((len(_JUDGED), NUM_LEADS), dtype=bool)
     found[0] = _is_clipped(signal, thin, high, low, sample_rate)
-    mains = _mains(signal, sample_rate)
-    found[1] = mains > _LARGEST_MAINS
-    wander = _wander(signal, sample_rate)
-    found[2] = wander > _LARGEST_WANDER[unit]
+    measures = measure(signal, high - low, sample_rate)
+    found[1] = measures.mains > _LARGEST_MAINS
+    found[2] = measures.wander > _LARGEST_WANDER[unit]
     if unit == "mV":
         least, most = _PLAUSIBLE_MV
         found[3] = (high - low < least) | (high - low > most)
@@ -139,11 +103,8 @@ def assess(
     found[6] = _is_duplicated(signal, gram, has_lead)
     found[7] = not has_plausible_rate(signal, sample_rate)
     found[8] = _is_partly_flat(signal, thin, sample_rate)
-    found[9] = _is_noisy(signal, high - low, sample_rate, unit, limits)
-    found[10] = found[7] | found[8] | found[9]
-    if unit == "mV":
-        found[10] |= (wander > limits.wander) | (mains > limits.mains)
-        found[10] |= (high - low < limits.lowest) | (high - low > limits.highest)
+    found[9] = is_noisy(measures, unit)
+    found[10] = found[7] | found[8] | is_unreadable(measures, unit)
     flags: NDArray[np.uint16] = _JUDGED @ (found & has_lead)
     return flags
 
@@ -186,43 +147,13 @@ def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
 def is_acceptable(quality: NDArray[np.uint16]) -> bool:
     """Whether a human reader would take a recording, judged by the flags of its leads.
 
-    Not so if a lead is lost, flat, flat for more than a second, or beyond one of `UNREADABLE`, or
-    if no beats stand out.
+    Not so if a lead is lost, flat, flat for more than a second, or beyond one of the limits
+    `readability.UNREADABLE`, or if no beats stand out.
 
     Args:
         quality: (12,) bits of `Quality`, of `Prepared` or of a store.
     """
     return not (np.asarray(quality) & _NO_LEAD).any()
-
-
-def _is_noisy(
-    signal: NDArray[np.float32],
-    height: NDArray[np.float32],
-    sample_rate: float,
-    unit: str,
-    limits: Limits,
-) -> NDArray[np.bool_]:
-    """Between beats bent as noise is, by many mV or so much that it hides the beats.
-
-    What is bent over 18 ms is the QRS, for a tenth of the time, and noise; T waves and ST are not.
-    Also where a lead is low and no beats stand out in it: an electrode that touches nothing.
-    """
-    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
-    middle = signal[:, lag:-lag:step]
-    bend = np.abs(signal[:, 2 * lag :: step] - 2 * middle + signal[:, : -2 * lag : step])
-    window = round(2 * sample_rate / step)
-    num_windows = bend.shape[1] // window
-    if num_windows < 2:
-        return np.zeros(len(signal), dtype=bool)
-    pieces = bend[:, : num_windows * window].reshape(len(signal), num_windows, window)
-    beat = np.median(pieces.max(axis=2), axis=1)
-    half = bend.shape[1] // 2
-    rest = np.partition(bend, half, axis=1)[:, half]
-    if unit != "mV":
-        return np.asarray(rest > limits.noise_of_nothing * beat)
-    is_empty = (height < limits.nothing) & (rest > limits.noise_of_nothing * beat)
-    hides = (rest > limits.noise) & (rest > limits.noise_of_beat * beat)
-    return np.asarray(hides | is_empty)
 
 
 def _is_partly_flat(
@@ -331,45 +262,6 @@ def _is_clipped(
         often = np.count_nonzero(runs >= _CLIPPED_SAMPLES) >= _CLIPPED_RUNS
         is_clipped[lead] |= bool(often or runs.max(initial=0) > _CLIPPED_SECONDS * sample_rate)
     return is_clipped
-
-
-def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
-    """(lead,) height of a line that stands out from what is beside it; 0 where none does."""
-    window = round(sample_rate)
-    num_windows = signal.shape[1] // window
-    if num_windows == 0 or sample_rate < _LEAST_RATE:
-        return np.zeros(len(signal), dtype=np.float32)
-    pieces = signal[:, : num_windows * window].reshape(-1, window)
-    power = np.square(pieces @ _waves(window, sample_rate))
-    half = power.shape[1] // 2
-    sizes = np.sqrt(power[:, :half] + power[:, half:])  # (lead * window, frequency)
-    mean = sizes.reshape(len(signal), num_windows, half).mean(axis=1)
-    line = mean[:, : len(_MAINS_HZ)]
-    beside = mean[:, len(_MAINS_HZ) + _BESIDE].mean(axis=2)  # (lead, mains)
-    return np.asarray(np.where(line > 3 * beside, line, 0).max(axis=1))
-
-
-@lru_cache(maxsize=16)
-def _waves(window: int, sample_rate: float) -> NDArray[np.float32]:
-    """(window, 2 * frequencies): cosines, then sines, that give amplitudes."""
-    usable = [rate if rate < 0.48 * sample_rate else 0.0 for rate in _MAINS_HZ + _BESIDE_HZ]
-    turn = 2 * np.pi * np.outer(np.arange(window) / sample_rate, usable)
-    taper = np.hanning(window + 2)[1:-1, None]
-    waves = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * taper * 2 / taper.sum()
-    # A frequency that the rate cannot carry is never found.
-    waves[:, np.array(usable * 2) == 0] = 0
-    return np.asarray(waves, dtype=np.float32)
-
-
-def _wander(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
-    """(lead,) between the highest and the lowest mean of a second."""
-    window = round(sample_rate)
-    num_windows = signal.shape[1] // window
-    if num_windows < 2:
-        return np.zeros(len(signal), dtype=np.float32)
-    pieces = signal[:, : num_windows * window].reshape(len(signal), num_windows, window)
-    level = pieces @ np.full(window, 1 / window, dtype=np.float32)
-    return np.asarray(np.ptp(level, axis=1))
 
 
 def _is_swapped(gram: NDArray[np.float64], has_lead: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -5,8 +5,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anylead.store.schema import ADDED, INDEX, index_of_version
-
 
 def named(
     column: pa.Array, task: str, names: tuple[str, ...]
@@ -31,21 +29,32 @@ def named(
     return entry_row[chosen], rows, codes.to_numpy(zero_copy_only=False)
 
 
-def of_this_version(index: pa.Table, version: int) -> pa.Table:
-    """An index of an earlier version with the columns it did not have: nothing is known there.
+def multi_hot(
+    labels: pa.Array, unknown: pa.Array, task: str, names: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """(record, class) the labels of one task, and whether each is known."""
+    hot = np.zeros((len(labels), len(names)), dtype=np.uint8)
+    is_known = np.zeros(hot.shape, dtype=bool)
+    labelled, rows, codes = named(labels, task, names)
+    is_known[labelled] = True
+    hot[rows, codes] = 1
+    _, rows, codes = named(unknown, task, names)
+    is_known[rows, codes] = False
+    return hot, is_known
 
-    One that is not as that version wrote it stays as it is.
-    """
-    if index.schema != index_of_version(version):
-        return index
-    num = index.num_rows
-    none = pa.array([[]], INDEX.field("unknown").type).take(pa.array(np.zeros(num, np.int64)))
-    missing = {
-        name: none if name == "unknown" else pa.nulls(num, INDEX.field(name).type)
-        for name in ADDED.get(version, ())
-    }
-    columns = [missing[name] if name in missing else index.column(name) for name in INDEX.names]
-    return pa.table(columns, schema=INDEX)
+
+def numbers(column: pa.Array, name: str) -> NDArray[np.float64]:
+    """(record,) the number of a name in a column of maps to numbers; NaN where it is not there."""
+    values = np.full(len(column), np.nan)
+    rows = np.repeat(np.arange(len(column)), _lengths(column.offsets))
+    is_named = pc.equal(_entries(column, column.keys), name).to_numpy(zero_copy_only=False)
+    values[rows[is_named]] = _entries(column, column.items).to_numpy(zero_copy_only=False)[is_named]
+    return values
+
+
+def keys(column: pa.Array) -> list[str]:
+    """All names of a column of maps, sorted."""
+    return sorted(_entries(column, column.keys).unique().to_pylist())
 
 
 def _entries(column: pa.Array, child: pa.Array) -> pa.Array:

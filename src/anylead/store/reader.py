@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anylead.errors import StoreError
+from anylead.errors import StoreError, known_are
 from anylead.leads import NUM_LEADS
-from anylead.preprocessing import PreprocessConfig, as_option, differences
-from anylead.store.columns import named, of_this_version
+from anylead.preprocessing import PreprocessConfig
+from anylead.store.columns import keys, multi_hot, numbers
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.location import Folder, Location, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
@@ -53,9 +53,8 @@ class Store:
         """
         parts = str(path).split(",")
         if len(parts) > 1 and not Path(path).exists():
-            # By name, as the other: a training from one folder has no use for it.
             joined = import_module("anylead.store.joined")
-            return cls(*joined.join([cls.open(part.strip()) for part in parts]))
+            return cls(*joined.join([cls.open(part.strip()) for part in parts]))  # by name: rare
         location: Location = Folder(Path(path))
         if "://" in str(path):
             location = import_module("anylead.store.remote").Remote(str(path))
@@ -68,7 +67,8 @@ class Store:
             if sha256(mapped.read_buffer()).hexdigest() != manifest.index_sha256:
                 raise StoreError(f"{location}: {INDEX_FILE} is damaged; {REMEDY}")
             index = pa.ipc.open_file(mapped).read_all()
-        index = of_this_version(index, manifest.version)
+        if index.schema != INDEX:
+            index = import_module("anylead.store.earlier").of_this_version(index, manifest.version)
         if index.num_rows != manifest.num_records or index.schema != INDEX:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
@@ -84,26 +84,18 @@ class Store:
             StoreError: they were prepared in another way; the message holds both and the options
                 that prepare them again.
         """
-        differing = differences(self.manifest.preprocess, wanted)
-        if not differing:
-            return
-        found = ", ".join(
-            f"{name} {has} ({who} has {want})" for name, (has, want) in differing.items()
-        )
-        options = " ".join(
-            f"--preprocess.{name} {as_option(want)}" for name, (_, want) in differing.items()
-        )
-        raise StoreError(
-            f"{self.location}: prepared with {found}; prepare the recordings again with {options}"
-        )
+        fitting = import_module("anylead.store.fitting")
+        fitting.check_fits(self.manifest.preprocess, wanted, str(self.location), who)
 
     def __repr__(self) -> str:
         told = self.manifest
-        tasks = ", ".join(told.label_names) or "none"
         return (
             f"Store({self.location}, {told.num_records:,} recordings of {told.name},"
-            f" {told.sample_rate:g} Hz, labels: {tasks})"
+            f" {told.sample_rate:g} Hz, labels: {', '.join(told.label_names) or 'none'})"
         )
+
+    def _repr_html_(self) -> str:
+        return str(import_module("anylead.store.told").as_html(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
@@ -190,10 +182,22 @@ class Store:
         return np.asarray(self._text("unit"), dtype="U2")
 
     @cached_property
-    def marks(self) -> list[Any]:
-        """What was marked in each recording, a tuple of `Mark`; None where nobody looked."""
-        # By name, as the joined stores: most trainings have no use for it.
-        return list(import_module("anylead.store.marks").marks_of(self._column("marks")))
+    def measurement_names(self) -> tuple[str, ...]:
+        """Numbers that are known of some recordings; "age" is one of them."""
+        ages = ["age"] if np.isfinite(self.age).any() else []
+        return (*ages, *keys(self._column("measurements")))
+
+    def measurement(self, name: str) -> NDArray[np.float64]:
+        """(record,) a number that was measured; NaN where unknown.
+
+        Raises:
+            StoreError: the store has no such measurement.
+        """
+        if name not in self.measurement_names:
+            known = known_are(name, self.measurement_names)
+            raise StoreError(f"{self.location}: no measurement {name!r}{known}")
+        stored = self._column("measurements")
+        return self.age.astype(np.float64) if name == "age" else numbers(stored, name)
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".
@@ -223,20 +227,11 @@ class Store:
             StoreError: the store has no such task.
         """
         self.label_names(task)  # raises
-        hot, is_known = zip(*(self._labels_of(part) for part in task.split("+")), strict=True)
+        labels, unknown = self._column("labels"), self._column("unknown")
+        names = self.manifest.label_names
+        told = [multi_hot(labels, unknown, part, names[part]) for part in task.split("+")]
+        hot, is_known = zip(*told, strict=True)
         return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
-
-    def _labels_of(self, task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The labels of one task; as `labels`."""
-        names = self.manifest.label_names[task]
-        hot = np.zeros((self.num_records, len(names)), dtype=np.uint8)
-        is_known = np.zeros(hot.shape, dtype=bool)
-        labelled, rows, codes = named(self._column("labels"), task, names)
-        is_known[labelled] = True
-        hot[rows, codes] = 1
-        _, rows, codes = named(self._column("unknown"), task, names)
-        is_known[rows, codes] = False
-        return hot, is_known
 
     def split_rows(
         self, task: str | None = None, scheme: str = "auto"
@@ -244,7 +239,8 @@ class Store:
         """Rows of "train", "valid" and "test"; patients are never in two of them.
 
         Args:
-            task: only recordings labelled for it; None takes all.
+            task: only recordings labelled for it; or measurements joined by "+", of which one must
+                be known; None takes all.
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
                 recordings are added), "auto" (official where there is one), "folds:9:10"
@@ -256,17 +252,25 @@ class Store:
         """
         is_wanted: NDArray[np.bool_] = np.ones(self.num_records, dtype=bool)
         if task is not None:
-            is_wanted = np.asarray(self.labels(task)[1].any(axis=1))
+            is_wanted = self._is_told(task)
         rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
         if not self.manifest.settings.get(SHARED):
             self._refuse_shared(rows)
         return rows
 
+    def _is_told(self, task: str) -> NDArray[np.bool_]:
+        """(record,) whether it is labelled for a task, or one of its measurements is known."""
+        parts = task.split("+")
+        if set(parts) <= set(self.measurement_names) - {*self.manifest.label_names}:
+            return np.asarray(np.isfinite([self.measurement(p) for p in parts]).any(axis=0))
+        return np.asarray(self.labels(task)[1].any(axis=1))
+
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
         shared = shared_patients(rows, self.patient)
         if len(shared):
-            first = (int(np.argmax(self.patient == person)) for person in shared[:3])
-            names = [str(self.patient_id[row]) for row in first]
+            names = [
+                str(self.patient_id[int(np.argmax(self.patient == who))]) for who in shared[:3]
+            ]
             raise StoreError(
                 f"{self.location}: its own split has {told_shared(len(shared), names)}, so scores"
                 " would flatter; mend it, use --data.scheme hash, or prepare it with"

@@ -5,16 +5,16 @@ times `scale` they are mV. `labels` has one key per task that the recording is l
 `split_draw` is a hash of the patient (or the recording where no patient is known), uniform over
 32 bits: it gives a split that does not change when recordings are added. `unknown` lists, by task,
 the classes that nobody looked for in a recording that is labelled otherwise; `crc32` is that of the
-signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither. `marks`
-are waves or beats that were marked, in seconds, which hold at any sample rate; null where nobody
-looked. Stores of version 2 have none.
+signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither, and
+those before version 3 no `measurements` (numbers by name). `marks`, from version 4 on, are waves or
+beats that somebody marked, in seconds, which hold at any sample rate; null where nobody looked.
 """
 
 import pyarrow as pa
 
 from anylead.leads import NUM_LEADS
 
-VERSION, FIRST_VERSION = 3, 1
+VERSION, FIRST_VERSION = 4, 1
 
 _MARK = pa.struct(
     dict.fromkeys(("lead", "name"), pa.string()) | dict.fromkeys(("onset", "offset"), pa.float64())
@@ -37,16 +37,10 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("unit", pa.string()),
     ("source_rate", pa.float32()),
     ("crc32", pa.uint32()),
+    ("measurements", pa.map_(pa.string(), pa.float64())),
     ("marks", pa.list_(_MARK)),
 ]
 METADATA = pa.schema(_COLUMNS)
 SHARD = pa.schema([*_COLUMNS, ("signal", pa.large_list(pa.int16()))])
 # Where the signal of a recording lies: shard, record batch in it, first element in the batch.
 INDEX = pa.schema([*_COLUMNS, ("shard", pa.int32()), ("batch", pa.int32()), ("begin", pa.int64())])
-# Columns that stores of an earlier version do not have.
-ADDED = {1: ("unknown", "crc32", "marks"), 2: ("marks",)}
-
-
-def index_of_version(version: int) -> pa.Schema:
-    """The columns of an index as that version wrote it."""
-    return pa.schema([field for field in INDEX if field.name not in ADDED.get(version, ())])

@@ -196,12 +196,11 @@ class _Looker:
         return self._judged[key]
 
     def _check_scores(self, recipe: Any, store: Store, learned: Store, tasks: set[str]) -> None:
-        names: Sequence[str] = ()
-        if recipe.task == "classification":
-            task = str(TASKS[recipe.task].label_task(learned, recipe.labels.task))
-            names = learned.label_names(task)
-            if store.label_names(task) != names:
-                raise RecipeError(f"{store.location}: has other labels for {task!r}")
+        target = TASKS[recipe.task]
+        task = target.label_task(learned, recipe.labels.task)
+        names = target.names(learned, task)
+        if target.names(store, target.label_task(store, task)) != names:
+            raise RecipeError(f"{store.location}: has other labels for {task!r}")
         known = EVALUATIONS[recipe.task].score_names(names)
         for task in tasks:
             if self.wanted.scores.get(task, known[0]) not in known:

@@ -1,7 +1,7 @@
 """Finished cells -> means over seeds, intervals over patients and seeds, differences to one row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from anylead.errors import RecipeError
 from anylead.evaluation import EVALUATIONS, Evidence
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.metrics.many_rows import Draws, compare_all, draw, percentile_interval
-from anylead.tables.jobs import load_evidence
+from anylead.tables.cost import Cost
+from anylead.tables.jobs import load_cost, load_evidence
 from anylead.tables.plan import Plan
 
 ALPHA = 0.05
@@ -68,6 +69,7 @@ class Result:
         num_patients: behind it.
         is_reference: what the others of the column are compared with.
         against: the reference; None for itself, other scores, and columns without it.
+        cost: of one recording; None where the cell does not tell.
     """
 
     place: Place
@@ -78,6 +80,7 @@ class Result:
     num_patients: int
     is_reference: bool = False
     against: Against | None = None
+    cost: Cost | None = None
 
     @property
     def mark(self) -> str:
@@ -137,7 +140,22 @@ def compare(plan: Plan, folder: Path, judging: Judging) -> list[Result]:
     by_panel: dict[tuple[str, float], dict[Place, _Scored]] = {}
     for place, each in scored.items():
         by_panel.setdefault((place.task, place.fraction), {})[place] = each
-    return [result for panel in by_panel.values() for result in _panel(panel, judging)]
+    costs = _costs(plan, folder)
+    return [
+        replace(result, cost=costs.get((result.place.row, result.place.training)))
+        for panel in by_panel.values()
+        for result in _panel(panel, judging)
+    ]
+
+
+def _costs(plan: Plan, folder: Path) -> dict[tuple[str, str], Cost]:
+    """(row, training) -> its cost, the fastest of its cells."""
+    found: dict[tuple[str, str], Cost] = {}
+    for cell in plan.cells:
+        line, cost = (cell.row, cell.training), load_cost(folder, cell.fit)
+        if cost is not None and not found.get(line, cost).milliseconds < cost.milliseconds:
+            found[line] = cost
+    return found
 
 
 def _collect(plan: Plan, folder: Path, main: Mapping[str, str]) -> dict[Place, _Scored]:

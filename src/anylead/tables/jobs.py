@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,6 +21,8 @@ from anylead.checkpoint import load_checkpoint, write_atomically
 from anylead.commands import finetune, pretrain
 from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
+from anylead.store import Store
+from anylead.tables.cost import Cost, measure, read_cost
 from anylead.tables.plan import Fit, build_recipe, merge
 from anylead.training.resume import remove_states
 
@@ -97,6 +99,12 @@ def load_evidence(folder: Path, key: str) -> tuple[str, dict[str, Evidence]] | N
     return done["kind"], found
 
 
+def load_cost(folder: Path, key: str) -> Cost | None:
+    """What a finished cell tells of its cost; None where it does not."""
+    path = folder / "cells" / f"{key}.json"
+    return read_cost(json.loads(path.read_text())) if path.is_file() else None
+
+
 def do_job(job: Job, device: str) -> Outcome:
     """One run, from its start or from where it stopped."""
     started = perf_counter()
@@ -131,6 +139,8 @@ def _finetune(job: Job, device: str, started: float) -> None:
     if job.fit.after is not None:
         checkpoint = str(job.folder / "pretrain" / job.fit.after)
         values = merge(values, {"model": {"checkpoint": checkpoint}})
+    if not job.keeps_runs:  # no thresholds that nobody will ask for
+        values = merge(values, {"threshold_sets": " ".join(job.lead_sets)})
     finetune.run(build_recipe(finetune.Recipe, values))
     checkpoint_read = load_checkpoint(out)
     kind = checkpoint_read.description["kind"]
@@ -156,6 +166,7 @@ def _finetune(job: Job, device: str, started: float) -> None:
         "scores": values_by_set,
         "recipe": job.fit.values,
         "pretraining": job.fit.after,
+        "cost": asdict(measure(checkpoint_read, Store.open(values["data"]["store"]), device)),
         "seconds": perf_counter() - started,
         "steps": job.num_steps,
     }

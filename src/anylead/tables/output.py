@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +14,26 @@ from anylead.metrics.many_rows import seed_interval
 from anylead.pictures import Report, score_by_lead_set
 from anylead.pictures.scores import Interval
 from anylead.tables.compare import Result
+from anylead.tables.cost import NOTE, Cost
 
 CSV, MARKDOWN, HTML = "table.csv", "table.md", "report.html"
 LEAKS = "LEAKS: recordings of one person train and test"
+PUBLISHED = "As published, of the data and by the score that the recipe names"
 _COLUMNS = (
     *("task", "fraction", "row", "training", "lead_set", "score"),
     *("mean", "low", "high", "seed_sd", "num_seeds", "num_patients"),
     *("low_over_seeds", "high_over_seeds"),
     *("minus_reference", "minus_reference_low", "minus_reference_high", "p_adjusted"),
     *("is_equivalent", "split"),
+    *("parameters", "megabytes", "gigaflops", "milliseconds", "device"),
 )
 _NAMES = {
     "padded": "one fine-tuned model for all lead sets",
     "finetuned_per_lead_set": "fine-tuned for each lead set, from one pre-training",
     "per_lead_set": "pre-trained and fine-tuned for each lead set",
 }
+
+_COST = ("M parameters", "MB", "GFLOP", "ms")
 
 # task -> row -> values in the order of the lead sets
 Published = Mapping[str, Mapping[str, Sequence[float | None]]]
@@ -74,6 +79,11 @@ class Panel:
     title: str
     task: str
     lines: dict[tuple[str, str], dict[str, Result]]
+
+    @property
+    def tells_cost(self) -> bool:
+        """Whether it is known of any line."""
+        return any(_cost_of(line) is not None for line in self.lines.values())
 
     def columns(self, lead_sets: Sequence[str]) -> list[str]:
         """The lead sets of the recipe, then those that only some rows have."""
@@ -132,6 +142,7 @@ def as_csv(about: About, results: Sequence[Result]) -> str:
                 *(f"{v:.6f}" if isinstance(v, float) else v for v in difference),
                 "" if against is None else str(against.is_equivalent).lower(),
                 "segments (leaks)" if about.leaks else "patients",
+                *([""] * 5 if result.cost is None else asdict(result.cost).values()),
             ]
         )
     return text.getvalue()
@@ -142,12 +153,17 @@ def as_markdown(about: About, panels: Sequence[Panel]) -> str:
     parts = [f"# {about.title}", about.text]
     if about.leaks:
         parts.append(f"**{LEAKS}. Such scores say little about new patients.**")
-    parts += [f"    {about.command}", about.marks]
+    parts += [f"    {about.command}", about.marks, *_cost_note(panels)]
     for panel in panels:
         columns = panel.columns(about.lead_sets)
-        head = ["", "training", *map(short_name, columns)]
+        head = ["", "training", *map(short_name, columns), *(_COST if panel.tells_cost else ())]
         rows = [
-            [row, training, *(_markdown_cell(line.get(name)) for name in columns)]
+            [
+                row,
+                training,
+                *(_markdown_cell(line.get(name)) for name in columns),
+                *(_cost_cells(line).values() if panel.tells_cost else ()),
+            ]
             for (row, training), line in panel.lines.items()
         ]
         parts += [f"## {panel.title}", _markdown_table(head, rows), *_over_seeds(panel, columns)]
@@ -157,7 +173,7 @@ def as_markdown(about: About, panels: Sequence[Panel]) -> str:
                 [row, *("–" if value is None else f"{value:.3f}" for value in values)]
                 for row, values in published.items()
             ]
-            parts += ["As published:", _markdown_table(["", *about.lead_sets], numbers)]
+            parts += [f"{PUBLISHED}:", _markdown_table(["", *about.lead_sets], numbers)]
     if about.failed:
         parts += ["## Failed runs", *(f"- {name}: {why}" for name, why in about.failed.items())]
     return "\n\n".join(parts) + "\n"
@@ -168,7 +184,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
     report = Report(f"{about.title} (leaks)" if about.leaks else about.title).text(about.text)
     if about.leaks:
         report.text(f"{LEAKS}. Such scores say little about new patients.")
-    report.text(about.marks)
+    report.text(" ".join([about.marks, *_cost_note(panels)]))
     for panel in panels:
         report.section(panel.title)
         for training in dict.fromkeys(training for _, training in panel.lines):
@@ -192,6 +208,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
                         short_name(name): _html_cell(line.get(name))
                         for name in panel.columns(about.lead_sets)
                     },
+                    **(_cost_cells(line) if panel.tells_cost else {}),
                 }
                 for (row, training), line in panel.lines.items()
             ],
@@ -205,7 +222,7 @@ def as_report(about: About, panels: Sequence[Panel]) -> Report:
                     {"row": row, **dict(zip(about.lead_sets, values, strict=False))}
                     for row, values in published.items()
                 ],
-                caption="As published",
+                caption=PUBLISHED,
             )
     if about.failed:
         report.section("Failed runs")
@@ -223,6 +240,25 @@ def short_name(lead_set: str) -> str:
         if tuple(chest) == CHEST_LEADS[first : first + len(chest)]:
             return f"{chest[0]}-{chest[-1]}"
     return "+".join(leads)
+
+
+def _cost_note(panels: Sequence[Panel]) -> list[str]:
+    costs = [_cost_of(line) for panel in panels for line in panel.lines.values()]
+    devices = list(dict.fromkeys(cost.device for cost in costs if cost is not None))
+    return [f"{NOTE} On: {'; '.join(devices)}."] if devices else []
+
+
+def _cost_of(line: Mapping[str, Result]) -> Cost | None:
+    return next((result.cost for result in line.values() if result.cost is not None), None)
+
+
+def _cost_cells(line: Mapping[str, Result]) -> dict[str, str]:
+    """Head of a column -> what a line costs."""
+    cost = _cost_of(line)
+    if cost is None:
+        return dict.fromkeys(_COST, "–")
+    numbers = cost.parameters / 1e6, cost.megabytes, cost.gigaflops, cost.milliseconds
+    return dict(zip(_COST, (f"{number:.3g}" for number in numbers), strict=True))
 
 
 def _over_seeds(panel: Panel, columns: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ class Row:
     Attributes:
         name: as the table shows it.
         pretrain: fields of the pre-training recipe that differ from the benchmark's; null: none,
-            the encoder starts from random weights.
+            the encoder starts from random weights, or from `finetune.model.checkpoint`.
         finetune: fields of the fine-tuning recipe that differ.
         encoder: kind, size and overrides that differ; another kind inherits nothing.
         finetune_encoder: overrides in fine-tuning; null takes the benchmark's, for its own kind.
@@ -66,14 +66,15 @@ class Grid:
         training: "padded" = one model, missing leads zero; "per_lead_set" = one for each lead set,
             from pre-training on; "finetuned_per_lead_set" = one pre-training for all of them.
         tasks: name -> fields of the fine-tuning recipe, among them `task`; `evaluate` is how the
-            task is scored.
-        fractions: shares of the labels.
+            task is scored, `fractions` are shares of its labels.
+        fractions: shares of the labels, where a task names none.
         seeds: of weights, order, masks.
         pretrain, finetune: fields of the recipes that all rows share.
         encoder: kind, size and overrides that all rows share.
         finetune_encoder: overrides in fine-tuning.
         evaluate: how rows are scored, where a task does not say.
         content_of: path of a store, or of a list of persons -> hash of what it holds.
+        weights_of: a model that a row starts from -> hash of its weights.
     """
 
     store: str
@@ -92,6 +93,7 @@ class Grid:
     finetune_encoder: Values
     evaluate: Values = field(default_factory=dict)
     content_of: Callable[[str], str] = str
+    weights_of: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -149,18 +151,19 @@ class Plan:
 
 
 def make_plan(grid: Grid) -> Plan:
-    """List all runs and cells.
+    """List all runs and cells, a whole table for the first seed before the next one.
 
     Raises:
         RecipeError: the grid is empty or names something unknown.
     """
     _check(grid)
     plan = Plan({}, {}, [])
-    for row in grid.rows:
-        for task in row.tasks or grid.tasks:
-            for training in row.training or grid.training:
-                for fraction in row.fractions or grid.fractions:
-                    for seed in grid.seeds:
+    for seed in grid.seeds:
+        for row in grid.rows:
+            for task in row.tasks or grid.tasks:
+                fractions = row.fractions or grid.tasks[task].get("fractions") or grid.fractions
+                for training in row.training or grid.training:
+                    for fraction in fractions:
                         _add(plan, grid, row, task, training, fraction, seed)
     if not plan.cells:
         raise RecipeError("the recipe asks for no run: it wants rows, tasks, lead_sets and seeds")
@@ -194,18 +197,20 @@ def _pretraining(grid: Grid, row: Row, leads: str, seed: int) -> Fit | None:
     # A seed in the recipe holds for all: they share one pre-training.
     values = merge({"train": {"seed": seed}}, values)
     values = merge(values, {"encoder": encoder_values(grid, row)})
-    return _fit(grid.content_of, values if leads == ALL_LEADS else {**values, "leads": leads})
+    return _fit(grid, values if leads == ALL_LEADS else {**values, "leads": leads})
 
 
 def _finetuning(
     grid: Grid, row: Row, task: str, leads: str, fraction: float, seed: int, before: Fit | None
 ) -> Fit:
     values = merge(merge(grid.finetune, grid.tasks[task]), row.finetune)
+    has_weights = bool(values.get("model", {}).get("checkpoint"))
     overrides = row.finetune_encoder
     if overrides is None:
-        overrides = {} if _is_other_kind(grid, row) else grid.finetune_encoder
+        is_other = has_weights or _is_other_kind(grid, row)
+        overrides = {} if is_other else grid.finetune_encoder
     encoder = merge(encoder_values(grid, row), {"overrides": overrides})
-    if before is not None:
+    if before is not None or has_weights:
         encoder = {"overrides": overrides}  # its checkpoint tells the rest
     values = merge(
         merge({"data": _data(grid)}, values),
@@ -217,7 +222,8 @@ def _finetuning(
         },
     )
     evaluate = merge(grid.evaluate, values.pop("evaluate", {}))
-    return _fit(grid.content_of, values, None if before is None else before.key, evaluate)
+    values.pop("fractions", None)
+    return _fit(grid, values, None if before is None else before.key, evaluate)
 
 
 def _data(grid: Grid) -> Values:
@@ -259,12 +265,12 @@ def build_recipe(recipe_type: type[Any], values: Values) -> Any:
 
 
 def _fit(
-    content_of: Callable[[str], str],
+    grid: Grid,
     values: Values,
     after: str | None = None,
     evaluate: Values | None = None,
 ) -> Fit:
-    data = values["data"]
+    data, content_of = values["data"], grid.content_of
     exclude = data.get("exclude", [])
     known = {
         **data,
@@ -276,11 +282,17 @@ def _fit(
             for item in ([exclude] if isinstance(exclude, str) else exclude)
         ],
     }
+    model = values.get("model", {})
+    if model.get("checkpoint"):
+        model = {**model, "checkpoint": grid.weights_of(model["checkpoint"])}
     scored = {name: v for name, v in (evaluate or {}).items() if name not in _OF_THE_TABLE}
     if scored.get("store"):
         scored["store"] = content_of(scored["store"])
     train = {name: v for name, v in values.get("train", {}).items() if name not in _OF_THE_MACHINE}
-    text = json.dumps([{**values, "data": known, "train": train}, after, scored], sort_keys=True)
+    alike = {**values, "data": known, "train": train}
+    if model:
+        alike["model"] = model
+    text = json.dumps([alike, after, scored], sort_keys=True)
     return Fit(hashlib.sha256(text.encode()).hexdigest()[:16], values, after, evaluate or {})
 
 

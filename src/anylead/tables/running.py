@@ -20,7 +20,7 @@ from anylead.engines.workers import Workers
 from anylead.evaluation import Settings
 from anylead.tables.check import names_of
 from anylead.tables.jobs import Job, Outcome, do_job, done_file, is_finished
-from anylead.tables.plan import Plan
+from anylead.tables.plan import Fit, Plan
 from anylead.training.tracking import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -29,24 +29,26 @@ SECONDS_BETWEEN_LINES = 30.0
 def make_jobs(
     plan: Plan, folder: Path, settings: Settings, keeps_runs: bool, num_steps: Mapping[str, int]
 ) -> list[Job]:
-    """All runs, pre-training first."""
-    jobs = []
-    for kind, fits in (("pretrain", plan.pretrainings), ("finetune", plan.finetunings)):
-        for key, fit in fits.items():
-            is_scored = kind == "finetune"
-            jobs.append(
-                Job(
-                    kind,
-                    folder,
-                    fit,
-                    tuple(plan.lead_sets_of(key)) if is_scored else (),
-                    replace(settings, **fit.evaluate) if is_scored else settings,
-                    keeps_runs,
-                    f"{kind} {names_of(plan, key)}",
-                    num_steps.get(key, 0),
-                )
-            )
-    return jobs
+    """All runs in the order of the cells, each behind the pre-training it starts from."""
+    jobs: dict[str, Job] = {}
+    for cell in plan.cells:
+        fit = plan.finetunings[cell.fit]
+        before = plan.pretrainings.get(fit.after or "")
+        if before is not None and before.key not in jobs:
+            jobs[before.key] = _job("pretrain", plan, before, folder, settings, keeps_runs)
+        if fit.key not in jobs:
+            jobs[fit.key] = _job("finetune", plan, fit, folder, settings, keeps_runs)
+    return [replace(job, num_steps=num_steps.get(key, 0)) for key, job in jobs.items()]
+
+
+def _job(
+    kind: str, plan: Plan, fit: Fit, folder: Path, settings: Settings, keeps_runs: bool
+) -> Job:
+    title = f"{kind} {names_of(plan, fit.key)}"
+    if kind == "pretrain":
+        return Job(kind, folder, fit, (), settings, keeps_runs, title)
+    sets, scored = tuple(plan.lead_sets_of(fit.key)), replace(settings, **fit.evaluate)
+    return Job(kind, folder, fit, sets, scored, keeps_runs, title)
 
 
 def run_all(

@@ -1,14 +1,18 @@
 """Downstream objectives. To add one: a module, how it is made ready, and a line in `TASKS`."""
 
-from anylead.tasks.classification import AverageConfig, Classification
-from anylead.tasks.classification_setup import CLASSIFICATION, columns_by_task
+from anylead.tasks.classification_setup import CLASSIFICATION
 from anylead.tasks.embedding import Sessions, embed, two_sessions
 from anylead.tasks.identification import Identification
 from anylead.tasks.identification_setup import IDENTIFICATION
+from anylead.tasks.labels import columns_by_task
+from anylead.tasks.linear_head import AverageConfig, Criterion, LinearHead
+from anylead.tasks.multiclass import MULTICLASS
 from anylead.tasks.prediction import Predictions, predict
+from anylead.tasks.regression import REGRESSION
 from anylead.tasks.setup import (
     IdentityConfig,
     LabelConfig,
+    LossConfig,
     Run,
     Task,
     TaskParts,
@@ -20,6 +24,8 @@ from anylead.tasks.waves_setup import WAVES
 
 TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
+    "multiclass": MULTICLASS,
+    "regression": REGRESSION,
     "identification": IDENTIFICATION,
     "waves": WAVES,
 }
@@ -27,10 +33,12 @@ TASKS: dict[str, Task] = {
 __all__ = [
     "TASKS",
     "AverageConfig",
-    "Classification",
+    "Criterion",
     "Identification",
     "IdentityConfig",
     "LabelConfig",
+    "LinearHead",
+    "LossConfig",
     "Predictions",
     "Run",
     "Sessions",

@@ -1,46 +1,29 @@
 """Diagnosis made ready for a store: labels, validation by macro AUROC, thresholds."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from anylead.errors import RecipeError
 from anylead.loading import Labels, evaluation_batches
+from anylead.losses import label_losses
 from anylead.metrics.cinc_score import choose_thresholds, is_challenge
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import best_f1_thresholds
-from anylead.store import Store
-from anylead.tasks.classification import Classification
+from anylead.tasks.labels import (
+    Loss,
+    check_valid_rows,
+    choose_label_task,
+    columns_by_task,
+    make_criterion,
+    names_of,
+)
+from anylead.tasks.linear_head import LinearHead
 from anylead.tasks.prediction import predict
-from anylead.tasks.setup import Run, Task, TaskParts, Verdict
-
-
-def choose_label_task(store: Store, wanted: str | None) -> str:
-    """The label task asked for, or the only one.
-
-    Raises:
-        RecipeError: none is named and the store has several, or none at all.
-    """
-    known = list(store.manifest.label_names)
-    if wanted is not None:
-        store.label_names(wanted)  # raises
-        return wanted
-    if len(known) != 1:
-        raise RecipeError(f"labels.task: name one of the store's label tasks {known}")
-    return known[0]
-
-
-def columns_by_task(task: str, names: Sequence[str]) -> dict[str, slice]:
-    """Task -> its columns among the classes of a task, or of several joined by "+"."""
-    if "+" not in task:
-        return {task: slice(0, len(names))}
-    owner = [name.partition("/")[0] for name in names]  # classes are named "task/class"
-    return {
-        part: slice(owner.index(part), owner.index(part) + owner.count(part))
-        for part in task.split("+")
-    }
+from anylead.tasks.setup import LossConfig, Run, Task, TaskParts, Verdict
 
 
 class ClassificationSetup:
@@ -53,23 +36,22 @@ class ClassificationSetup:
     score_name = "valid_auroc"
 
     def __init__(self, parts: TaskParts):
-        self.parts = parts
+        self.parts, self.train_rows = parts, parts.train_rows
         self.label_task = choose_label_task(parts.store, parts.labels.task)
-        if not len(parts.valid_rows):
-            raise RecipeError(
-                f"no recording in the validation split has labels of {self.label_task!r}"
-            )
+        check_valid_rows(parts, parts.valid_rows, self.label_task)
         label, is_known = parts.store.labels(self.label_task)
         names = parts.store.label_names(self.label_task)
         self.labels = Labels(label, names, is_known)
-        self.module = Classification(parts.encoder, len(names), parts.augment, parts.average)
+        balanced = negatives_by_positive(label[parts.train_rows], is_known[parts.train_rows])
+        criterion = make_criterion(parts, losses(parts.loss), torch.sigmoid, names, balanced)
+        self.module = LinearHead(
+            *(parts.encoder, len(names), parts.augment, parts.average, criterion), head=parts.head
+        )
 
     def validate(self, run: Run) -> Verdict:
         """Macro AUROC, the mean over joined tasks; thresholds with the best F1 and CinC score."""
-        parts, rows = self.parts, self.parts.valid_rows
-        rows = rows[run.restrict.is_kept(parts.store.has_lead[rows]).any(axis=1)]
-        if not len(rows):
-            raise RecipeError("no recording in the validation split has any of the leads")
+        parts = self.parts
+        rows = run.rows_with_leads(parts.store, parts.valid_rows)
         batches = evaluation_batches(parts.store, rows, parts.segment_seconds, run.batch_size)
         predictions = predict(self.module, batches, run.device, run.precision, run.restrict)
         label = self.labels.of(predictions.row)
@@ -96,7 +78,29 @@ class ClassificationSetup:
             "kind": "classification",
             "task": self.label_task,
             "label_names": list(self.labels.names),
+            "head": self.parts.head,
         }
 
 
-CLASSIFICATION = Task(choose_label_task, ClassificationSetup)
+def losses(config: LossConfig) -> dict[str, Loss]:
+    """Of labels that may occur together, by name."""
+    asymmetric = partial(
+        label_losses.asymmetric,
+        gamma_positive=config.gamma_positive,
+        gamma_negative=config.gamma_negative,
+        margin=config.margin,
+    )
+    focal = partial(label_losses.focal, gamma=config.gamma)
+    return {"cross_entropy": label_losses.cross_entropy, "focal": focal, "asymmetric": asymmetric}
+
+
+def negatives_by_positive(
+    label: NDArray[np.uint8], is_known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(class,) how many negatives there are for each positive; 1 where there is none."""
+    positive = ((label == 1) & is_known).sum(axis=0)
+    negative = is_known.sum(axis=0) - positive
+    return np.where(positive > 0, negative / np.maximum(positive, 1), 1.0)
+
+
+CLASSIFICATION = Task(choose_label_task, ClassificationSetup, names_of)

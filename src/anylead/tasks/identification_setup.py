@@ -35,7 +35,7 @@ class IdentificationSetup:
     score_name = "valid_pair_auroc"
 
     def __init__(self, parts: TaskParts):
-        self.parts = parts
+        self.parts, self.train_rows = parts, parts.train_rows
         names = {"patients": parts.store.patient, "records": np.arange(parts.store.num_records)}
         identity = parts.identity
         if identity.classes not in names:

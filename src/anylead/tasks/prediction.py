@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 from torch import Tensor
 
 from anylead.augment import Augmentation
@@ -36,6 +36,11 @@ class Predictions(NamedTuple):
     def probability(self) -> NDArray[np.float64]:
         """(record, class) sigmoid of the logits."""
         return np.asarray(expit(self.logits.astype(np.float64)))
+
+    @property
+    def softmax(self) -> NDArray[np.float64]:
+        """(record, class) probabilities of classes that exclude each other."""
+        return np.asarray(softmax(self.logits.astype(np.float64), axis=1))
 
 
 def predict(

@@ -1,6 +1,6 @@
 """What `anylead finetune` has to know of a task, and what a task is made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from anylead.augment import Augmentation
 from anylead.augment.keep_leads import KeepLeads
+from anylead.errors import RecipeError
 from anylead.loading import Labels
 from anylead.store import Store
-from anylead.tasks.classification import AverageConfig
+from anylead.tasks.linear_head import AverageConfig
 from anylead.tasks.waves import WaveConfig
 
 
@@ -21,12 +22,51 @@ class LabelConfig:
     """Which labels, for how many recordings.
 
     Attributes:
-        task: label task of the store, or several joined by "+"; null takes its only one.
+        task: label task of the store, for regression a measurement ("age", or a column of numbers
+            of a table), or several joined by "+"; null takes the only one.
         fraction: share of the training patients that are used.
     """
 
     task: str | None = None
     fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What wrong answers cost; the defaults of the losses are those of their papers.
+
+    Attributes:
+        name: null takes the first: of classification "cross_entropy", "focal" or "asymmetric"; of
+            multiclass "cross_entropy" or "focal"; of regression "squared", "absolute" or "huber".
+        gamma: of the focal loss: the larger, the less count those that are nearly right.
+        gamma_positive: of the asymmetric loss, likewise for labels that are there.
+        gamma_negative: likewise for labels that are not.
+        margin: of the asymmetric loss; less probable labels that are not there cost nothing.
+        balanced: labels weigh the more the rarer they are among the training recordings: the ratio
+            of negatives to positives, of classes that exclude each other the inverse frequency.
+        class_weight: label -> factor of its loss where it is there; beside `balanced`, of that.
+        row_weight: measurement that says how much each recording counts; its mean is made 1.
+    """
+
+    name: str | None = None
+    gamma: float = 2.0
+    gamma_positive: float = 0.0
+    gamma_negative: float = 4.0
+    margin: float = 0.05
+    balanced: bool = False
+    class_weight: dict[str, float] = field(default_factory=dict)
+    row_weight: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "gamma_positive", "gamma_negative"):
+            value = getattr(self, name)
+            if value != 0 and not 1 <= value <= 20:  # below 1 the slope has no bound
+                raise RecipeError(f"loss.{name} {value}: want 0, or 1 to 20")
+        if not 0 <= self.margin < 1:
+            raise RecipeError(f"loss.margin {self.margin}: want 0 or more, below 1")
+        for label, factor in self.class_weight.items():
+            if not 0 <= factor < float("inf"):
+                raise RecipeError(f"loss.class_weight {label} {factor}: want 0 or more")
 
 
 @dataclass(frozen=True)
@@ -58,7 +98,9 @@ class TaskParts:
         labels: which labels.
         identity: of the task "identification".
         seed: of the run.
-        average: of the weights, for classification.
+        average: of the weights, for all tasks but identification.
+        loss: likewise.
+        head: "linear" or "attentive", likewise.
         waves: of the task "waves".
     """
 
@@ -72,6 +114,8 @@ class TaskParts:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     seed: int = 0
     average: AverageConfig = field(default_factory=AverageConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    head: str = "linear"
     waves: WaveConfig = field(default_factory=WaveConfig)
 
 
@@ -88,6 +132,17 @@ class Run(NamedTuple):
     precision: torch.dtype
     batch_size: int
     restrict: KeepLeads
+
+    def rows_with_leads(self, store: Store, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows that have any of the leads.
+
+        Raises:
+            RecipeError: none has.
+        """
+        kept = rows[self.restrict.is_kept(store.has_lead[rows]).any(axis=1)]
+        if not len(kept):
+            raise RecipeError("no recording in the validation split has any of the leads")
+        return kept
 
 
 class Verdict(NamedTuple):
@@ -115,6 +170,11 @@ class TaskSetup(Protocol):
         ...
 
     @property
+    def train_rows(self) -> NDArray[Any]:
+        """Rows of the store to learn from."""
+        ...
+
+    @property
     def score_name(self) -> str:
         """Of the validation."""
         ...
@@ -137,9 +197,12 @@ class Task:
     """A line of `TASKS`.
 
     Attributes:
-        label_task: the label task of the store that rows must be labelled for, or None.
+        label_task: the label task of the store that rows must be labelled for (or the measurements
+            that must be known), or None.
         make: parts -> the task made ready.
+        names: store, label task -> the names of its outputs.
     """
 
     label_task: Callable[[Store, str | None], str | None]
     make: Callable[[TaskParts], TaskSetup]
+    names: Callable[[Store, str | None], Sequence[str]] = lambda store, task: ()

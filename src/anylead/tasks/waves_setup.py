@@ -15,6 +15,7 @@ from anylead.metrics.waves import as_table, by_lead, score_waves
 from anylead.records import Mark
 from anylead.signals.wave_rules import marks_of
 from anylead.store import Store
+from anylead.store.marks import stored_marks
 from anylead.tasks.running import run_over
 from anylead.tasks.setup import Run, Task, TaskParts, Verdict
 from anylead.tasks.wave_targets import WaveTargets
@@ -33,7 +34,7 @@ class WavesSetup:
 
     def __init__(self, parts: TaskParts):
         self.parts = parts
-        marks = parts.store.marks
+        marks = stored_marks(parts.store)
         used = [*parts.train_rows.tolist(), *parts.valid_rows.tolist()]
         without = [row for row in used if marks[row] is None]
         if without:

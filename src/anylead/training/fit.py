@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from anylead.loading import Prefetch, TrainingLoader
 from anylead.models.transformer import TransformerLayer
 from anylead.objective import Batch
 from anylead.training.loop import train
+from anylead.training.mode import set_training
 from anylead.training.optimizer import build_optimizer
 from anylead.training.resume import StateWriter, load_state, states
 from anylead.training.run_folder import RunFolder
@@ -47,7 +49,7 @@ def fit(
         StoppedError: SIGTERM or Ctrl-C came; the state is kept.
     """
     config = settings.train
-    objective.train()
+    set_training(objective)
     placed = _place(objective, config, machine)
     optimizer = build_optimizer(placed, settings.optimizer)
     num_steps = config.steps or config.epochs * loader.sampler.steps_per_epoch
@@ -119,7 +121,10 @@ def _tracker(
     """One rank writes and talks."""
     is_shown = machine.world.is_main and not config.is_quiet
     kept = folder.path if machine.world.is_main else None
-    return Tracker(kept, folder.path.name, num_steps, first_step, is_shown)
+    sinks = []
+    if kept is not None and config.trackers:
+        sinks = import_module("anylead.training.trackers").open_trackers(config.trackers, kept)
+    return Tracker(kept, folder.path.name, num_steps, first_step, is_shown, sinks)
 
 
 def _numbered(steps: range, batches: Iterator[list[Batch]]) -> Iterator[tuple[int, list[Batch]]]:

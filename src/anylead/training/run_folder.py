@@ -20,12 +20,13 @@ RECIPE = "recipe.yaml"
 _MADE = (RECIPE, WEIGHTS, DESCRIPTION, LOG, BOARD, "scores.json", "report.html")
 # What may differ when a run goes on: how long, where, and what it tells.
 _FREE = {
-    *("out", "data.store"),
+    *("out", "data.store", "threshold_sets"),
     *(
         f"train.{name}"
         for name in (
             *("epochs", "steps", "device", "accumulate", "compile", "recompute", "sharding"),
             *("log_every", "save_every", "keep_last", "resume", "overwrite", "is_quiet"),
+            "trackers",
         )
     ),
 }

@@ -1,6 +1,7 @@
 """What a recipe says about a run, whatever it trains: how long, with how much, and where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Literal, Protocol
 
 import torch
@@ -34,6 +35,8 @@ class TrainConfig:
         resume: go on where the run folder stopped, with any number of ranks.
         overwrite: throw away the run that the folder holds.
         is_quiet: no progress bar.
+        trackers: services to tell the numbers to besides log.csv and TensorBoard: "wandb",
+            "mlflow", where they are installed.
     """
 
     epochs: int = 200
@@ -52,12 +55,15 @@ class TrainConfig:
     resume: bool = False
     overwrite: bool = False
     is_quiet: bool = False
+    trackers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         names = ("epochs", "batch_size", "accumulate", "log_every", "save_every", "keep_last")
         for name in names:
             if getattr(self, name) < 1:
                 raise RecipeError(f"train.{name} is {getattr(self, name)}; want at least 1")
+        for name in self.trackers:  # by name, as below: few runs have any
+            import_module("anylead.training.trackers").check_name(name)
         if self.steps < 0:
             raise RecipeError(f"train.steps is {self.steps}; want 0 or more")
         if self.compile and self.sharding == "fsdp":

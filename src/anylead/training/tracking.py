@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -22,16 +23,24 @@ class Tracker:
         num_steps: of the whole run.
         first_step: where this run starts; rows of the log from there on are dropped.
         is_shown: whether to tell its progress, to the logger of this module.
+        sinks: of `anylead.training.trackers`, where its numbers go besides; closed with it.
     """
 
     def __init__(
-        self, folder: Path | None, title: str, num_steps: int, first_step: int, is_shown: bool
+        self,
+        folder: Path | None,
+        title: str,
+        num_steps: int,
+        first_step: int,
+        is_shown: bool,
+        sinks: Sequence[Any] = (),
     ):
         self.path = None if folder is None else folder / LOG
         self._rows = [] if self.path is None else _rows_before(self.path, first_step)
         self._flushed = monotonic()
         self._board = None if folder is None else _summary_writer(folder)
         self._title, self._num_steps, self._is_shown = title, num_steps, is_shown
+        self._sinks = sinks
 
     def __enter__(self) -> "Tracker":
         return self
@@ -45,6 +54,8 @@ class Tracker:
         self.flush()
         if self._board is not None:
             self._board.close()
+        for sink in self._sinks:
+            sink.close(is_whole=kind is None)
 
     def advance(self, step: int, told: str) -> None:
         """Tell how far the run is; who listens to the log may draw `progress` as a bar."""
@@ -60,6 +71,8 @@ class Tracker:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
+        for sink in self._sinks:
+            sink.log(step, values)
 
     def flush(self) -> None:
         """Write the CSV, whole; also called at every checkpoint."""

@@ -11,6 +11,7 @@ from torch import nn
 from anylead.errors import StoppedError
 from anylead.loading.sampler import Sampler
 from anylead.training.loop import Taken
+from anylead.training.mode import set_training
 from anylead.training.resume import StateWriter
 from anylead.training.settings import Machine, TrainConfig
 from anylead.training.sharding import write_back
@@ -133,7 +134,7 @@ class Watcher:
         self.trained.show_weights()
         self.trained.objective.eval()
         values = self.after_epoch(self.progress)
-        self.trained.objective.train()
+        set_training(self.trained.objective)
         self.trained.hide_weights()
         if values:
             self.tracker.log(self.progress.step, values)

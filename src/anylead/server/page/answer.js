@@ -1,6 +1,6 @@
 // What the model says, and how far to trust it.
 
-import { at, capital, element, percent } from "./elements.js";
+import { at, capital, digits, element, percent } from "./elements.js";
 
 const SHOWN = 10; // labels before "show all"; those above their threshold always stand there
 
@@ -18,7 +18,10 @@ export function drawAnswer({ model, answer, full, label, isWhole, onForce, onCho
     row.hidden = isLong && rank >= SHOWN && !answer.decisions[name] && name !== label;
     return row;
   });
-  at("labels").replaceChildren(...rows);
+  const numbers = Object.entries(answer.values).map(([name, value]) => element("div", { class: "label" },
+    element("span", { class: "name" }, titleOf(model, name)),
+    element("span", { class: "value", "data-label": name }, digits(value))));
+  at("labels").replaceChildren(...rows, ...numbers);
   const hidden = rows.filter((row) => row.hidden);
   at("more").hidden = hidden.length === 0;
   at("more").textContent = `Show all ${rows.length} labels`;
@@ -28,9 +31,12 @@ export function drawAnswer({ model, answer, full, label, isWhole, onForce, onCho
   };
   const seen = isWhole ? `from ${answer.leads.length} leads` : `from ${answer.leads.join(", ")}`;
   const limits = Object.keys(answer.thresholds).length;
-  at("answer-hint").textContent = order.length === 0 ? "" : [
-    `Probability of each label, ${seen}.`,
-    limits ? "From the mark on the bar the model says yes." : "This model holds no thresholds: no yes or no.",
+  const isExclusive = !limits && Object.values(answer.decisions).some(Boolean);
+  at("answer-hint").textContent = numbers.length ? `Each number in its own unit, ${seen}.` : order.length === 0 ? "" : [
+    `Probability of each ${isExclusive ? "class" : "label"}, ${seen}.`,
+    limits ? "From the mark on the bar the model says yes."
+      : isExclusive ? "Classes exclude each other: the most probable one is the answer."
+        : "This model holds no thresholds: no yes or no.",
     isWhole ? "" : "The grey mark and the difference are to all leads.",
   ].filter(Boolean).join(" ");
   at("trust").replaceChildren(...grounds(model, answer));
@@ -42,7 +48,7 @@ function drawWarnings(answer, onForce) {
   const box = at("warnings");
   box.hidden = !lines.length && !answer.refusal;
   if (box.hidden) return box.replaceChildren();
-  const isAnswered = Object.keys(answer.probabilities).length > 0;
+  const isAnswered = Object.keys({ ...answer.probabilities, ...answer.values }).length > 0;
   const head = answer.refusal
     ? `${isAnswered ? "Doubtful" : "No answer"}: ${answer.refusal}.` : "The signal speaks against trusting the answer:";
   box.replaceChildren(element("p", {}, element("strong", {}, head)), element("ul", {}, ...lines));
@@ -73,8 +79,8 @@ function labelRow({ model, answer, before, name, isChosen, onChoose }) {
     const mark = element("span", { class: "threshold" });
     mark.style.left = `calc(${100 * threshold}% - 1px)`;
     row.append(mark);
-    if (isYes) row.append(element("span", { class: "verdict" }, "yes"));
   }
+  if (isYes) row.append(element("span", { class: "verdict" }, threshold === undefined ? "answer" : "yes"));
   if (before !== undefined && Math.abs(before - value) >= 0.005) {
     const mark = element("span", { class: "before" });
     mark.style.left = `calc(${100 * before}% - 1px)`;

@@ -16,4 +16,7 @@ export function percent(value) {
   return value < 1 && value > 0.99 ? "> 99 %" : `${Math.round(100 * value)} %`;
 }
 
+// A number in a unit of its own.
+export const digits = (value) => String(Number(value.toPrecision(4)));
+
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -2,7 +2,7 @@
 
 import { drawAnswer, titleOf } from "./answer.js";
 import { bodyOf, get, send, sendFiles } from "./api.js";
-import { at, element, percent } from "./elements.js";
+import { at, digits, element, percent } from "./elements.js";
 import { clock, Overview } from "./overview.js";
 import { Paper } from "./paper.js";
 import { drawList, grouped } from "./recordings.js";
@@ -69,7 +69,7 @@ async function newest(kind, work) {
 
 const standard = () => state.model.lead_sets["12"];
 const usable = () => state.model.leads.filter((lead) => state.record.leads.includes(lead));
-const isClassifier = () => state.model.kind === "classification";
+const isClassifier = () => ["classification", "multiclass", "regression"].includes(state.model.kind);
 const isWhole = () => state.seen.size === usable().length;
 // All leads is the absence of a choice, for models that were trained on few.
 const chosen = () => (isWhole() ? "" : [...state.seen].join(","));
@@ -106,6 +106,8 @@ async function summarize(group) {
 
 function summaryOf(answer) {
   if (answer.refusal) return { text: `doubtful: ${answer.refusal}`, isBad: true };
+  const numbers = Object.entries(answer.values).map(([name, value]) => `${name} ${digits(value)}`);
+  if (numbers.length) return { text: numbers.slice(0, 3).join(", "), isBad: false };
   const yes = Object.keys(answer.decisions).filter((label) => answer.decisions[label]);
   const ranked = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
   const told = yes.length ? yes : ranked.slice(0, 1).map(([label]) => label);
@@ -202,7 +204,7 @@ async function predict() {
     const { probabilities } = state.answer;
     if (isWhole()) state.full = probabilities;
     const ranked = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
-    if (!state.isChosen) state.label = ranked[0]?.[0] ?? null;
+    if (!state.isChosen) state.label = ranked[0]?.[0] ?? Object.keys(state.answer.values)[0] ?? null;
     drawLabels();
     if (isWhole() && state.groups.length && at("examples").value === "") {
       state.summaries.set(state.groups[state.current], summaryOf(state.answer));
@@ -338,10 +340,11 @@ function drawFalls() {
   const { explanation } = state;
   const falls = explanation?.by_lead ?? {};
   const whole = explanation?.probability;
+  const isNumber = explanation !== null && whole === null; // falls are in its own unit
   const without = (fall) => 1 / (1 + Math.exp(fall - Math.log(whole / (1 - whole))));
   const changes = Object.entries(falls).filter(([, fall]) => fall !== null)
-    .map(([lead, fall]) => [lead, whole - without(fall)]);
-  const most = Math.max(...changes.map(([, change]) => Math.abs(change)), 0.02);
+    .map(([lead, fall]) => [lead, isNumber ? fall : whole - without(fall)]);
+  const most = Math.max(...changes.map(([, change]) => Math.abs(change)), isNumber ? 1e-9 : 0.02);
   const byLead = Object.fromEntries(changes);
   for (const lead of standard()) {
     const bar = at(`fall-${lead}`);
@@ -350,7 +353,8 @@ function drawFalls() {
     if (bar.hidden) continue;
     bar.classList.toggle("against", change < 0);
     bar.firstChild.style.width = `${(50 * Math.abs(change)) / most}%`;
-    bar.title = `without ${lead}: ${percent(whole - change)} in place of ${percent(whole)}`;
+    bar.title = isNumber ? `without ${lead}: ${digits(change)} less`
+      : `without ${lead}: ${percent(whole - change)} in place of ${percent(whole)}`;
   }
   at("legend").hidden = !explanation;
   at("lead-hint").textContent = explanation ? fallWords(explanation, changes, whole)
@@ -361,6 +365,10 @@ function fallWords(explanation, changes, whole) {
   const title = titleOf(state.model, explanation.label);
   const [lone] = Object.keys(explanation.by_lead);
   if (!changes.length) return `${lone} is the only lead: what it alone adds is not defined.`;
+  if (whole === null) {
+    const [lead, fall] = changes.reduce((a, b) => (Math.abs(b[1]) > Math.abs(a[1]) ? b : a));
+    return `Without ${lead}, ${title} would be ${digits(Math.abs(fall))} ${fall < 0 ? "more" : "less"}.`;
+  }
   const sorted = [...changes].sort((a, b) => b[1] - a[1]);
   const named = (pairs) => pairs.map(([lead]) => lead).join(", ");
   const support = sorted.filter(([, change]) => change >= 0.01).slice(0, 3);

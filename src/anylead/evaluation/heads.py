@@ -1,0 +1,78 @@
+"""A fine-tuned linear head beside its data, and what it says with some leads."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from anylead.augment.keep_leads import KeepLeads
+from anylead.checkpoint import Checkpoint
+from anylead.errors import RecipeError
+from anylead.evaluation.scores import Settings, choose_split, open_store
+from anylead.loading import evaluation_batches
+from anylead.models import build_encoder, load_weights
+from anylead.store import Store
+from anylead.tasks import LinearHead, Predictions, predict
+from anylead.training.distributed import choose_device
+
+
+class Head(NamedTuple):
+    """A fine-tuned run and its data.
+
+    task: label task, or measurements.
+    names: of the outputs.
+    split, store, rows: what is scored.
+    module: what was trained.
+    segment_seconds: what it sees at once.
+    settings: of the scoring.
+    """
+
+    task: str
+    names: list[str]
+    split: str
+    store: Store
+    rows: NDArray[Any]
+    module: LinearHead
+    segment_seconds: float
+    settings: Settings
+
+    def predict(self, lead_set: str) -> Predictions:
+        """Outputs for all recordings that have any of these leads.
+
+        Raises:
+            RecipeError: there are none.
+        """
+        device = choose_device(self.settings.device)
+        restrict = KeepLeads(lead_set)
+        has_any = restrict.is_kept(self.store.has_lead[self.rows]).any(axis=1)
+        if not has_any.any():
+            raise RecipeError(f"lead set {lead_set!r}: no recording has any of these leads")
+        is_by_segment = self.settings.level == "segments"
+        batches = evaluation_batches(
+            self.store,
+            self.rows[has_any],
+            self.segment_seconds,
+            self.settings.batch_size,
+            tail="drop" if is_by_segment else "overlap",
+        )
+        return predict(
+            self.module.to(device),
+            batches,
+            device,
+            restrict=restrict,
+            joins_windows=not is_by_segment,
+        )
+
+
+def open_head(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Head:
+    """A run beside its data."""
+    described = checkpoint.description
+    store, scheme = open_store(checkpoint, settings, folder)
+    names = list(described["label_names"])
+    split, rows = choose_split(store, described["task"], scheme, settings.split)
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
+    kind = described.get("head", "linear")
+    module = LinearHead(encoder, len(names), lambda batch: batch, head=kind)
+    load_weights(module, checkpoint.tensors, str(folder))
+    seconds = described["segment_seconds"]
+    return Head(described["task"], names, split, store, rows, module, seconds, settings)

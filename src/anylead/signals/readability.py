@@ -1,0 +1,154 @@
+"""How readable a lead is: wander, mains, height and noise, and from where on no one reads it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Frequencies of the mains, those beside them, and which of these each must stand out from.
+_MAINS_HZ = (50.0, 60.0)
+_BESIDE_HZ = (46.0, 47.0, 54.0, 56.0, 63.0, 64.0)
+_BESIDE = np.array([[0, 1, 2, 3], [2, 3, 4, 5]])
+_LEAST_RATE = 119.0  # Hz; slower signals do not hold what is beside 50 Hz
+
+
+class Measures(NamedTuple):
+    """Of each lead, (lead,), in its unit.
+
+    wander: between the highest and the lowest mean of a second.
+    mains: height of a line at 50 or 60 Hz.
+    height: from bottom to top.
+    noise: how far half of the samples lie from the middle of those 18 ms before and after.
+    beat: what the beats reach by the same measure.
+    """
+
+    wander: NDArray[np.float32]
+    mains: NDArray[np.float32]
+    height: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    beat: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on no human reader takes a lead; `benchmarks/quality.py --choose` found them.
+
+    Attributes:
+        wander: of the baseline, mV.
+        mains: mV.
+        lowest, highest: mV from bottom to top.
+        noise: mV.
+        noise_of_beat: of what the beats reach by the same measure; must be passed, too.
+        noise_of_nothing: the same where nothing is taller than `nothing` mV, or there is no unit.
+    """
+
+    wander: float = 4.25
+    mains: float = 0.3
+    lowest: float = 0.05
+    highest: float = 17.0
+    noise: float = 0.17
+    noise_of_beat: float = 0.08
+    noise_of_nothing: float = 0.15
+    nothing: float = 0.25
+
+
+UNREADABLE = Limits()
+
+
+def measure(
+    signal: NDArray[np.float32], height: NDArray[np.float32], sample_rate: float
+) -> Measures:
+    """What a reader sees first.
+
+    Args:
+        signal: (lead, time) finite.
+        height: (lead,) from bottom to top.
+        sample_rate: Hz.
+    """
+    noise, beat = _bends(signal, sample_rate)
+    wander, mains = _wander(signal, sample_rate), _mains(signal, sample_rate)
+    return Measures(wander, mains, height, noise, beat)
+
+
+def is_noisy(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDArray[np.bool_]:
+    """Between beats bent as noise is, by many mV or so much that it hides the beats.
+
+    Also where a lead is low and no beats stand out in it: an electrode that touches nothing.
+    """
+    noise, beat = measures.noise, measures.beat
+    if unit != "mV":
+        return np.asarray(noise > limits.noise_of_nothing * beat)
+    is_empty = (measures.height < limits.nothing) & (noise > limits.noise_of_nothing * beat)
+    hides = (noise > limits.noise) & (noise > limits.noise_of_beat * beat)
+    return np.asarray(hides | is_empty)
+
+
+def is_unreadable(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDArray[np.bool_]:
+    """Beyond one of the limits; of what has no voltage only the noise is judged."""
+    is_bad = is_noisy(measures, unit, limits)
+    if unit == "mV":
+        height = measures.height
+        is_bad |= (measures.wander > limits.wander) | (measures.mains > limits.mains)
+        is_bad |= (height < limits.lowest) | (height > limits.highest)
+    return is_bad
+
+
+def _bends(
+    signal: NDArray[np.float32], sample_rate: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of half of the samples, and of the beats; 0 in less than 4 s.
+
+    What is bent over 18 ms is the QRS, for a tenth of the time, and noise; T waves and ST are not.
+    """
+    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
+    middle = signal[:, lag:-lag:step]
+    bend = np.abs(signal[:, 2 * lag :: step] - 2 * middle + signal[:, : -2 * lag : step])
+    window = round(2 * sample_rate / step)
+    num_windows = bend.shape[1] // window
+    if num_windows < 2:
+        nothing = np.zeros(len(signal), dtype=np.float32)
+        return nothing, nothing
+    pieces = bend[:, : num_windows * window].reshape(len(signal), num_windows, window)
+    half = bend.shape[1] // 2
+    return np.partition(bend, half, axis=1)[:, half], np.median(pieces.max(axis=2), axis=1)
+
+
+def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
+    """(lead,) height of a line that stands out from what is beside it; 0 where none does."""
+    window = round(sample_rate)
+    num_windows = signal.shape[1] // window
+    if num_windows == 0 or sample_rate < _LEAST_RATE:
+        return np.zeros(len(signal), dtype=np.float32)
+    pieces = signal[:, : num_windows * window].reshape(-1, window)
+    power = np.square(pieces @ _waves(window, sample_rate))
+    half = power.shape[1] // 2
+    sizes = np.sqrt(power[:, :half] + power[:, half:])  # (lead * window, frequency)
+    mean = sizes.reshape(len(signal), num_windows, half).mean(axis=1)
+    line = mean[:, : len(_MAINS_HZ)]
+    beside = mean[:, len(_MAINS_HZ) + _BESIDE].mean(axis=2)  # (lead, mains)
+    return np.asarray(np.where(line > 3 * beside, line, 0).max(axis=1))
+
+
+@lru_cache(maxsize=16)
+def _waves(window: int, sample_rate: float) -> NDArray[np.float32]:
+    """(window, 2 * frequencies): cosines, then sines, that give amplitudes."""
+    usable = [rate if rate < 0.48 * sample_rate else 0.0 for rate in _MAINS_HZ + _BESIDE_HZ]
+    turn = 2 * np.pi * np.outer(np.arange(window) / sample_rate, usable)
+    taper = np.hanning(window + 2)[1:-1, None]
+    waves = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * taper * 2 / taper.sum()
+    # A frequency that the rate cannot carry is never found.
+    waves[:, np.array(usable * 2) == 0] = 0
+    return np.asarray(waves, dtype=np.float32)
+
+
+def _wander(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
+    """(lead,) between the highest and the lowest mean of a second."""
+    window = round(sample_rate)
+    num_windows = signal.shape[1] // window
+    if num_windows < 2:
+        return np.zeros(len(signal), dtype=np.float32)
+    pieces = signal[:, : num_windows * window].reshape(len(signal), num_windows, window)
+    level = pieces @ np.full(window, 1 / window, dtype=np.float32)
+    return np.asarray(np.ptp(level, axis=1))

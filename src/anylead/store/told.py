@@ -1,0 +1,26 @@
+"""What a notebook shows of a store."""
+
+from collections.abc import Sequence
+
+from anylead.notebook import table
+from anylead.store.reader import Store
+
+
+def as_html(store: Store) -> str:
+    """A small table of what is in it."""
+    manifest = store.manifest
+    size = sum(shard.num_bytes for shard in manifest.shards)
+    told = {
+        "recordings": f"{manifest.num_records:,} of {manifest.name}, {size / 1e6:,.0f} MB",
+        "left out": f"{manifest.num_rejected:,}" if manifest.num_rejected else None,
+        "patients": "known" if manifest.has_patients else "not known of all",
+        "sample rate": f"{manifest.sample_rate:g} Hz",
+        **{f"labels: {task}": _listed(names) for task, names in manifest.label_names.items()},
+        "measurements": ", ".join(store.measurement_names) or None,
+        "note": manifest.note or None,
+    }
+    return table(f"Store {store.location}", told)
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
