@@ -73,7 +73,7 @@ class AttentiveHead(nn.Module):
         return linear(mixed, self.weight, self.bias)
 
 
-def _last_layer(dim: int, num_labels: int) -> tuple[nn.Parameter, nn.Parameter]:
+def _last_layer(dim: int, num_labels: int) -> tuple[Tensor, nn.Parameter]:
     """Weight and bias; of every head they have these names."""
     layer = nn.Linear(dim, num_labels)
     nn.init.xavier_uniform_(layer.weight)
