@@ -1,6 +1,6 @@
 """Waves on LUDB: scores over five folds, and the decoder that lies in the box.
 
-    anylead prepare ludb LUDB -o store/ludb100 --preprocess.sample_rate 100
+    anylead prepare ludb LUDB -o stores/ludb100 --preprocess.sample_rate 100
     python benchmarks/ludb_waves.py folds --encoder ptbxl-small --out runs/ludb/pretrained
     python benchmarks/ludb_waves.py folds --encoder ptbxl-small --random --out runs/ludb/random
     python benchmarks/ludb_waves.py folds --unet --out runs/ludb/unet
@@ -218,7 +218,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["folds", "table", "box"])
     parser.add_argument("runs", nargs="*", type=Path)
-    parser.add_argument("--store", default="store/ludb100")
+    parser.add_argument("--store", default="stores/ludb100")
     parser.add_argument("--encoder", default="ptbxl-small")
     parser.add_argument("--out", type=Path, default=Path("runs/ludb/box"))
     parser.add_argument("--random", action="store_true", help="the same network, fresh weights")

@@ -34,7 +34,9 @@ side-car JSON of their name (`ecg.npy`, `ecg.json`), or `anylead.json` for a who
 
     {"sample_rate": 500, "leads": ["I", "II", "V1"], "unit": "mV"}
 
-or the same as arguments of the format's `read`.
+or the same as arguments of the format's `read`. What the caller states goes before the side-car,
+and that before what the file holds. `patient_id`, `age`, `sex`, `start_time` and `diagnosis` may
+stand in it, and "units", "fs", "channels" and other usual words are understood.
 
 ## Which channels are the ECG
 
@@ -50,8 +52,10 @@ What is left out of a file, and why, is in `Record.notes`, and `anylead inspect`
   `{"rename": {"ECG": "I"}}` in `anylead.json` for a folder.
 - Of several channels of one lead the first is taken.
 - A square of the same voltage in every lead, at the beginning or the end, is the device's
-  calibration pulse and is cut off, in every format.
+  calibration pulse and is cut off, in every format but WFDB, whose annotations count samples.
 - MUSE, SCP-ECG and Contec files store eight leads; the four that follow from them are computed.
+- Values that cannot be the millivolts they are called (raw integers of a converter) are refused by
+  every command and by the server, in files as in arrays.
 - An id that stands for no one ("X", "000", "anonymous", "trialSubject") is no patient.
 """
 # What a reader of a format was held against in the tests.
@@ -152,10 +156,10 @@ def page() -> str:
             "sample, in the step the source was digitized with where it is known and fits, else",
             "scaled to the largest sample of each lead. EDF holds no missing samples, age or",
             "diagnosis; WFDB no patient id and no diagnosis.\n",
-            "AliveCor ATC, Apple Health, CardioSoft and Contec are read here; aECG, MUSE, Philips,",
-            "SCP-ECG, Mortara, MFER and Kardia by ecgdatakit behind checks of ours. Not read:",
-            "BIOPAC, OpenSignals and other text of loggers without named columns (a side-car JSON",
-            "can name them, and `--rename` a column called ECG).\n",
+            "AliveCor ATC, Apple Health, CardioSoft, Contec, Viatom text and OpenSignals text",
+            "(BITalino, biosignalsplux) are read here; aECG, MUSE, Philips, SCP-ECG, Mortara,",
+            "MFER and Kardia by ecgdatakit, BIOPAC (`anylead[biopac]`) by bioread, behind checks",
+            "of ours. A table of other loggers without named columns wants a side-car.\n",
             "## Damaged files\n",
             "Files with flipped bits, cuts, spliced parts and absurd numbers, made from the",
             "samples above by `PYTHONPATH=src:tests python -m format_fuzz --examples N --out",

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from anylead.errors import RecipeError
-from anylead.records import HIGHEST_RATE, LOWEST_RATE
 
+# No ECG is slower or faster, and beyond these a number is a slip or an attack.
+LOWEST_RATE, HIGHEST_RATE = 1.0, 100_000.0  # Hz
 Normalization = Literal["none", "record", "lead", "lead_range"]
 Resampler = Literal["polyphase", "fourier", "linear", "windowed_sinc"]
 PublishedFilter = Literal["none", "hubert_ecg", "ecgfounder"]

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.leads import to_canonical
+from anylead.preprocessing import HIGHEST_RATE, LOWEST_RATE
 
 Split = Literal["train", "valid", "test"]
-# No ECG is slower or faster, and beyond these a number is a slip or an attack.
-LOWEST_RATE, HIGHEST_RATE = 1.0, 100_000.0  # Hz
 
 
 class Mark(NamedTuple):

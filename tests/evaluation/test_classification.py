@@ -8,6 +8,7 @@ import pytest
 
 from anylead.evaluation import EVALUATIONS, Settings
 from anylead.evaluation.classification import ClassificationRun, score_names, statistics
+from anylead.evaluation.heads import Head
 from anylead.loading import Labels
 from anylead.metrics.cinc_score import SINUS_RHYTHM, cinc_score, classes
 from anylead.tasks import Predictions
@@ -30,15 +31,18 @@ def opened(label, logits):
         folder=Path("run"),
         task="cinc2021",
         columns=slice(0, len(NAMES)),
-        split="test",
-        store=SimpleNamespace(patient=np.arange(number)),
-        rows=np.arange(number),
+        head=Head(
+            task="cinc2021",
+            names=list(NAMES),
+            split="test",
+            store=SimpleNamespace(patient=np.arange(number)),
+            rows=np.arange(number),
+            module=None,
+            segment_seconds=5.0,
+            settings=Settings(num_resamples=20),
+        ),
         labels=Labels(label, tuple(NAMES)),
-        names=list(NAMES),
         thresholds=thresholds,
-        segment_seconds=5.0,
-        module=None,
-        settings=Settings(num_resamples=20),
         predictions={name: Predictions(np.arange(number), logits) for name in ("12", "1")},
     )
 

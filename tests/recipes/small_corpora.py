@@ -8,6 +8,7 @@ import csv
 import lzma
 import runpy
 from collections import Counter
+from shutil import copytree
 
 import numpy as np
 from rich.console import Console
@@ -16,14 +17,15 @@ from anylead.commands import prepare
 from anylead.datasets import synthetic
 from anylead.signals import PreprocessConfig
 from corpora import write_csv, write_wfdb
+from heart_records import marked_store
 
 # Codes of the challenge, sinus rhythm among them.
 CODES = ("426783006", "164889003", "59118001,426783006", "426177001", "270492004", "164934002")
 STATEMENTS = (
-    "{'NORM': 100.0}",
-    "{'AMI': 100.0}",
-    "{'NDT': 100.0}",
-    "{'LVH': 50.0}",
+    "{'NORM': 100.0, 'SR': 0.0}",
+    "{'AMI': 100.0, 'SR': 0.0}",
+    "{'NDT': 100.0, 'AFIB': 0.0}",
+    "{'LVH': 50.0, 'ABQRS': 0.0, 'AFIB': 0.0}",
     "{'CLBBB': 1}",
 )
 NUM_PAIRS, NUM_ALONE = 9, 40  # a tenth of those who train are still several
@@ -113,3 +115,4 @@ def make_stores(folder, challenge_root, ptbxl_root):
             preprocess=PreprocessConfig(sample_rate=rate), num_workers=1,
         )  # fmt: skip
         prepare.run(recipe, Console(quiet=True))
+    copytree(str(marked_store()), folder / "stores" / "ludb100")

@@ -1,6 +1,7 @@
 import io
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,6 +244,16 @@ def test_a_part_of_a_long_recording_comes_with_an_overview_of_the_whole(client, 
     short = client.post("/read?seconds=60", files=[("file", ("a.npz", npz(record)))]).json()
     assert short["overview"] is None
     assert client.post("/read?start=200&seconds=20", files=files).status_code == 422
+
+
+def test_raw_integers_called_millivolts_are_refused_in_numbers_and_files(client, record):
+    counts = replace(record, signal=np.round(1000 * record.signal))
+    for answer in (
+        client.post("/predict", json=as_json(counts)),
+        client.post("/predict", files=[("file", ("ecg.npz", npz(counts)))]),
+    ):
+        assert answer.status_code == 422
+        assert "typical values of" in answer.text
 
 
 def test_every_example_is_a_recording(client):

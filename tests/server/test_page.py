@@ -430,8 +430,7 @@ def test_classes_that_exclude_each_other_and_numbers_are_shown(kind, browser, tm
         assert {name for name, _ in values} == set(described["label_names"])
         if kind == "multiclass":
             verdicts = browser.execute_script(
-                "return [...document.querySelectorAll('#labels .verdict')]"
-                ".map((each) => each.textContent)"
+                "return [...document.querySelectorAll('#labels .verdict')].map(e => e.textContent)"
             )
             assert verdicts == ["answer"]
             assert "exclude each other" in text(browser, "answer-hint")

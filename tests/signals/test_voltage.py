@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
-import anylead
-import fitted_model
+from anylead import formats
 from anylead.commands import inspect, prepare
 from anylead.datasets import synthetic
 from anylead.errors import FormatError, StoreError
+from anylead.inference import inputs, windows
 from anylead.leads import LEADS
 from anylead.records import Record
-from anylead.server import Service, create_app
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.signals.voltage import check_millivolts
 from corpora import write_wfdb
@@ -29,6 +27,12 @@ def counts():
     """Steps of a converter, 1,000 in a millivolt, that a file calls millivolts."""
     record = next(synthetic.records(num_patients=1, records_per_patient=1, seed=3))
     return Record(np.round(1000 * record.signal) + 2048, LEADS, RATE, "counts")
+
+
+def looked_at(item, normalize="none", **arguments):
+    """A recording as every model gets it, from Python and from the server."""
+    config = PreprocessConfig(normalize=normalize)
+    return windows.make(inputs.as_records([item], **arguments), config, 2500)
 
 
 def as_wfdb(record, folder):
@@ -52,38 +56,29 @@ def test_files_are_refused_in_inspect_prepare_and_a_model(write, counts, tmp_pat
     folder.mkdir()
     path = write(Record(counts.signal, LEADS, RATE), folder)
     if write is as_wfdb:
-        assert anylead.read(path).signal.max() > 500
+        assert formats.read(path).signal.max() > 500
     with pytest.raises(FormatError, match=TOLD):
-        fitted_model.model().predict(path)
+        looked_at(path)
     assert "typical values" in inspect.run(inspect.Recipe(folder)).problems[0][1]
     out = tmp_path / "store"
     with pytest.raises(
         StoreError, match=r"none of 1 recordings could be stored; the first: .*typical values"
     ):
-        prepare.run(prepare.Recipe("folder", folder, out=out, num_workers=1))
+        prepare.run(prepare.Recipe(dataset="folder", root=folder, out=out, num_workers=1))
 
 
-def test_arrays_records_and_uploads_are_refused_with_the_same_words(counts, tmp_path):
-    model = fitted_model.model()
+def test_arrays_and_records_are_refused_with_the_same_words(counts):
+    stated = {"sample_rate": RATE, "leads": "12"}
+    looked_at(counts.signal - 2048, **stated, unit="uV")
+    looked_at(counts.signal, **stated, unit="NU", normalize="record")
     for given_, arguments in (
         (counts, {}),
-        (counts.signal, {"sample_rate": RATE, "leads": "12"}),
-        (counts.signal.astype(np.int16), {"sample_rate": RATE, "leads": "12", "unit": "mV"}),
+        (counts.signal, stated),
+        (counts.signal.astype(np.int16), {**stated, "unit": "mV"}),
+        (counts.signal / 1000, {**stated, "unit": "V"}),
     ):
         with pytest.raises(FormatError, match=TOLD):
-            model.predict(given_, **arguments)
-    fine = model.predict(counts.signal - 2048, sample_rate=RATE, leads="12", unit="uV")
-    assert all(0 <= value <= 1 for value in fine.values())
-    body = {"signal": counts.signal.tolist(), "leads": list(LEADS), "sample_rate": RATE}
-    path = as_npy(counts, tmp_path)
-    files = [("file", (each.name, each.read_bytes())) for each in (path, path.with_suffix(".json"))]
-    with TestClient(create_app(Service(model)), base_url="http://127.0.0.1") as client:
-        for answer in (
-            client.post("/predict", json={"recordings": [body]}),
-            client.post("/predict", files=files),
-        ):
-            assert answer.status_code == 422
-            assert "typical values" in answer.text
+            looked_at(given_, **arguments)
 
 
 @given(st.floats(0.01, 20), st.floats(-500, 500), st.integers(0, 11))

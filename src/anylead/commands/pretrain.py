@@ -1,8 +1,9 @@
 """anylead pretrain: learn an encoder from recordings without labels."""
 
 import logging
-import math
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,12 +37,10 @@ from anylead.models import (
     describe_encoder,
 )
 from anylead.store import Store
-from anylead.training.fit import fit, micro_batches
-from anylead.training.loop import mean_loss
+from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
-from anylead.training.settings import Machine, TrainConfig, find_machine
-from anylead.training.watching import Progress
+from anylead.training.settings import TrainConfig, find_machine
 
 _TOLD = logging.getLogger(__name__)
 FIRST = (
@@ -129,18 +128,20 @@ def run(recipe: Recipe) -> Path:
     rows = split_rows(store, recipe.data, "train", recipe.leads)
     rows = long_enough(recipe, objective, store, rows)
     with begun("pretrain", recipe, store, machine) as folder:
-        loader = TrainingLoader(
-            store,
-            rows,
-            recipe.train.batch_size,
-            recipe.data.segment_seconds,
-            crop_of(recipe),
-            recipe.train.seed,
-        )
+        loader = loader_of(recipe, store, rows, recipe.train.batch_size)
         tell_left_out(loader, machine)
-        best = (
-            _Best(recipe, store, objective, folder.path, machine) if recipe.keep == "best" else None
-        )
+        best = None
+        if recipe.keep == "best":
+            keeping = import_module("anylead.commands.keep_best")  # by name: few trainings need it
+            best = keeping.Best(
+                objective,
+                split_rows(store, recipe.data, "valid", recipe.leads),
+                partial(loader_of, recipe, store),
+                recipe.train,
+                machine,
+                folder.path,
+                partial(describe, recipe, objective, store),
+            )
         progress = fit(
             objective, loader, recipe, folder, machine, best.after_epoch if best else None
         )
@@ -151,6 +152,14 @@ def run(recipe: Recipe) -> Path:
         elif "best_step" not in progress.facts:  # fewer steps than one epoch has
             best.after_epoch(progress)
     return folder.path
+
+
+def loader_of(
+    recipe: Recipe, store: Store, rows: NDArray[np.int64], batch_size: int
+) -> TrainingLoader:
+    """Batches of some rows, as the recipe wants them."""
+    data, seed = recipe.data, recipe.train.seed
+    return TrainingLoader(store, rows, batch_size, data.segment_seconds, crop_of(recipe), seed)
 
 
 def long_enough(
@@ -228,54 +237,3 @@ def describe(recipe: Recipe, objective: Pretraining, store: Store, step: int) ->
         **inherited(recipe.checkpoint),
         "provenance": {"verb": "pretrain", "recipe": asdict(recipe), "steps": step},
     }
-
-
-class _Best:
-    """Scores the validation split after each epoch and keeps the weights with the smallest loss.
-
-    All ranks share its batches as they share those of the training: contrasts see whole batches.
-    """
-
-    def __init__(
-        self, recipe: Recipe, store: Store, objective: Pretraining, folder: Path, machine: Machine
-    ):
-        self.recipe, self.store, self.objective = recipe, store, objective
-        self.folder, self.machine = folder, machine
-        rows = split_rows(store, recipe.data, "valid", recipe.leads)
-        parts = machine.world.size * recipe.train.accumulate
-        size = min(recipe.train.batch_size, len(rows))
-        if size < parts:
-            raise RecipeError(
-                f"keep best: {len(rows)} recordings to validate on cannot be shared by {parts}"
-                " micro-batches of all ranks; choose another data.scheme, or keep last"
-            )
-        self._loader = TrainingLoader(
-            store,
-            rows,
-            size - size % parts,
-            recipe.data.segment_seconds,
-            crop_of(recipe),
-            recipe.train.seed,
-        )
-
-    def after_epoch(self, progress: Progress) -> dict[str, float]:
-        """The loss of the validation split, drawn in the same way each time."""
-        make = micro_batches(self._loader, self.recipe.train, self.machine)
-        loss = mean_loss(
-            self.objective.eval(),
-            map(make, range(self._loader.sampler.steps_per_epoch)),
-            self.machine.device,
-            self.machine.precision,
-            self.machine.world,
-        )
-        best = progress.facts.get("best_loss", math.inf)
-        if loss < best or not math.isfinite(best):
-            progress.facts |= {"best_loss": loss, "best_step": progress.step}
-            if self.machine.world.is_main:
-                save_checkpoint(self.folder, self.objective.state_dict(), self._describe(progress))
-        return {"valid_loss": loss}
-
-    def _describe(self, progress: Progress) -> dict[str, Any]:
-        described = describe(self.recipe, self.objective, self.store, progress.step)
-        described["provenance"]["valid_loss"] = progress.facts["best_loss"]
-        return described

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from anylead.explanations.target import Target, captum, flat
+from anylead.explanations.target import Target, attributed, flat
 
 # Ends of the parts of the way, and points of the quadrature in each.
 DECADES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
@@ -19,32 +19,18 @@ _ROWS_AT_ONCE = 8
 
 
 def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
-    """Share of every sample in the score, of either sign.
-
-    Args:
-        target: the score.
-        signal: (12, time).
-        has_lead: (12,) bool.
-
-    Returns:
-        (12, time), zero for missing leads.
-
-    Raises:
-        MissingPackageError: captum is not installed.
-    """
-    rows = signal[None]
-    way = rows - flat(rows)
-    total = torch.zeros_like(rows)
-    for begin, end in pairwise(DECADES):
-        total += (
-            captum()
-            .IntegratedGradients(target)
-            .attribute(
-                flat(rows) + end * way,
-                baselines=flat(rows) + begin * way,
-                additional_forward_args=(has_lead[None],),
-                n_steps=STEPS,
-                internal_batch_size=_ROWS_AT_ONCE,
-            )
+    """Share of every sample in the score; arguments as of `attributed`."""
+    level = flat(signal)
+    way = signal - level
+    parts = [
+        attributed(
+            "IntegratedGradients",
+            target,
+            level + end * way,
+            has_lead,
+            level + begin * way,
+            {"n_steps": STEPS, "internal_batch_size": _ROWS_AT_ONCE},
         )
-    return total[0].detach() * has_lead[:, None]
+        for begin, end in pairwise(DECADES)
+    ]
+    return sum(parts, torch.zeros_like(signal))

@@ -7,41 +7,23 @@ had never been recorded, which is what models for any set of leads are made for.
 import torch
 from torch import Tensor
 
-from anylead.explanations.target import Target, captum, flat
+from anylead.explanations.target import Target, attributed, flat
 
 SECONDS = 0.2
 
 
 def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
-    """Fall of the score by every piece, spread over its samples, of either sign.
-
-    Args:
-        target: the score.
-        signal: (12, time).
-        has_lead: (12,) bool.
-
-    Returns:
-        (12, time), zero for missing leads.
-
-    Raises:
-        MissingPackageError: captum is not installed.
-    """
+    """Fall of the score by every piece, spread over its samples; arguments as of `attributed`."""
     samples = max(1, round(SECONDS * target.model.preprocess_config.sample_rate))
     samples = min(samples, signal.shape[1])
+    settings = {
+        "sliding_window_shapes": (1, samples),
+        "strides": (1, samples),
+        "perturbations_per_eval": target.model.batch_size,
+    }
     with torch.no_grad():
-        attribution: Tensor = (
-            captum()
-            .Occlusion(target)
-            .attribute(
-                signal[None],
-                sliding_window_shapes=(1, samples),
-                strides=(1, samples),
-                baselines=flat(signal[None]),
-                additional_forward_args=(has_lead[None],),
-                perturbations_per_eval=target.model.batch_size,
-            )
-        )
-    return attribution[0] * has_lead[:, None] / samples
+        fall = attributed("Occlusion", target, signal, has_lead, flat(signal), settings)
+    return fall / samples
 
 
 def by_lead(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The one number that is explained, as a function of what the encoder sees."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -53,17 +54,41 @@ class Target:
         return torch.cat([self(part, flags) for part, flags in parts])
 
 
-def captum() -> Any:
-    """The library that attributes.
+def attributed(
+    way: str,
+    target: Target,
+    signal: Tensor,
+    has_lead: Tensor,
+    baseline: Tensor,
+    settings: Mapping[str, Any],
+) -> Tensor:
+    """What captum attributes to every sample of a window, of either sign.
+
+    Args:
+        way: a class of `captum.attr`.
+        target: the score.
+        signal: (12, time).
+        has_lead: (12,) bool.
+        baseline: (12, time), from where.
+        settings: of its `attribute`.
+
+    Returns:
+        (12, time), zero for missing leads.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingPackageError: captum is not installed.
     """
     try:
         import captum.attr
     except ImportError:
         raise missing("captum", "explain") from None
-    return captum.attr
+    made: Tensor = getattr(captum.attr, way)(target).attribute(
+        signal[None],
+        baselines=baseline[None],
+        additional_forward_args=(has_lead[None],),
+        **settings,
+    )
+    return made[0].detach() * has_lead[:, None]
 
 
 def flat(signal: Tensor) -> Tensor:

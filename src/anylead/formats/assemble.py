@@ -14,7 +14,8 @@ from anylead.errors import FormatError
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.units import is_arbitrary, voltage_factor
-from anylead.records import HIGHEST_RATE, LOWEST_RATE, Record
+from anylead.preprocessing import HIGHEST_RATE, LOWEST_RATE
+from anylead.records import Record
 
 MAX_AGE = 130.0
 # What software and people write into the field of the patient id when there is none.

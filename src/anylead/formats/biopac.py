@@ -8,7 +8,9 @@ import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
@@ -20,6 +22,7 @@ from anylead.records import Record
 SUFFIX = ".acq"
 REVISIONS = range(30, 1000)  # 2.0 to 5.0.1 are 30 to 132
 MAX_CHANNELS = 256
+FARTHEST = 4096  # headers that bioread reads on its way to the types of the samples
 MAX_PATTERN = 10**6  # samples until the rates of all channels meet again
 
 
@@ -48,9 +51,7 @@ def read_here(path: Path, rename: Mapping[str, str] | None = None) -> Record:
     """`read` in this very process, which a damaged file can keep busy."""
     package = optional("bioread", "bioread.reader", extra="biopac")
     with guarded(path, "AcqKnowledge"), path.open("rb") as file:
-        count = package.GraphHeaderReader.bootstrap(file).channel_count
-        if not 1 <= count <= MAX_CHANNELS:
-            raise FormatError(f"{path}: {count} channels declared; want 1 to {MAX_CHANNELS}")
+        _check_types(path, file)
         headers = package.Reader.read_headers(file)
         if headers.datafile is None:
             raise FormatError(f"{path}: its headers make no sense; it is cut off or damaged")
@@ -65,6 +66,37 @@ def read_here(path: Path, rename: Mapping[str, str] | None = None) -> Record:
         found = package.Reader.read(file, [*chosen.rows.values()]).datafile.channels
         leads = {lead: _channel(path, found[row]) for lead, row in chosen.rows.items()}
         return join_leads(path, leads, rates.pop(), About(), chosen.left_out)
+
+
+def _check_types(path: Path, file: BinaryIO) -> None:
+    """Refuse too many channels, and types of samples that bioread would look for byte by byte."""
+    package, kinds = optional("bioread", "bioread.reader"), optional("bioread", "bioread.headers")
+    graph = package.GraphHeaderReader.bootstrap(file)
+    count, order = graph.channel_count, graph.byte_order_char
+    if not 1 <= count <= MAX_CHANNELS:
+        raise FormatError(f"{path}: {count} channels declared; want 1 to {MAX_CHANNELS}")
+    reader = package.HeaderReader(file, order, graph.file_revision, graph.encoding)
+    num_paddings = graph.expected_padding_headers
+    if not 0 <= num_paddings <= MAX_CHANNELS:
+        raise FormatError(f"{path}: {num_paddings} paddings declared; the header is damaged")
+    start = graph.effective_len_bytes
+    paddings = reader.multi_headers(num_paddings, start, kinds.UnknownPaddingHeader)
+    start += sum(padding.effective_len_bytes for padding in paddings)
+    start += count * reader.single_header(start, kinds.ChannelHeader).effective_len_bytes
+    start += reader.single_header(start, kinds.ForeignHeader).effective_len_bytes
+    file.seek(start)
+    data = file.read(FARTHEST // count + 4 * count)
+    if not any(_all_types(data[shift:], order, count) for shift in range(4)):
+        raise FormatError(f"{path}: no types of samples behind its headers; cut off or damaged")
+
+
+def _all_types(data: bytes, order: str, count: int) -> bool:
+    """Whether `count` pairs of a size and a type that belong together follow each other."""
+    pairs = np.frombuffer(data[: len(data) // 4 * 4], f"{order}i2").reshape(-1, 2)
+    is_type = np.isin(pairs[:, 1], (0, 1)) & (pairs[:, 0] == 8)
+    is_type |= (pairs[:, 1] == 2) & (pairs[:, 0] == 2)
+    total = np.concatenate([[0], np.cumsum(is_type)])
+    return bool((total[count:] - total[:-count] == count).any())
 
 
 def _check(path: Path, headers: Any) -> None:

@@ -1,5 +1,7 @@
 """Columns of maps in an index: task -> names, for each recording."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,9 +32,17 @@ def named(
 
 
 def multi_hot(
-    labels: pa.Array, unknown: pa.Array, task: str, names: tuple[str, ...]
+    task: str, labels: pa.Array, unknown: pa.Array, label_names: Mapping[str, tuple[str, ...]]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """(record, class) the labels of one task, and whether each is known."""
+    """(record, class) labels, and whether each is known; of tasks joined by "+" side by side."""
+    told = [_of_task(part, labels, unknown, label_names[part]) for part in task.split("+")]
+    hot, is_known = zip(*told, strict=True)
+    return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+
+
+def _of_task(
+    task: str, labels: pa.Array, unknown: pa.Array, names: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     hot = np.zeros((len(labels), len(names)), dtype=np.uint8)
     is_known = np.zeros(hot.shape, dtype=bool)
     labelled, rows, codes = named(labels, task, names)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from anylead.errors import StoreError, known_are
 from anylead.leads import NUM_LEADS
 from anylead.preprocessing import PreprocessConfig
-from anylead.store.columns import keys, multi_hot, numbers
 from anylead.store.integrity import REMEDY, check_sizes, damage_is_a_store_error, verify_files
 from anylead.store.location import Folder, Location, file_sha256
 from anylead.store.manifest import INDEX_FILE, MANIFEST, PARTS, SHARED, Manifest, parse_manifest
 from anylead.store.schema import INDEX
 from anylead.store.splits import shared_patients, split_rows, told_shared
+
+_COLUMNS = "anylead.store.columns"  # by name: a pre-training has no labels
 
 
 class Store:
@@ -185,7 +186,7 @@ class Store:
     def measurement_names(self) -> tuple[str, ...]:
         """Numbers that are known of some recordings; "age" is one of them."""
         ages = ["age"] if np.isfinite(self.age).any() else []
-        return (*ages, *keys(self._column("measurements")))
+        return (*ages, *import_module(_COLUMNS).keys(self._column("measurements")))
 
     def measurement(self, name: str) -> NDArray[np.float64]:
         """(record,) a number that was measured; NaN where unknown.
@@ -197,7 +198,8 @@ class Store:
             known = known_are(name, self.measurement_names)
             raise StoreError(f"{self.location}: no measurement {name!r}{known}")
         stored = self._column("measurements")
-        return self.age.astype(np.float64) if name == "age" else numbers(stored, name)
+        is_age, read = name == "age", import_module(_COLUMNS).numbers
+        return np.asarray(self.age.astype(np.float64) if is_age else read(stored, name))
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".
@@ -227,11 +229,9 @@ class Store:
             StoreError: the store has no such task.
         """
         self.label_names(task)  # raises
-        labels, unknown = self._column("labels"), self._column("unknown")
-        names = self.manifest.label_names
-        told = [multi_hot(labels, unknown, part, names[part]) for part in task.split("+")]
-        hot, is_known = zip(*told, strict=True)
-        return np.concatenate(hot, axis=1), np.concatenate(is_known, axis=1)
+        told = self._column("labels"), self._column("unknown"), self.manifest.label_names
+        hot, is_known = import_module(_COLUMNS).multi_hot(task, *told)
+        return hot, is_known
 
     def split_rows(
         self, task: str | None = None, scheme: str = "auto"

@@ -252,13 +252,17 @@ def _cost_of(line: Mapping[str, Result]) -> Cost | None:
     return next((result.cost for result in line.values() if result.cost is not None), None)
 
 
+def _short(number: float) -> str:
+    return f"{number:.3g}" if number < 1000 else f"{number:,.0f}"
+
+
 def _cost_cells(line: Mapping[str, Result]) -> dict[str, str]:
     """Head of a column -> what a line costs."""
     cost = _cost_of(line)
     if cost is None:
         return dict.fromkeys(_COST, "–")
     numbers = cost.parameters / 1e6, cost.megabytes, cost.gigaflops, cost.milliseconds
-    return dict(zip(_COST, (f"{number:.3g}" for number in numbers), strict=True))
+    return dict(zip(_COST, map(_short, numbers), strict=True))
 
 
 def _over_seeds(panel: Panel, columns: Sequence[str]) -> list[str]:
