@@ -33,7 +33,7 @@ class WavesSetup:
     score_name = "valid_f1"
 
     def __init__(self, parts: TaskParts):
-        self.parts = parts
+        self.parts, self.train_rows = parts, parts.train_rows
         marks = stored_marks(parts.store)
         used = [*parts.train_rows.tolist(), *parts.valid_rows.tolist()]
         without = [row for row in used if marks[row] is None]
