@@ -99,7 +99,7 @@ def predict(
     preset: str | None = ...,
     leads: str | None = ...,
     rename: str = ...,
-    all: bool = ...,
+    all_labels: bool = ...,
     windows: bool = ...,
     join: str | None = ...,
     force: bool = ...,

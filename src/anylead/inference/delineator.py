@@ -294,8 +294,8 @@ def _head_of(model: Delineates) -> tuple[dict[str, Tensor], dict[str, Any]]:
             " `anylead finetune --task waves`"
         )
     beside = load_checkpoint(folder)
-    own = {name: t.cpu() for name, t in model.encoder.state_dict().items()}
-    if beside.description.get("encoder_sha256") != _encoder_hash(own):
+    weights = {name: t.cpu() for name, t in model.encoder.state_dict().items()}
+    if beside.description.get("encoder_sha256") != _encoder_hash(weights):
         raise CheckpointError(
             f"{folder}: was trained with other weights of the encoder; make it again"
             " (docs/intervals.md, last section)"
