@@ -285,8 +285,8 @@ def whole(windows: Windows) -> Floats:
 
 def _head_of(model: Delineates) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if model.kind == "waves":
-        own = Checkpoint(model._tensors, model.description)
-        return own.part("head"), model.description
+        whole_run = Checkpoint(model._tensors, model.description)
+        return whole_run.part("head"), model.description
     folder = None if model.source is None else model.source / FOLDER
     if folder is None or not (folder / WEIGHTS).is_file():
         raise CheckpointError(
