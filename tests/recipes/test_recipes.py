@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,7 +18,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 RECIPES = sorted(path.name for path in FOLDER.glob("*.yaml"))
 TABLES = [name for name in RECIPES if "rows" in yaml.safe_load((FOLDER / name).read_text())]
 PAPER = [name for name in TABLES if name.startswith("paper")]
-OURS = [name for name in TABLES if name.startswith(("paper", "small"))]
+OURS = [name for name in TABLES if name.startswith(("paper_table", "small_table"))]
 OTHERS = [name for name in RECIPES if name not in TABLES]
 TINY = {
     "size": "tiny",
@@ -186,7 +187,7 @@ def test_a_table_names_its_reference_and_the_margin_of_equivalence(name):
     assert values["margin"] > 0
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", OURS)
 def test_one_model_for_all_lead_sets_is_shown_on_sets_that_it_was_never_trained_on(name):
     values = yaml.safe_load((FOLDER / name).read_text())
     columns = (
@@ -254,7 +255,8 @@ def test_the_papers_tables_run_on_real_recordings(name, real_desk, monkeypatch, 
     assert "Failed" not in table and "LEAKS" not in table
     assert "diagnosis: cinc" in table and "identification: rank_1" in table
     assert Store.open("stores/physionet2021").num_records == 132
-    assert Store.open("stores/ptbxl").num_records == 2 * 16
+    tested = Store.open("stores/ptbxl")
+    assert (np.unique(tested.patient, return_counts=True)[1] >= 2).sum() == 16
 
 
 @pytest.mark.timeout(400)
