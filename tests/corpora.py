@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from anylead.datasets import synthetic
+from anylead.formats import wave_marks
 from anylead.leads import LEADS
+from anylead.records import Mark
 
 RECORDS = list(synthetic.records(num_patients=4, records_per_patient=2, seconds=2, seed=3))
+WAVES = [("P", 0.4, 0.5), ("QRS", 0.56, 0.66), ("T", 0.8, 1.0), ("QRS", 1.4, 1.51)]
 
 
 def write_wfdb(path, record, comments=(), leads=LEADS, suffix=".dat", rate=500, unit="mV", more=()):
@@ -140,6 +143,9 @@ def ludb(root):
                    ["#<age>: 51", "#<sex>: F", "#<diagnoses>:", "#Rhythm: Sinus bradycardia.",
                     "#Electric axis of the heart: normal."],
                    leads=[s.lower() for s in LEADS])  # fmt: skip
+        for lead in LEADS if n < 10 else ():
+            marks = [Mark(lead, *each) for each in WAVES]
+            wave_marks.write_wfdb(marks, root / "data" / f"{n}.{lead.lower()}", 500)
 
 
 def ptb(root):

@@ -15,7 +15,10 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # Modules that are not entries of their room's table: what several entries share.
 SHARED = {
     "methods": {"pretraining", "views"},
-    "tasks": {"setup", "embedding", "labels", "linear_head", "prediction", "verdicts"},
+    "tasks": {
+        *("setup", "embedding", "labels", "linear_head", "prediction", "running", "verdicts"),
+        "wave_targets",
+    },
     "augment": {"drawing", "noise"},
     "datasets": {
         *("cells", "corpus", "fetching", "holter", "label_table", "layout", "matching"),
@@ -24,7 +27,7 @@ SHARED = {
     "formats": {
         *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),
         *("sandbox", "search", "sidecar", "times", "units", "wfdb_header"),
-        "wfdb_samples",
+        *("wave_marks", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).
@@ -32,6 +35,7 @@ PAIRS = {
     ("methods.wav2vec2_cmsc", "methods.wav2vec2"),
     ("methods.wav2vec2_cmsc", "methods.cmsc"),
     ("tasks.identification_setup", "tasks.identification"),
+    ("tasks.waves_setup", "tasks.waves"),
 }
 LOWER_HALF = (
     *("errors.py", "leads.py", "records.py", "formats", "signals", "datasets", "store", "engines"),

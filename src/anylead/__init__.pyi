@@ -20,6 +20,7 @@ from anylead.records import Record as Record
 from anylead.store import Store as Store
 from anylead.tasks.linear_head import AverageConfig
 from anylead.tasks.setup import IdentityConfig, LabelConfig, LossConfig
+from anylead.tasks.waves import WaveConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import TrainConfig
@@ -79,6 +80,7 @@ def finetune(
     identity: IdentityConfig | Mapping[str, Any] = ...,
     loss: LossConfig | Mapping[str, Any] = ...,
     average: AverageConfig | Mapping[str, Any] = ...,
+    waves: WaveConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,
     schedule: ScheduleConfig | Mapping[str, Any] = ...,
     train: TrainConfig | Mapping[str, Any] = ...,
@@ -97,7 +99,7 @@ def predict(
     preset: str | None = ...,
     leads: str | None = ...,
     rename: str = ...,
-    all: bool = ...,
+    all_labels: bool = ...,
     windows: bool = ...,
     join: str | None = ...,
     force: bool = ...,

@@ -34,6 +34,8 @@ class Batch:
             (`anylead.augment.randomness`), so it depends neither on the batch nor on the rank.
         step: () int64, optimizer steps taken before this batch.
         label: (batch, class) float32, NaN where it is unknown, or None.
+        start: (batch, segment) int64, first sample of each segment in its recording, or None where
+            the batch was not cut from recordings.
         scale: (batch, lead) float32, mV of one step of an int16 `signal`; None where it is in mV.
     """
 
@@ -45,6 +47,7 @@ class Batch:
     seed: Tensor
     step: Tensor
     label: Tensor | None = None
+    start: Tensor | None = None
     scale: Tensor | None = None
 
     def row_seed(self) -> Tensor:

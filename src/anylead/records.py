@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,20 @@ from anylead.leads import to_canonical
 from anylead.preprocessing import HIGHEST_RATE, LOWEST_RATE
 
 Split = Literal["train", "valid", "test"]
+
+
+class Mark(NamedTuple):
+    """A stretch of a recording that somebody marked, in seconds from its start.
+
+    lead: canonical name; "" where it is of all leads.
+    name: "P", "QRS" or "T", or the class of a beat.
+    onset, offset: where it begins and ends; equal for a point, such as a beat.
+    """
+
+    lead: str
+    name: str
+    onset: float
+    offset: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +56,7 @@ class Record:
             a whole number of steps; None where the file holds no integers or tells no gain.
         notes: what the reader left out of the file, and why; one sentence each.
         channels: lead -> name of its channel as the file spells it, where the reader tells.
+        marks: waves or beats that were marked; None where nobody looked.
     """
 
     signal: NDArray[np.float32]
@@ -62,6 +77,7 @@ class Record:
     channels: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     measurements: Mapping[str, float] = field(default_factory=dict)
+    marks: tuple[Mark, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

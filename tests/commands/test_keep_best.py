@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from anylead.checkpoint import load_checkpoint
-from anylead.commands import pretrain
+from anylead.commands import keep_best, pretrain
 from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.errors import RecipeError
 from anylead.training.settings import TrainConfig
@@ -59,7 +59,7 @@ def test_every_epoch_is_scored_and_the_smallest_loss_is_kept(whole):
 @pytest.mark.parametrize(("scores", "best"), [((3.0, 1.0, 2.0), 2), ((math.nan, 2.0, 5.0), 2)])
 def test_a_later_epoch_that_is_worse_does_not_replace_the_best(tmp_path, monkeypatch, scores, best):
     told = iter(scores)
-    monkeypatch.setattr(pretrain, "mean_loss", lambda *_: next(told))
+    monkeypatch.setattr(keep_best, "mean_loss", lambda *_: next(told))
     pretrain.run(recipe(tmp_path))
     assert kept(tmp_path)[1] == scores[best - 1]
     assert kept(tmp_path)[0] == list(valid_losses(tmp_path))[best - 1]
@@ -82,7 +82,7 @@ def test_ranks_and_micro_batches_score_as_one_process(tmp_path, whole, size, acc
 def test_a_resumed_run_keeps_the_best_of_all_epochs(tmp_path, monkeypatch, whole):
     of_epoch = next(iter(valid_losses(whole)))
     first = recipe(tmp_path, steps=of_epoch + 1)
-    monkeypatch.setattr(pretrain, "mean_loss", lambda *_: -1e9)
+    monkeypatch.setattr(keep_best, "mean_loss", lambda *_: -1e9)
     pretrain.run(first)
     monkeypatch.undo()
     pretrain.run(recipe(tmp_path, resume=True))

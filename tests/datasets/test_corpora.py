@@ -10,7 +10,8 @@ from anylead.datasets import code15, mimic_iv_ecg, physionet2021
 from anylead.datasets.scp import CLASSES
 from anylead.errors import DatasetError, FormatError
 from anylead.leads import EINTHOVEN, LEADS
-from corpora import LAYOUTS, RECORDS, write_csv, write_wfdb
+from anylead.records import Mark
+from corpora import LAYOUTS, RECORDS, WAVES, write_csv, write_wfdb
 
 
 @pytest.fixture
@@ -204,6 +205,14 @@ def test_ludb_reads_rhythm_and_diagnoses_out_of_comments(made):
     assert records["2"].labels["rhythm"] == ("Sinus bradycardia",)
     assert "Electric axis of the heart: normal" in records["2"].labels["diagnosis"]
     assert (records["1"].age, records["1"].sex) == (51.0, "female")
+
+
+@pytest.mark.parametrize("made", ["ludb"], indirect=True)
+def test_ludb_reads_the_waves_that_were_marked_in_each_lead(made):
+    records = by_id(made[1])
+    assert records["1"].marks == tuple(Mark(lead, *each) for lead in LEADS for each in WAVES)
+    assert records["10"].marks is None
+    assert [record.fold for record in records.values()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("made", ["ptb"], indirect=True)

@@ -8,6 +8,7 @@ import csv
 import lzma
 import runpy
 from collections import Counter
+from shutil import copytree
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +17,7 @@ from anylead.commands import prepare
 from anylead.datasets import synthetic
 from anylead.signals import PreprocessConfig
 from corpora import write_csv, write_wfdb
+from heart_records import marked_store
 
 # Codes of the challenge, sinus rhythm among them.
 CODES = ("426783006", "164889003", "59118001,426783006", "426177001", "270492004", "164934002")
@@ -113,3 +115,4 @@ def make_stores(folder, challenge_root, ptbxl_root):
             preprocess=PreprocessConfig(sample_rate=rate), num_workers=1,
         )  # fmt: skip
         prepare.run(recipe, Console(quiet=True))
+    copytree(str(marked_store()), folder / "stores" / "ludb100")

@@ -373,3 +373,19 @@ def test_the_page_loads_nothing_from_elsewhere(client):
         assert "http://" not in text
         assert "https://" not in text
     assert json.loads(client.get("/health").text) == {"status": "ok"}
+
+
+def test_waves_are_those_of_delineate(record):
+    model = load("ptbxl-small", device="cpu")
+    with TestClient(create_app(Service(model)), base_url="http://127.0.0.1") as made:
+        (found,) = made.post("/delineate", json=as_json(record)).json()["recordings"]
+        (few,) = made.post("/delineate?use_leads=II", json=as_json(record)).json()["recordings"]
+    expected = model.delineate(record)
+    assert found["intervals"] == json.loads(json.dumps(expected.as_dict()["intervals"]))
+    assert [wave["name"] for wave in found["waves"]] == [mark.name for mark in expected.waves]
+    assert few["leads"] == ["II"] and set(few["intervals"]) == {"II", "global"}
+
+
+def test_waves_without_a_decoder_are_refused(client, record):
+    answer = client.post("/delineate", json=as_json(record))
+    assert answer.status_code == 409 and "decoder of waves" in answer.json()["error"]

@@ -475,3 +475,24 @@ def test_a_server_of_few_leads_offers_only_those_and_says_why(browser):
         is_seen = name in ("lead-I", "lead-V2")
         assert (disabled, checked) == (not is_seen, is_seen)
         assert title == ("" if is_seen else "not seen by this model")
+
+
+def test_waves_are_tinted_and_a_number_shows_where_it_was_measured(browser):
+    with running.server(model="ptbxl-small") as (address, _):
+        look(browser, 1400, 1000)
+        browser.get(address)
+        until(browser, "return document.getElementById('drop').dataset.ready")
+        choose(browser, "examples", "sinus-rhythm")
+        until(browser, "return document.querySelectorAll('#intervals button').length")
+        before = drawn(browser)
+        click(browser, "tint")
+        assert drawn(browser) != before
+        pr = "document.querySelectorAll('#intervals button')[2]"
+        told = browser.execute_script(f"{pr}.click(); return {pr}.textContent")
+        shown = until(browser, "return document.getElementById('measure').textContent")
+        assert abs(int(shown.split(" ms")[0]) - int(told.split(" ms")[0])) <= 25
+        shoot(browser, "waves")
+
+
+def drawn(browser):
+    return browser.execute_script("return document.getElementById('paper').toDataURL()")

@@ -10,7 +10,7 @@ import pytest
 
 from anylead.errors import StoreError
 from anylead.leads import LEADS
-from anylead.records import Record
+from anylead.records import Mark, Record
 from anylead.signals import PreprocessConfig, preprocess
 from anylead.store import Manifest, Store, build
 from anylead.store.build import Plan, Rejected
@@ -18,6 +18,7 @@ from anylead.store.earlier import EARLIER_INDEX
 from anylead.store.files import write_text
 from anylead.store.location import file_sha256
 from anylead.store.manifest import _hash_of, parse_manifest
+from anylead.store.marks import stored_marks
 from anylead.store.schema import INDEX
 
 
@@ -44,6 +45,7 @@ def make_records():
             age=None if n == 5 else 30.5 + n,
             sex=(None, "female", "male")[n % 3],
             resolution=(0.001,) * len(leads),
+            marks=(None, (), (Mark("II", "P", 0.1, 0.25), Mark("", "V", 0.3, 0.3)))[n % 3],
         )
 
 
@@ -350,6 +352,13 @@ def as_version_1(folder):
     return as_version(1, folder)
 
 
+@pytest.mark.parametrize("version", sorted(EARLIER_INDEX))
+def test_marks_are_those_of_the_records_and_unknown_in_old_stores(version, store, folder, tmp_path):
+    assert stored_marks(store) == [record.marks for record in make_records()][: store.num_records]
+    old = Store.open(as_version(version, copy(folder, tmp_path / "old")))
+    assert set(stored_marks(old)) == {None}
+
+
 @pytest.mark.parametrize("version", EARLIER_INDEX)
 def test_a_store_of_an_earlier_version_is_read(version, folder, tmp_path, store):
     old = Store.open(as_version(version, copy(folder, tmp_path / "old")))
@@ -460,7 +469,7 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
         if pa.types.is_fixed_size_list(kind):
             flat = pa.array(np.ones(12 * num, np.uint8)).cast(kind.value_type)
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, 12)
-        elif pa.types.is_string(kind):
+        elif pa.types.is_string(kind) or pa.types.is_list(kind):
             columns[name] = pa.nulls(num, kind)
         elif pa.types.is_map(kind):
             columns[name] = pa.array([[]], kind).take(pa.array(np.zeros(num, np.int64)))

@@ -47,6 +47,9 @@ VERBS: dict[str, Verb] = {
     "pack": Verb("pack", "a run -> a model that knows its scores with any leads", ("model",)),
     "embed": Verb("embed", "one vector per recording", ("source", "model")),
     "predict": Verb("predict", "what a model says, and how far to trust it", ("source...",)),
+    "delineate": Verb(
+        "delineate", "where P, QRS and T begin and end; PR, QRS, QT and QTc", ("source...",)
+    ),
     "models": Verb("models", "the models that have a name"),
     "export": Verb(
         "export", "a model for programs without anylead: ONNX, torch.export", ("model",)

@@ -36,6 +36,7 @@ from anylead.tasks import (
     TaskParts,
     TaskSetup,
     Verdict,
+    WaveConfig,
 )
 from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
@@ -95,7 +96,7 @@ class Recipe:
         out: folder of the run.
         task: "classification" (labels that may occur together), "multiclass" (one class for each
             recording), "regression" (measurements), "identification" (the paper: learning rate
-            3e-5, tri_stage).
+            3e-5, tri_stage), "waves" (where P, QRS and T begin and end; wants marks).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
             takes `leads`. Thresholds are chosen for each of them.
@@ -111,6 +112,7 @@ class Recipe:
         model: what is fine-tuned.
         loss: what wrong answers cost; weights of labels and recordings.
         average: of the weights over the steps, and what it teaches; not for identification.
+        waves: the decoder over samples, for waves.
         optimizer: Adam's settings.
         schedule: of the learning rate.
         train: how long and where.
@@ -130,6 +132,7 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
+    waves: WaveConfig = field(default_factory=WaveConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=100, batch_size=128))
@@ -188,6 +191,7 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
             average=recipe.average,
             head="attentive" if is_attentive else "linear",
             loss=recipe.loss,
+            waves=recipe.waves,
         )
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]

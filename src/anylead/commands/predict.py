@@ -25,7 +25,7 @@ from anylead.inference.model import Model
 # So many recordings are shown one by one on the screen; of more a table.
 _IN_FULL = 4
 OUTPUT = "answers"
-FIRST = ("model", "out", "leads", "all", "windows", "force", "dataset", "num_workers")
+FIRST = ("model", "out", "leads", "all_labels", "windows", "force", "dataset", "num_workers")
 EXAMPLES = (
     "anylead predict ecg.xml",
     "anylead predict DIR runs/diagnosis -o answers.csv",
@@ -49,7 +49,7 @@ class Recipe:
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         rename: the lead behind a channel's name, such as "ECG=I"; where `source` is no store.
-        all: show every label on the screen, also those far below their thresholds.
+        all_labels: show every label on the screen, also those far below their thresholds.
         windows: one row per window of a long recording, with its time; else they are joined.
         join: how windows become one answer: "mean", "max", "mean_probability"; null takes what the
             model says.
@@ -68,7 +68,7 @@ class Recipe:
     preset: str | None = None
     leads: str | None = None
     rename: str = ""
-    all: bool = False
+    all_labels: bool = False
     windows: bool = False
     join: str | None = None
     force: bool = False
@@ -95,7 +95,8 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
         lost = run_job(recipe, job, "predicting", console)
         lines = job.out.read_text(encoding="utf-8").splitlines()
-        _show([from_dict(json.loads(line), about) for line in lines], screen.console(), recipe.all)
+        answers = [from_dict(json.loads(line), about) for line in lines]
+        _show(answers, screen.console(), recipe.all_labels)
         if lost:
             _tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
     return None

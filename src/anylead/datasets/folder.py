@@ -12,10 +12,11 @@ from anylead.datasets.label_table import About, LabelTable
 from anylead.datasets.layout import corpus_folder, encoding_of
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import AnyleadError, DatasetError, FormatError
+from anylead.formats import wave_marks
 from anylead.formats.search import files_below, told
 from anylead.formats.wfdb import parse_sex
 from anylead.formats.wfdb_header import read_header
-from anylead.records import Record
+from anylead.records import Mark, Record
 
 # Files with one of these endings are ECGs or are rejected; others only if their content says so.
 _ENDINGS = (
@@ -29,10 +30,11 @@ _TABLE_ROWS = 20
 
 @dataclass(frozen=True)
 class Details:
-    """A file and what the table says about it."""
+    """A file, what the table says about it, and the waves that were marked in it."""
 
     path: Path
     about: About | None = None
+    marks: tuple[Mark, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def corpus(
     patient_column: str | None = None,
     label_columns: list[str] | None = None,
     rename: str = "",
+    waves: str | None = None,
 ) -> Corpus:
     """List the ECG files under a folder.
 
@@ -75,13 +78,16 @@ def corpus(
             written as a list; columns of only 0 and 1, yes and no, TRUE and FALSE become the task
             "labels" together, where an empty cell is unknown. None guesses.
         rename: the lead behind a channel's name, such as "ECG=I".
+        waves: CSV of marked waves: record (as in the table), lead, wave (P, QRS or T), onset and
+            offset in seconds from the start.
 
     Raises:
         DatasetError: no file, no such column, or no row that fits a file.
+        FormatError: a row of the waves cannot be meant so.
     """
     root = corpus_folder(root, "ECG files")
     table_path = None if labels is None else Path(labels)
-    listing = list_files(root, table_path)
+    listing = list_files(root, table_path, None if waves is None else Path(waves))
     paths = listing.ecgs
     if not paths:
         raise DatasetError(
@@ -107,6 +113,8 @@ def corpus(
         notes.append(said.splitlines()[0])
         if table.tasks.flags:  # a class without a positive is a class, too
             label_names = {table.tasks.flag_task: table.tasks.flags}
+    if waves is not None:
+        details = _with_marks(root, Path(waves), details, notes)
     items: list[Item] = list(zip(_names(root, paths), details, strict=True))
     note = " ".join(notes)
     read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
@@ -130,20 +138,21 @@ def read(item: Item, rename: formats.Rename | None = None) -> Record:
         fold=record.fold if about.fold is None else about.fold,
         age=record.age if about.age is None else about.age,
         sex=parse_sex(about.sex) or record.sex,
+        marks=details.marks,
     )
 
 
-def list_files(root: Path, table_path: Path | None) -> Listing:
-    """ECG files, sorted, and what else is there."""
+def list_files(root: Path, *table_paths: Path | None) -> Listing:
+    """ECG files, sorted, and what else is there but for these tables."""
+    known = {path.resolve() for path in table_paths if path is not None}
     found = files_below(root)
     taken: list[Path] = []
     num_others = num_bytes = latest = 0
     headers = {path.with_suffix("") for path in found.files if path.suffix.lower() == ".hea"}
     parts = _segments(headers)
     for path in found.files:
-        is_table = table_path is not None and path.resolve() == table_path.resolve()
         stem = path.with_suffix("")
-        if is_table:
+        if path.resolve() in known:
             continue
         if stem in headers or stem in parts or path.suffix.lower() in _ENDINGS or _is_ecg(path):
             facts = path.stat()
@@ -250,6 +259,22 @@ def _details(
     return [
         Details(path) if row is None else Details(path, table.about(row))
         for path, row in zip(paths, rows, strict=True)
+    ]
+
+
+def _with_marks(
+    root: Path, path: Path, details: Sequence[Details], notes: list[str]
+) -> list[Details]:
+    """The files with the waves that a CSV has of them; None for those that it does not name."""
+    table = wave_marks.read_table(path)
+    names = list(table)
+    rows = rows_of_files(path, names, [each.path.relative_to(root).as_posix() for each in details])
+    if set(rows) == {None}:
+        raise DatasetError(f"{path}: no row fits a file; its first record is {names[:1]}")
+    notes.append(f"{len(rows) - rows.count(None)} of {len(rows)} files have marked waves.")
+    return [
+        each if row is None else replace(each, marks=table[names[row]])
+        for each, row in zip(details, rows, strict=True)
     ]
 
 

@@ -21,6 +21,7 @@ from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.about import About, read_about, told_of
 from anylead.inference.answer import Answer, answer, refusal
+from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
 from anylead.inference.outcomes import OUTCOMES
@@ -95,8 +96,7 @@ def load(
     )
     checkpoint, path = open_checkpoint(source, weights, foreign)
     model = Model(checkpoint, device, precision=precision, source=path)
-    if tail is not None:
-        model.description["tail"] = tail
+    model.description |= {} if tail is None else {"tail": tail}
     return model
 
 
@@ -139,13 +139,12 @@ class Model:
         # What runs is made again from the weights: packed for the processor it cannot be copied.
         checkpoint = Checkpoint(self._tensors, self.description)
         precision = "fp32" if self.precision == torch.float32 else "bf16"
-        # Another machine may have another GPU, or none.
-        device = "auto" if self.device.type == "cuda" else str(self.device)
+        device = "auto" if self.device.type == "cuda" else str(self.device)  # others elsewhere
         return Model, (checkpoint, device, self.batch_size, precision, self.source)
 
     def __repr__(self) -> str:
-        name = "in memory" if self.source is None else str(self.source)
-        return f"Model({name}, {self.kind}, {len(self.label_names)} labels, dim {self.dim})"
+        told = f"{self.kind}, {len(self.label_names)} labels, dim {self.dim}"
+        return f"Model({self.source or 'in memory'}, {told})"
 
     def _repr_html_(self) -> str:
         return table(f"Model {self.about.name}", told_of(self.about, self.kind, self.dim))
@@ -331,6 +330,8 @@ class Model:
             for name, each, is_so in zip(names, windows, is_asked, strict=True)
         ]
 
+    delineate = delineate
+
     @cached_property
     def about(self) -> About:
         """Name, version, training, and what was measured with which leads."""
@@ -368,7 +369,6 @@ class Model:
 
     @cached_property
     def _frozen(self) -> nn.Module:
-        """The encoder as it runs; made when it is first needed."""
         return freeze(self.encoder, self.segment_samples, self.precision)
 
     def fingerprint(self) -> str:

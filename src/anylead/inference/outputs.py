@@ -15,9 +15,12 @@ import pyarrow.parquet as pq
 
 from anylead.errors import RecipeError
 from anylead.inference.answer import NOTICE
+from anylead.inference.delineation import from_dict, write_annotations
+from anylead.inference.delineator import delineator_of
 from anylead.inference.model import Model
 from anylead.inference.windows import Windows
 from anylead.records import Record
+from anylead.signals.intervals import MEASURES
 from anylead.store.files import whole_file
 
 Settings = Mapping[str, Any]
@@ -212,6 +215,45 @@ def _plain_answers(table: pa.Table, settings: Settings) -> Iterator[dict[str, An
         yield {**json.loads(text), "patient": patient, **common}
 
 
+def _wave_schema(settings: Settings) -> pa.Schema:
+    return pa.schema([*_IDS, ("delineation", pa.string())])
+
+
+def _waves(
+    model: Model, names: Sequence[Name], windows: Sequence[Windows], settings: Settings
+) -> pa.Table:
+    """A row for each recording; annotation files are written as soon as its waves are found."""
+    found = delineator_of(model).over([name for name, _ in names], windows, settings["alone"])
+    rows = []
+    for name, each in zip(names, found, strict=True):
+        if settings["annotations"]:
+            write_annotations(each, Path(settings["annotations"]))
+        rows.append((*name, json.dumps(each.as_dict())))
+    columns = [pa.array(list(column), pa.string()) for column in zip(*rows, strict=True)]
+    return pa.table(columns, schema=_wave_schema(settings))
+
+
+def _flat_waves(table: pa.Table, settings: Settings) -> pa.Table:
+    """A row for each wave, or for each lead and its intervals."""
+    each = [from_dict(json.loads(text)) for text in table.column("delineation").to_pylist()]
+    numbers: tuple[str, ...] = ("onset", "offset")
+    texts: tuple[str, ...] = ("record", "lead", "wave")
+    if settings["rows"] == "waves":
+        rows = [row for found in each for row in found.rows()]
+    else:
+        rows = [row for found in each for row in found.interval_rows()]
+        numbers, texts = MEASURES, ("record", "lead", *(f"{name}_quality" for name in MEASURES))
+    kinds = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
+    names = list(rows[0]) if rows else [*texts, *numbers]
+    return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds[name]) for name in names]))
+
+
+def _plain_waves(table: pa.Table, settings: Settings) -> Iterator[dict[str, Any]]:
+    rows = (table.column(i).to_pylist() for i in (1, 2))
+    for patient, text in zip(*rows, strict=True):
+        yield {**json.loads(text), "patient": patient, "model": settings["model"]}
+
+
 Tables = Iterator[pa.Table]
 
 
@@ -262,6 +304,7 @@ def _write_json(
 OUTPUTS: dict[str, Output] = {
     "vectors": Output(_vector_schema, _vectors, _flat_vectors, _same, _plain_vectors),
     "answers": Output(_answer_schema, _answers, _flat_answers, _flat_answers, _plain_answers),
+    "waves": Output(_wave_schema, _waves, _flat_waves, _flat_waves, _plain_waves),
 }
 WRITERS: dict[str, Callable[..., None]] = {
     ".parquet": _write_parquet,

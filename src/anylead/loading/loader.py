@@ -179,6 +179,7 @@ def make_batch(
         seed=torch.from_numpy(seeds),
         step=torch.tensor(step),
         label=None if labels is None else _targets(labels, rows),
+        start=torch.from_numpy(crops.start),
         scale=torch.from_numpy(store.scale[rows]),
     )
 

@@ -102,13 +102,17 @@ class ResidualFeatureExtractor(nn.Module):
             signal: (rows, lead, time).
             num_samples: (rows,) valid samples, or None where nothing is padded.
         """
+        return self.stages(signal, num_samples)[-1].transpose(1, 2)
+
+    def stages(self, signal: Tensor, num_samples: Tensor | None = None) -> list[Tensor]:
+        """Output of the first convolution and of each block, (rows, dim, step)."""
         num_valid = steps_after(num_samples, self.stride)
         x: Tensor = self.stem(clear_padding(signal, num_samples))
-        x = nn.functional.relu(self.stem_norm(x, num_valid))
+        outputs = [nn.functional.relu(self.stem_norm(x, num_valid))]
         for block, (_, _, stride) in zip(self.blocks, self.layers[1:], strict=True):
-            x = block(x, num_valid)
+            outputs.append(block(outputs[-1], num_valid))
             num_valid = steps_after(num_valid, stride)
-        return x.transpose(1, 2)
+        return outputs
 
     def num_frames(self, num_samples: Tensor) -> Tensor:
         """Frames made from signals of `num_samples` samples; elementwise."""

@@ -77,7 +77,7 @@ def _last_layer(dim: int, num_labels: int) -> tuple[Tensor, nn.Parameter]:
     """Weight and bias; of every head they have these names."""
     layer = nn.Linear(dim, num_labels)
     nn.init.xavier_uniform_(layer.weight)
-    return layer.weight, nn.Parameter(torch.zeros(num_labels))
+    return nn.Parameter(layer.weight.detach()), nn.Parameter(torch.zeros(num_labels))
 
 
 Head = PooledHead | AttentiveHead

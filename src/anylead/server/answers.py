@@ -11,6 +11,8 @@ from anylead.datasets.titles import titles
 from anylead.explanations import METHODS, Explanation, saliency_on
 from anylead.inference.about import About
 from anylead.inference.answer import NOTICE, Answer
+from anylead.inference.delineation import Delineation
+from anylead.inference.delineator import has_decoder
 from anylead.leads import LEAD_SETS
 from anylead.pictures import ecg_page, render
 from anylead.records import Record
@@ -40,6 +42,7 @@ def about_model(service: Service) -> schema.ModelOut:
         sample_rate=model.preprocess_config.sample_rate,
         segment_seconds=model.segment_samples / model.preprocess_config.sample_rate,
         has_gallery=service.gallery is not None,
+        has_waves=has_decoder(model),
         methods=list(METHODS),
         lead_sets={name: list(leads) for name, leads in LEAD_SETS.items()},
         leads=list(model.leads),
@@ -59,6 +62,14 @@ def predictions(found: Sequence[Answer], service: Service) -> schema.Predictions
             for each in found
         ],
         model=schema.AboutOut(**service.model.about.as_dict()),
+        notice=NOTICE,
+    )
+
+
+def delineations(found: Sequence[Delineation]) -> schema.Delineations:
+    """Waves and intervals."""
+    return schema.Delineations(
+        recordings=[schema.DelineationOut(name=each.record, **each.as_dict()) for each in found],
         notice=NOTICE,
     )
 

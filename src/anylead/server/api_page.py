@@ -20,6 +20,7 @@ EXAMPLES: dict[str, Sequence[str]] = {
         "curl {token}-H 'Content-Type: application/json' -d @ecg.json {address}/predict",
     ],
     "/embed": ["curl {token}-F file=@ecg.xml {address}/embed"],
+    "/delineate": ["curl {token}-F file=@ecg.xml {address}/delineate"],
     "/identify": ["curl {token}-F file=@ecg.xml '{address}/identify?top=5'"],
     "/explain": ["curl {token}-F file=@ecg.xml '{address}/explain?method=gradients'"],
     "/plot": ["curl {token}-F file=@ecg.xml '{address}/plot?format=pdf&report=true' -o ecg.pdf"],

@@ -26,7 +26,7 @@ from anylead.server.service import Service
 
 SCRIPTS = (
     *("page.js", "answer.js", "api.js", "elements.js", "layout.js", "overview.js", "paper.js"),
-    *("recordings.js", "words.js"),
+    *("recordings.js", "waves.js", "words.js"),
 )
 PAGE_FILES = {
     "index.html": "text/html; charset=utf-8",
@@ -111,6 +111,7 @@ def create_app(
     _add_page(app)
     _add_facts(app, service)
     _add_numbers(app, service)
+    _add_waves(app, service)
     _add_pictures(app, service)
     _add_api_page(app, token is not None)
     _describe_bodies(app)  # last: a route more would make the description anew
@@ -210,6 +211,18 @@ def _add_numbers(app: FastAPI, service: Service) -> None:
 
     if service.gallery is not None:
         _add_gallery(app, service, records)
+
+
+def _add_waves(app: FastAPI, service: Service) -> None:
+    records = bodies.records_of(service)
+
+    @app.post("/delineate", responses=_ERRORS)
+    async def delineate(
+        found: Annotated[list[Record], Depends(records)], use_leads: UseLeads = None
+    ) -> schema.Delineations:
+        """Where P, QRS and T begin and end, and PR, QRS, QT and QTc."""
+        windows, _ = await service.prepare(found, _leads(use_leads))
+        return answers.delineations(await service.delineate(found, windows))
 
 
 def _add_gallery(app: FastAPI, service: Service, records: Callable[..., Any]) -> None:

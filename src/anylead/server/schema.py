@@ -87,6 +87,40 @@ class Embeddings(BaseModel):
     recordings: list[Embedding]
 
 
+class Wave(BaseModel):
+    """A wave of a lead, or of all together ("global")."""
+
+    lead: str
+    name: str = Field(description="P, QRS or T")
+    onset: float = Field(description="seconds from the start")
+    offset: float
+
+
+class MeasureOut(BaseModel):
+    """A number, and how far to trust it."""
+
+    value: float | None
+    quality: str = Field(description='good, fair, poor, or "not measurable" without a number')
+    beats: int
+
+
+class DelineationOut(BaseModel):
+    """Waves and intervals of one recording."""
+
+    name: str
+    seconds: float
+    leads: list[str]
+    intervals: dict[str, dict[str, MeasureOut]] = Field(description='by lead and "global"')
+    waves: list[Wave]
+
+
+class Delineations(BaseModel):
+    """Answer of /delineate."""
+
+    recordings: list[DelineationOut]
+    notice: str
+
+
 class Person(BaseModel):
     """A person that a recording may be of."""
 
@@ -185,6 +219,7 @@ class ModelOut(BaseModel):
     sample_rate: float
     segment_seconds: float
     has_gallery: bool
+    has_waves: bool = Field(description="whether /delineate can be asked")
     methods: list[str]
     lead_sets: dict[str, list[str]]
     leads: list[str] = Field(description="those that the model sees where a request names none")

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, explain
 from anylead.inference.answer import Answer, answer, refusal
+from anylead.inference.delineation import Delineation
+from anylead.inference.delineator import delineator_of
 from anylead.inference.gallery import (
     Candidate,
     Entry,
@@ -134,6 +136,16 @@ class Service:
     async def vectors(self, windows: Sequence[Windows]) -> NDArray[np.float32]:
         """(recording, dim)."""
         return np.asarray(await self._vectors(windows), dtype=np.float32)
+
+    async def delineate(
+        self, records: Sequence[Record], windows: Sequence[Windows]
+    ) -> list[Delineation]:
+        """Waves and intervals of every recording; CheckpointError without a decoder of waves."""
+        names = [record.record_id for record in records]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._model_thread, lambda: list(delineator_of(self.model).over(names, windows))
+        )
 
     async def identify(self, windows: Sequence[Windows], top: int) -> list[Identified]:
         """The nearest persons and recordings of the gallery."""

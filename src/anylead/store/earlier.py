@@ -8,7 +8,11 @@ import pyarrow as pa
 from anylead.store.schema import INDEX
 
 # Version -> what its index did not have.
-_ADDED = {1: ("unknown", "crc32", "measurements"), 2: ("measurements",)}
+_ADDED = {
+    1: ("unknown", "crc32", "measurements", "marks"),
+    2: ("measurements", "marks"),
+    3: ("marks",),
+}
 EARLIER_INDEX = {
     version: pa.schema([field for field in INDEX if field.name not in added])
     for version, added in _ADDED.items()
@@ -16,8 +20,8 @@ EARLIER_INDEX = {
 
 
 def of_this_version(index: pa.Table, version: int) -> pa.Table:
-    """An index with the columns that its version did not have: nothing unknown or measured, no
-    sums. One that is not what its version had is left as it is.
+    """An index with the columns that its version did not have: nothing unknown, measured or
+    marked, no sums. One that is not what its version had is left as it is.
     """
     if index.schema != EARLIER_INDEX.get(version):
         return index

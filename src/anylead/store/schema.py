@@ -6,14 +6,19 @@ times `scale` they are mV. `labels` has one key per task that the recording is l
 32 bits: it gives a split that does not change when recordings are added. `unknown` lists, by task,
 the classes that nobody looked for in a recording that is labelled otherwise; `crc32` is that of the
 signal, by which whoever reads it knows that it is whole. Stores of version 1 have neither, and
-those before version 3 no `measurements` (numbers by name).
+those before version 3 no `measurements` (numbers by name). `marks`, from version 4 on, are waves or
+beats that somebody marked, in seconds, which hold at any sample rate; null where nobody looked.
 """
 
 import pyarrow as pa
 
 from anylead.leads import NUM_LEADS
 
-VERSION, FIRST_VERSION = 3, 1
+VERSION, FIRST_VERSION = 4, 1
+
+_MARK = pa.struct(
+    dict.fromkeys(("lead", "name"), pa.string()) | dict.fromkeys(("onset", "offset"), pa.float64())
+)
 
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("record_id", pa.string()),
@@ -33,6 +38,7 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("source_rate", pa.float32()),
     ("crc32", pa.uint32()),
     ("measurements", pa.map_(pa.string(), pa.float64())),
+    ("marks", pa.list_(_MARK)),
 ]
 METADATA = pa.schema(_COLUMNS)
 SHARD = pa.schema([*_COLUMNS, ("signal", pa.large_list(pa.int16()))])

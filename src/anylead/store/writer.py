@@ -66,6 +66,7 @@ class ShardWriter:
                 "source_rate": record.sample_rate,
                 "crc32": crc32(steps.data),
                 "measurements": sorted(record.measurements.items()),
+                "marks": record.marks and [mark._asdict() for mark in record.marks],
             }
         )
         self.num_records += 1

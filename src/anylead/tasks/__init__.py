@@ -19,12 +19,15 @@ from anylead.tasks.setup import (
     TaskSetup,
     Verdict,
 )
+from anylead.tasks.waves import WaveConfig, Waves
+from anylead.tasks.waves_setup import WAVES
 
 TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
     "multiclass": MULTICLASS,
     "regression": REGRESSION,
     "identification": IDENTIFICATION,
+    "waves": WAVES,
 }
 
 __all__ = [
@@ -43,6 +46,8 @@ __all__ = [
     "TaskParts",
     "TaskSetup",
     "Verdict",
+    "WaveConfig",
+    "Waves",
     "columns_by_task",
     "embed",
     "predict",

@@ -14,6 +14,7 @@ from anylead.errors import RecipeError
 from anylead.loading import Labels
 from anylead.store import Store
 from anylead.tasks.linear_head import AverageConfig
+from anylead.tasks.waves import WaveConfig
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class TaskParts:
         average: of the weights, for all tasks but identification.
         loss: likewise.
         head: "linear" or "attentive", likewise.
+        waves: of the task "waves".
     """
 
     store: Store
@@ -114,6 +116,7 @@ class TaskParts:
     average: AverageConfig = field(default_factory=AverageConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     head: str = "linear"
+    waves: WaveConfig = field(default_factory=WaveConfig)
 
 
 class Run(NamedTuple):

@@ -6,6 +6,7 @@ import { at, digits, element, percent } from "./elements.js";
 import { clock, Overview } from "./overview.js";
 import { Paper } from "./paper.js";
 import { drawList, grouped } from "./recordings.js";
+import { drawIntervals } from "./waves.js";
 import { inWords } from "./words.js";
 
 const WINDOW = 60; // seconds of a long recording that are opened at once
@@ -23,6 +24,7 @@ const state = {
   label: null, // the one that is explained
   isChosen: false, // by a person, not by being the most probable
   explanation: null,
+  delineation: null,
   identity: null,
 };
 const paper = new Paper({
@@ -130,7 +132,7 @@ async function open(load) {
   if (!record) return null;
   Object.assign(state, {
     record, body: bodyOf(record), full: null, answer: null, explanation: null,
-    identity: null, label: null, isChosen: false, isForced: false,
+    delineation: null, identity: null, label: null, isChosen: false, isForced: false,
   });
   state.seen = new Set(usable());
   for (const name of ["ecg", "leads", "save"]) document.querySelector(`.${name}`).hidden = false;
@@ -188,7 +190,7 @@ async function refresh() {
     complain("The model needs at least one lead.");
     return;
   }
-  await Promise.all([predict(), identify()]);
+  await Promise.all([predict(), identify(), delineate()]);
   await explain();
 }
 
@@ -242,6 +244,32 @@ async function identify() {
   at("nearest").replaceChildren(...nearest.map((each) => element("tr", {},
     element("td", {}, each.person), element("td", {}, each.file),
     element("td", {}, each.labels.join(", ") || "–"), element("td", {}, each.cosine.toFixed(3)))));
+}
+
+async function delineate() {
+  if (!state.model.has_waves) return;
+  const found = await newest("delineate", async (signal) =>
+    (await send("/delineate", { use_leads: chosen() }, state.body, signal)).json());
+  if (!found) return;
+  [state.delineation] = found.recordings;
+  document.querySelector(".intervals").hidden = false;
+  drawIntervals(state.delineation, (from, to) => {
+    at("calipers").setAttribute("aria-pressed", "true");
+    at("paper").classList.add("measuring");
+    if (from < paper.start || to > paper.start + paper.seconds) {
+      paper.start = Math.max(0, Math.min(Number(at("start").max), Math.floor(from - 1)));
+      at("start").value = paper.start;
+      at("start-value").textContent = `${paper.start} s`;
+    }
+    paper.draw();
+    paper.point(from, to);
+  });
+  tint();
+}
+
+function tint() {
+  paper.waves = at("tint").checked && state.delineation ? state.delineation.waves : null;
+  paper.draw();
 }
 
 async function explain() {
@@ -372,6 +400,7 @@ function saveJson(extra = {}) {
     },
     leads_seen: [...state.seen],
     answer: state.answer,
+    delineation: state.delineation,
     explanation: explanation && {
       label: explanation.label, method: explanation.method, by_lead: explanation.by_lead,
       segments: explanation.segments,
@@ -445,6 +474,7 @@ function listen() {
     paper.draw();
   });
   at("shade").addEventListener("change", explain);
+  at("tint").addEventListener("change", tint);
   at("method").addEventListener("change", explain);
   at("save-json").addEventListener("click", () => saveJson());
   at("save-pdf").addEventListener("click", savePdf);

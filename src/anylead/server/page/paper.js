@@ -7,6 +7,7 @@ const LEAST_SCALE = 2.6;
 const FIT_SCALE = 4.5; // a short recording does not fill a wide screen
 const MOST_SCALE = 14;
 const MOST_PIXELS = 24e6;
+const SNAP = 5; // pixels within which a caliper takes the boundary of a wave
 const FONT = 'system-ui, "DejaVu Sans", sans-serif';
 
 export class Paper {
@@ -16,6 +17,7 @@ export class Paper {
     this.record = null;
     this.seen = new Set();
     this.saliency = null;
+    this.waves = null; // of /delineate
     this.layout = "";
     this.start = 0;
     this.zoom = 1;
@@ -29,6 +31,7 @@ export class Paper {
     this.centre = record.signal.map(median);
     this.unitGain = record.unit === "mV" ? GAIN : (2 * GAIN) / typicalSize(record, this.centre);
     this.saliency = null;
+    this.waves = null;
     this.caliper = null;
     this.start = 0;
     this.zoom = 1;
@@ -64,6 +67,8 @@ export class Paper {
     this.canvas.dataset.baselines = baselines.join(" ");
     const context = this.sheet();
     this.drawGrid(context);
+    this.all = all;
+    for (const place of all) this.drawWaves(context, place);
     for (const place of all) this.drawSaliency(context, place);
     for (const place of all) this.drawLead(context, place);
     for (const place of all.filter((each) => each.from > 0)) this.drawName(context, place);
@@ -181,6 +186,46 @@ export class Paper {
     context.stroke();
   }
 
+  // Millimetres of the page that the trace of a place needs: its top and its height.
+  band(place) {
+    const trace = this.trace(place);
+    const high = trace.reduce((most, value) => Math.max(most, value), 4) + 1;
+    const low = trace.reduce((least, value) => Math.min(least, value), -4) - 1;
+    return [this.baselines[place.row] - high, high - low];
+  }
+
+  drawWaves(context, place) {
+    const [top, height] = this.band(place);
+    for (const { lead, name, onset, offset } of this.waves ?? []) {
+      const from = Math.max(onset - this.start, place.from);
+      const to = Math.min(offset - this.start, place.to);
+      if (lead !== place.lead || from >= to) continue;
+      context.fillStyle = this.color(`wave-${name}`);
+      context.fillRect(LEFT + from * SPEED, top, (to - from) * SPEED, height);
+    }
+  }
+
+  // The caliper on a stretch of the recording, in its middle of the page.
+  point(from, to) {
+    const middle = (from + to) / 2 - this.start;
+    const holds = ({ from: begin, to: end }) => begin <= middle && middle <= end;
+    const place = this.all.findLast(holds) ?? this.all[0];
+    const [x1, x2] = [from, to].map((time) => LEFT + (time - this.start) * SPEED);
+    const y = this.baselines[place.row];
+    this.caliper = { x1, y1: y, x2, y2: y };
+    this.isMeasuring = true;
+    this.measured();
+    this.scroller.scrollLeft = ((x1 + x2) / 2) * this.scale - this.scroller.clientWidth / 2;
+  }
+
+  // The boundary of a wave that is near, or where it is.
+  snapped(x) {
+    const near = (this.waves ?? []).flatMap(({ onset, offset }) => [onset, offset])
+      .map((time) => LEFT + (time - this.start) * SPEED)
+      .reduce((best, each) => (Math.abs(each - x) < Math.abs(best - x) ? each : best), Infinity);
+    return Math.abs(near - x) * this.scale < SNAP ? near : x;
+  }
+
   // Blue speaks for the answer, orange against it.
   drawSaliency(context, place) {
     const index = this.saliency ? this.saliency.leads.indexOf(place.lead) : -1;
@@ -189,16 +234,13 @@ export class Paper {
     const rate = this.saliency.sample_rate;
     const first = Math.floor((this.start + place.from) * rate);
     const last = Math.min(values.length, Math.ceil((this.start + place.to) * rate));
-    const trace = this.trace(place);
-    const high = trace.reduce((most, value) => Math.max(most, value), 4) + 1;
-    const low = trace.reduce((least, value) => Math.min(least, value), -4) - 1;
-    const top = this.baselines[place.row] - high;
+    const [top, height] = this.band(place);
     const step = SPEED / rate;
     for (let i = first; i < last; i += 1) {
       const size = Math.abs(values[i]);
       if (size < 0.06) continue;
       context.fillStyle = `rgba(${this.color(values[i] > 0 ? "for" : "against")}, ${0.6 * size})`;
-      context.fillRect(LEFT + (i / rate - this.start) * SPEED, top, step * 1.02, high - low);
+      context.fillRect(LEFT + (i / rate - this.start) * SPEED, top, step * 1.02, height);
     }
   }
 
@@ -289,7 +331,7 @@ export class Paper {
         if (c && Math.hypot(x - c[`x${end}`], y - c[`y${end}`]) < near) held = end;
       }
       if (held === null) {
-        this.caliper = { x1: x, y1: y, x2: x, y2: y };
+        this.caliper = { x1: this.snapped(x), y1: y, x2: x, y2: y };
         held = 2;
       }
       canvas.setPointerCapture(event.pointerId);
@@ -298,7 +340,7 @@ export class Paper {
     canvas.addEventListener("pointermove", (event) => {
       if (held === null) return;
       const { x, y } = place(event);
-      this.caliper[`x${held}`] = x;
+      this.caliper[`x${held}`] = this.snapped(x);
       this.caliper[`y${held}`] = y;
       this.measured();
     });

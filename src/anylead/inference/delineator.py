@@ -1,0 +1,349 @@
+"""An encoder with a decoder of waves at work: `Model.delineate`.
+
+The decoder of waves is the head of a model that was trained for it, or lies in the folder `waves`
+beside the weights of another one, made for exactly its encoder.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import softmax
+
+from anylead.checkpoint import WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
+from anylead.errors import AnyleadError, CheckpointError
+from anylead.inference import inputs
+from anylead.inference.delineation import Delineation
+from anylead.inference.inputs import Recordings
+from anylead.inference.weights import fingerprint
+from anylead.inference.windows import Floats, Windows
+from anylead.leads import LEADS, NUM_LEADS
+from anylead.models import load_weights
+from anylead.models.frozen import freeze
+from anylead.models.wave_decoder import WaveDecoder
+from anylead.records import Mark, Record
+from anylead.signals import PreprocessConfig, Quality, intervals
+from anylead.signals.wave_rules import marks_of
+from anylead.tasks.waves import WaveConfig, new_decoder, wave_logits
+
+FOLDER = "waves"
+SECONDS = 10.0  # seen at once, as in the training
+_MARGIN = 1.0  # seconds at the inner edges of a window that another one answers for
+_BLOCK = 60.0  # seconds of a long recording whose waves are put in order at once
+_FLAT_SECONDS, _FLAT_MV = 0.3, 1e-3
+_DOUBTFUL = np.uint16(
+    Quality.LOST | Quality.FLAT | Quality.NOISE | Quality.UNACCEPTABLE | Quality.CLIPPED
+)
+_AT_ONCE = 16  # recordings
+
+
+class Delineates(Protocol):
+    """What `delineate` needs of a model."""
+
+    kind: str
+    description: dict[str, Any]
+    encoder: nn.Module
+    device: torch.device
+    precision: torch.dtype
+    source: Path | None
+    _tensors: dict[str, Tensor]
+    preprocess_config: PreprocessConfig
+
+    def windows(
+        self, records: Sequence[Record], use_leads: str | Sequence[str] | None = None
+    ) -> list[Windows]:
+        """Preprocess recordings and cut them."""
+        ...
+
+
+def delineate(
+    self: Delineates,
+    x: Recordings,
+    *,
+    sample_rate: float | None = None,
+    leads: str | Sequence[str] | None = None,
+    unit: str = "mV",
+    use_leads: str | Sequence[str] | None = None,
+) -> Delineation | list[Delineation]:
+    """Where P, QRS and T begin and end in each lead, and the intervals between them.
+
+    Args:
+        x, sample_rate, leads, unit, use_leads: as for `embed`.
+
+    Returns:
+        One for each recording of a list.
+
+    Raises:
+        CheckpointError: the model has no decoder of waves, or one of another encoder.
+    """
+    items, is_many = inputs.as_list(x)
+    records = inputs.as_records(items, sample_rate, leads, unit)
+    names = [record.record_id or f"recording {i}" for i, record in enumerate(records)]
+    found = list(delineator_of(self).over(names, self.windows(records, use_leads)))
+    return found if is_many else found[0]
+
+
+class Delineator:
+    """An encoder with a decoder of waves.
+
+    Args:
+        encoder: of the model.
+        decoder: made for it.
+        uses_encoder: or the decoder alone.
+        sample_rate: Hz of the signals.
+        device: where it runs.
+        precision: of the networks.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: WaveDecoder,
+        uses_encoder: bool,
+        sample_rate: float,
+        device: torch.device,
+        precision: torch.dtype,
+    ):
+        self.sample_rate, self.device, self.precision = sample_rate, device, precision
+        self.length = round(SECONDS * sample_rate)
+        self.encoder = freeze(encoder, self.length, precision) if uses_encoder else None
+        self.decoder = decoder.eval().requires_grad_(False).to(device)
+
+    def over(
+        self, names: Sequence[str], windows: Sequence[Windows], alone: bool = False
+    ) -> Iterator[Delineation]:
+        """Waves and intervals of recordings that were preprocessed and cut.
+
+        Args:
+            names: of the recordings.
+            windows: of each.
+            alone: the model sees one lead at a time.
+        """
+        find = self.marks_alone if alone else self.marks
+        for first in range(0, len(windows), _AT_ONCE):
+            some = windows[first : first + _AT_ONCE]
+            signals = [whole(each) for each in some]
+            found = find(signals, [each.has_lead for each in some])
+            for name, each, signal, marks in zip(
+                names[first : first + _AT_ONCE], some, signals, found, strict=True
+            ):
+                yield _delineation(name, signal, each, marks, self.sample_rate)
+
+    def marks(
+        self, signals: Sequence[Floats], has_lead: Sequence[NDArray[np.bool_]]
+    ) -> list[list[Mark]]:
+        """Waves of recordings (12, time); those of one length are put in order together."""
+        found: list[list[Mark]] = [[] for _ in signals]
+        same: dict[int, list[int]] = {}
+        for n, signal in enumerate(signals):
+            same.setdefault(signal.shape[1], []).append(n)
+        for length, numbers in same.items():
+            probability = self.probabilities(
+                np.stack([signals[n] for n in numbers]), np.stack([has_lead[n] for n in numbers])
+            )
+            rows = probability.reshape(-1, length, probability.shape[-1])
+            names = [f"{n} {lead}" for n in numbers for lead in LEADS]
+            for mark in self._in_order(rows, names):
+                number, lead = mark.lead.split(" ")
+                found[int(number)].append(mark._replace(lead=lead))
+        return found
+
+    def marks_alone(
+        self, signals: Sequence[Floats], has_lead: Sequence[NDArray[np.bool_]]
+    ) -> list[list[Mark]]:
+        """The same, but each lead is all that is seen while its waves are found."""
+        found: list[list[Mark]] = [[] for _ in signals]
+        for lead in range(NUM_LEADS):
+            numbers = [n for n, present in enumerate(has_lead) if present[lead]]
+            is_seen = np.arange(NUM_LEADS) == lead
+            single = [np.where(is_seen[:, None], signals[n], np.float32(0)) for n in numbers]
+            for n, marks in zip(numbers, self.marks(single, [is_seen] * len(single)), strict=True):
+                found[n] += marks
+        return found
+
+    @torch.inference_mode()
+    def probabilities(self, signal: Floats, has_lead: NDArray[np.bool_]) -> Floats:
+        """(recording, lead, time, 4) of none, P, QRS and T; NaN for leads that are not there."""
+        num, _, length = signal.shape
+        made = np.full((num, NUM_LEADS, length, 4), np.nan, dtype=np.float32)
+        margin = round(_MARGIN * self.sample_rate)
+        starts = _starts(length, self.length, margin)
+        for start in starts:
+            end = min(start + self.length, length)
+            piece = torch.from_numpy(np.ascontiguousarray(signal[:, :, start:end])).to(self.device)
+            present = torch.from_numpy(has_lead).to(self.device)
+            with torch.autocast(
+                self.device.type, self.precision, enabled=self.precision != torch.float32
+            ):
+                logits = wave_logits(self.encoder, self.decoder, piece, present)
+            answer = softmax(logits.float(), dim=1).transpose(1, 2).cpu().numpy()
+            low = 0 if start == 0 else margin
+            dense = np.full((num, NUM_LEADS, end - start - low, 4), np.nan, dtype=np.float32)
+            dense[has_lead] = answer[:, low:]
+            made[:, :, start + low : end] = dense
+        return _without_flat(made, signal, self.sample_rate)
+
+    def _in_order(self, probability: Floats, names: Sequence[str]) -> Iterator[Mark]:
+        """Waves of a long recording block by block, each with a margin on both sides."""
+        rate, length = self.sample_rate, probability.shape[1]
+        block, margin = round(_BLOCK * rate), round(4 * _MARGIN * rate)
+        for begin in range(0, length, block):
+            low, high = max(0, begin - margin), min(length, begin + block + margin)
+            first = begin / rate if begin else -np.inf
+            last = (begin + block) / rate if begin + block < length else np.inf
+            for mark in marks_of(probability[:, low:high], names, rate, low / rate):
+                if first <= (mark.onset + mark.offset) / 2 < last:
+                    yield mark
+
+
+def delineator_of(model: Delineates) -> Delineator:
+    """That of a model; made when it is first needed.
+
+    Raises:
+        CheckpointError: it has no decoder of waves, or one of another encoder.
+    """
+    if model not in _MADE:
+        tensors, description = _head_of(model)
+        try:
+            config = WaveConfig(**description["decoder"])
+            decoder = new_decoder(model.encoder, config)
+            load_weights(decoder, tensors, "checkpoint")
+        except (AnyleadError, KeyError, TypeError) as error:
+            raise CheckpointError(f"the decoder of waves does not fit: {error}") from error
+        _MADE[model] = Delineator(
+            model.encoder,
+            decoder,
+            config.uses_encoder,
+            model.preprocess_config.sample_rate,
+            model.device,
+            model.precision,
+        )
+    return _MADE[model]
+
+
+def has_decoder(model: Delineates) -> bool:
+    """Whether a model finds waves."""
+    try:
+        delineator_of(model)
+    except CheckpointError:
+        return False
+    return True
+
+
+_MADE: "WeakKeyDictionary[Delineates, Delineator]" = WeakKeyDictionary()
+
+
+def save_head(run: Checkpoint, folder: Path, about: Mapping[str, str] | None = None) -> Path:
+    """Write the decoder of a run of the task "waves" as the folder `waves` of a model.
+
+    Args:
+        run: what `anylead finetune --task waves` wrote.
+        folder: of the model whose encoder it was trained with.
+        about: data, licence, and what else a user must know.
+
+    Raises:
+        CheckpointError: it was trained with another encoder.
+    """
+    beside = load_checkpoint(folder)
+    if _encoder_hash(beside.part("encoder")) != _encoder_hash(run.part("encoder")):
+        raise CheckpointError(
+            f"{folder}: has another encoder than the decoder of waves was trained with; train with"
+            " --model.checkpoint of it and --model.train linear_probe"
+        )
+    head = {name: tensor for name, tensor in run.tensors.items() if name.startswith("head.")}
+    known = ("encoder", "decoder", "preprocess", "segment_seconds", "data")
+    description = {name: run.description[name] for name in known if name in run.description}
+    # Of the recipe what decides the weights, without the folders of a machine.
+    recipe = run.description.get("provenance", {}).get("recipe", {})
+    told = {name: recipe.get(name) for name in ("augment", "optimizer", "schedule")}
+    told["steps"] = run.description.get("provenance", {}).get("steps")
+    made = {
+        "kind": "wave_decoder",
+        "encoder_sha256": _encoder_hash(run.part("encoder")),
+        "about": dict(about or {}),
+        "training": told,
+    }
+    return save_checkpoint(folder / FOLDER, head, description | made)
+
+
+def whole(windows: Windows) -> Floats:
+    """(12, time): the recording whose pieces these are."""
+    length = windows.signal.shape[2]
+    if len(windows.start) == 1:
+        only: Floats = windows.signal[0]
+        return only
+    signal = np.empty((NUM_LEADS, int(windows.start[-1]) + length), dtype=np.float32)
+    for start, piece in zip(windows.start.tolist(), windows.signal, strict=True):
+        signal[:, start : start + length] = piece
+    return signal
+
+
+def _head_of(model: Delineates) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if model.kind == "waves":
+        whole_run = Checkpoint(model._tensors, model.description)
+        return whole_run.part("head"), model.description
+    folder = None if model.source is None else model.source / FOLDER
+    if folder is None or not (folder / WEIGHTS).is_file():
+        raise CheckpointError(
+            "this model has no decoder of waves; take ptbxl-small, or a run of"
+            " `anylead finetune --task waves`"
+        )
+    beside = load_checkpoint(folder)
+    weights = {name: t.cpu() for name, t in model.encoder.state_dict().items()}
+    if beside.description.get("encoder_sha256") != _encoder_hash(weights):
+        raise CheckpointError(
+            f"{folder}: was trained with other weights of the encoder; make it again"
+            " (docs/intervals.md, last section)"
+        )
+    return beside.part("head"), beside.description
+
+
+def _encoder_hash(tensors: dict[str, Tensor]) -> str:
+    return fingerprint(tensors, ())
+
+
+def _delineation(
+    name: str, signal: Floats, windows: Windows, marks: Sequence[Mark], sample_rate: float
+) -> Delineation:
+    present = [lead for lead, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    beats = {lead: intervals.beats_of(m for m in marks if m.lead == lead) for lead in present}
+    flags = np.zeros(NUM_LEADS, np.uint16) if windows.quality is None else windows.quality
+    doubtful = {lead: bool(flags[LEADS.index(lead)] & _DOUBTFUL) for lead in present}
+    measures = {lead: intervals.measure(beats[lead], doubtful[lead]) for lead in present}
+    together = intervals.global_beats(beats)
+    joint = intervals.measure(together, all(doubtful.values()))
+    joint["Axis_deg"] = intervals.axis(
+        signal, windows.has_lead, sample_rate, together, all(doubtful.values())
+    )
+    return Delineation(
+        record=name,
+        seconds=signal.shape[1] / sample_rate,
+        leads=tuple(present),
+        waves=(*marks, *intervals.global_marks(beats)),
+        measures={**measures, intervals.GLOBAL: joint},
+    )
+
+
+def _starts(length: int, window: int, margin: int) -> list[int]:
+    """First samples of windows, each of which answers from its margin on (the first from 0)."""
+    if length <= window:
+        return [0]
+    starts = list(range(0, length - window, window - 2 * margin))
+    return [*starts, length - window]
+
+
+def _without_flat(probability: Floats, signal: Floats, sample_rate: float) -> Floats:
+    """Nothing is found where a lead is flat."""
+    least = round(_FLAT_SECONDS * sample_rate)
+    moves = np.abs(np.diff(signal, axis=2)) > _FLAT_MV  # (recording, lead, time - 1)
+    for record, lead in np.argwhere((~moves).sum(axis=2) >= least):
+        edges = np.flatnonzero(np.diff(np.r_[True, moves[record, lead], True].astype(np.int8)))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            if end - begin >= least and np.isfinite(probability[record, lead, 0, 0]):
+                probability[record, lead, begin : end + 1] = (1, 0, 0, 0)
+    return probability

@@ -1,0 +1,151 @@
+"""Fine-tuning for waves: what is learned from, what stays, and what comes out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import anylead
+from anylead.augment import compose
+from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.errors import CheckpointError, RecipeError
+from anylead.inference.delineator import save_head
+from anylead.leads import LEADS
+from anylead.metrics.waves import by_lead, score_waves
+from anylead.models import Encoder, EncoderConfig, describe_encoder
+from anylead.objective import Batch
+from anylead.records import Mark
+from anylead.tasks.wave_targets import WaveTargets, targets
+from anylead.tasks.waves import WaveConfig, Waves
+from heart_records import make, marked_store
+from synthetic_store import store_folder
+
+SMALL = EncoderConfig(
+    ((8, 7, 2), (8, 5, 2), (8, 5, 2)),
+    *(16, 1, 2, 32, 8, 2),
+    stem="residual",
+    norm_first=True,
+    feature_grad_scale=1.0,
+)
+DECODER = WaveConfig(dims=(8, 8, 8, 8), kernel=5)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A folder with an encoder of random weights, as if it had been pre-trained."""
+    torch.manual_seed(0)
+    made = Encoder(SMALL)
+    folder = tmp_path_factory.mktemp("encoder")
+    tensors = {f"encoder.{name}": tensor for name, tensor in made.state_dict().items()}
+    preprocess = vars(anylead.signals.PreprocessConfig(sample_rate=100.0))
+    save_checkpoint(folder, tensors, {"encoder": describe_encoder(made), "preprocess": preprocess})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store():
+    return str(marked_store())
+
+
+@pytest.fixture(scope="module")
+def run(encoder, store, tmp_path_factory):
+    return anylead.finetune(
+        store,
+        task="waves",
+        model={"checkpoint": str(encoder), "train": "linear_probe"},
+        waves=DECODER,
+        data={"segment_seconds": 10.0, "scheme": "all"},
+        augment=[{"name": "random_lead_mask", "mode": "lead_sets", "prob": 1.0,
+                  "sets": ["I", "II", "V1", "V5", "12"]}],
+        optimizer={"learning_rate": 1e-2},
+        train={"steps": 40, "batch_size": 8, "precision": "fp32", "is_quiet": True},
+        keep="last",
+        validate_every=1000,
+        out=str(tmp_path_factory.mktemp("run") / "waves"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("use_leads", ["II", "12"])
+def test_finds_the_waves_of_a_heart_that_it_never_saw(run, use_leads):
+    record, _ = make(250.0, seed=99)
+    found = run.delineate(record, use_leads=use_leads)
+    tallies = score_waves(by_lead(record.marks, found.waves, found.leads), beyond_ends=True)
+    assert {key: tally.f1 > 0.9 for key, tally in tallies.items()} == dict.fromkeys(tallies, True)
+
+
+def test_a_frozen_encoder_stays_as_it_was_its_statistics_too(run, encoder):
+    before = load_checkpoint(encoder).part("encoder")
+    after = run.encoder.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_decoder_lies_beside_the_encoder_it_was_made_for_and_no_other(run, encoder, tmp_path):
+    saved = run.save(tmp_path / "run")
+    save_head(load_checkpoint(saved), encoder)
+    beside = anylead.load(encoder, device="cpu")
+    record, _ = make(seed=5)
+    assert beside.delineate(record).waves == run.delineate(record).waves
+
+    whole = load_checkpoint(encoder)
+    changed = {name: tensor + 0.5 if name.endswith("mask_vector") else tensor
+               for name, tensor in whole.tensors.items()}  # fmt: skip
+    save_checkpoint(encoder, changed, whole.description)
+    with pytest.raises(CheckpointError, match="other weights of the encoder"):
+        anylead.load(encoder, device="cpu").delineate(record)
+    with pytest.raises(CheckpointError, match="another encoder"):
+        save_head(load_checkpoint(saved), encoder)
+    save_checkpoint(encoder, whole.tensors, whole.description)
+
+
+def test_a_model_without_a_decoder_says_so(tmp_path):
+    record, _ = make()
+    with pytest.raises(CheckpointError, match="no decoder of waves"):
+        anylead.load("synthetic-tiny", device="cpu").delineate(record)
+
+
+def batch(num=2, length=200):
+    signal = torch.randn(num, 1, 12, length)
+    return Batch(
+        signal=signal,
+        has_lead=torch.ones(num, 1, 12, dtype=torch.bool),
+        num_samples=None,
+        patient=torch.arange(num),
+        record=torch.arange(num),
+        seed=torch.arange(num),
+        step=torch.tensor(0),
+        start=torch.zeros(num, 1, dtype=torch.int64),
+    )
+
+
+def test_the_loss_is_a_cross_entropy_over_known_samples_of_leads_that_are_seen():
+    torch.manual_seed(0)
+    marks = [(Mark("II", "QRS", 0.5, 0.603), Mark("V1", "T", 0.3, 0.8)), (Mark("II", "P", 1, 1.1),)]
+    module = Waves(Encoder(SMALL), DECODER, compose([]), WaveTargets(marks, 100.0)).eval()
+    given = batch()
+    step = module(given)
+    log = torch.log(module.probabilities(given))[:, 0]  # (batch, lead, time, 4)
+    loss, terms = 0.0, 0
+    for row, of_row in enumerate(marks):
+        share, is_known = targets(of_row, 0, 200, 100.0)
+        for lead in range(12):
+            for t in np.flatnonzero(is_known[lead]):
+                terms += 1
+                loss -= sum(share[lead, k, t] * log[row, lead, t, k].item() for k in range(4))
+    assert step.terms.item() == terms
+    assert step.loss.item() == pytest.approx(loss, rel=1e-4)
+    assert math.isclose(share[LEADS.index("II"), 1].sum(), 10, abs_tol=1e-3)
+
+
+def test_recordings_without_marks_and_encoders_without_halvings_are_refused(tmp_path):
+    options = {"task": "waves", "out": str(tmp_path / "run"), "train": {"steps": 1}}
+    with pytest.raises(RecipeError, match="no marks of waves"):
+        anylead.finetune(
+            store_folder(),
+            model={"encoder": {"size": "tiny", "overrides": {"stem": "residual",
+                   "conv_layers": [[8, 7, 2]]}}},
+            **options,
+        )  # fmt: skip
+    with pytest.raises(RecipeError, match="residual stem"):
+        Waves(Encoder(EncoderConfig(((8, 2, 2),) * 4, 16, 1, 2, 32, 8, 2)), DECODER, compose([]))

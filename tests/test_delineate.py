@@ -1,0 +1,153 @@
+"""Waves and intervals by the model in the box: rhythms, rates, few leads, damage, files."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import wfdb
+
+import anylead
+from anylead.commands.cli import main
+from anylead.errors import CheckpointError
+from anylead.formats import wfdb as ecg_wfdb
+from anylead.formats import wfdb_write
+from anylead.leads import LEADS
+from anylead.metrics.waves import by_lead, score_waves
+from anylead.records import Record
+from anylead.signals.intervals import GLOBAL, MEASURES
+from heart_records import make
+
+
+@pytest.fixture(scope="module")
+def model():
+    return anylead.load("ptbxl-small", device="cpu")
+
+
+def names_of(found, lead):
+    return [mark.name for mark in found.waves if mark.lead == lead]
+
+
+@pytest.mark.parametrize("rate", [100.0, 128.0, 257.0, 360.0, 1000.0])
+def test_finds_the_beats_at_any_sample_rate(model, rate):
+    record, times = make(rate, seed=1)
+    found = model.delineate(record)
+    assert abs(names_of(found, GLOBAL).count("QRS") - len(times)) <= 1
+    assert found.intervals["ECG_Rate"] == pytest.approx(60 / 0.85, rel=0.03)
+    usual = model.delineate(make(500.0, seed=1)[0]).intervals
+    for name, widest in (("QRS_ms", 15), ("PR_ms", 20), ("QT_ms", 30)):
+        assert found.intervals[name] == pytest.approx(usual[name], abs=widest)
+    assert 90 < usual["QRS_ms"] < 150 and 120 < usual["PR_ms"] < 220
+
+
+@pytest.mark.parametrize("leads", [("I",), ("II",), ("V5",), ("I", "II", "V2")])
+def test_few_leads_find_the_complexes_of_all(model, leads):
+    record, _ = make(seed=2, leads=leads)
+    found = model.delineate(record)
+    assert found.leads == leads
+    tallies = score_waves(by_lead(record.marks, found.waves, leads), beyond_ends=True)
+    assert tallies["QRS", "onset"].f1 > 0.95 and tallies["T", "offset"].f1 > 0.9
+    only = model.delineate(make(seed=2)[0], use_leads=list(leads))
+    assert names_of(only, leads[0]) == names_of(found, leads[0])
+
+
+def test_without_p_waves_pr_is_not_measurable(model):
+    record, times = make(rhythm="fibrillation", seed=4)
+    found = model.delineate(record)
+    assert found.intervals["PR_ms"] is None
+    assert found.measures[GLOBAL]["PR_ms"].quality == "not measurable"
+    assert abs(names_of(found, GLOBAL).count("QRS") - len(times)) <= 1
+
+
+def test_a_paced_heart_has_wide_complexes_one_for_each_spike(model):
+    record, times = make(rhythm="paced", seed=3)
+    found = model.delineate(record)
+    assert abs(names_of(found, GLOBAL).count("QRS") - len(times)) <= 1
+    assert found.intervals["QRS_ms"] > 110
+
+
+def test_nothing_is_found_in_a_flat_stretch_and_all_else_beside_it(model):
+    record, _ = make(seed=1)
+    signal = record.signal.copy()
+    signal[:, 2000:3500] = signal[:, 2000:2001]
+    found = model.delineate(Record(signal, LEADS, 500.0))
+    inside = [m for m in found.waves if m.onset > 4.1 and m.offset < 6.9]
+    assert inside == []
+    assert sum(m.name == "QRS" and m.lead == "II" for m in found.waves) >= 6
+
+
+def test_leads_without_anything_are_left_out_and_noise_has_no_good_numbers(model):
+    record, _ = make(seed=1)
+    signal = record.signal.copy()
+    signal[3] = 0.0
+    assert "aVR" not in model.delineate(Record(signal, LEADS, 500.0)).leads
+    noise = np.random.default_rng(0).normal(0, 0.5, (12, 5000)).astype(np.float32)
+    measured = model.delineate(Record(noise, LEADS, 500.0)).measures[GLOBAL]
+    assert {each.quality for each in measured.values()} <= {"poor", "not measurable"}
+
+
+def test_a_long_recording_is_its_pieces(model):
+    record, times = make(100.0, seconds=40.0, leads=("II",), seed=6)
+    found = model.delineate(record)
+    assert names_of(found, "II").count("QRS") == pytest.approx(len(times), abs=1)
+    begin = model.delineate(Record(record.signal[:, :1000], ("II",), 100.0))
+    early = [m for m in found.waves if m.lead == "II" and m.offset < 7]
+    same = [m for m in begin.waves if m.lead == "II" and m.offset < 7]
+    assert [m.name for m in early] == [m.name for m in same]
+    np.testing.assert_allclose([m[2:] for m in early], [m[2:] for m in same], atol=0.03)
+
+
+def test_results_go_through_json_and_have_the_names_of_others(model):
+    record, _ = make(seed=1)
+    found = model.delineate([record, record])[0]
+    again = json.loads(json.dumps(found.as_dict()))
+    assert again["intervals"][GLOBAL]["PR_ms"]["value"] == found.intervals["PR_ms"]
+    assert list(found.intervals) == list(MEASURES)
+    onsets = found.neurokit(500)["ECG_R_Onsets"]
+    assert len(onsets) == names_of(found, GLOBAL).count("QRS")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ecgs")
+    for n in (1, 2):
+        wfdb_write.write(make(250.0, seed=n)[0], path / f"r{n}.hea")
+    return path
+
+
+def test_the_command_writes_rows_of_waves_of_intervals_and_annotations(folder, tmp_path, model):
+    out = tmp_path / "waves.csv"
+    marks = tmp_path / "marks"
+    assert main(["delineate", str(folder), "-o", str(out), "--annotations", str(marks),
+                 "--num_workers", "1", "--leads", "II,V2"]) == 0  # fmt: skip
+    rows = list(csv.DictReader(out.open()))
+    assert list(rows[0]) == ["record", "lead", "wave", "onset", "offset"]
+    assert {row["record"] for row in rows} == {"r1", "r2"}
+    expected = model.delineate(ecg_wfdb.read(folder / "r1.hea"), use_leads="II,V2")
+    second = [row for row in rows if row["record"] == "r1"]
+    assert [float(row["onset"]) for row in second] == pytest.approx(
+        [mark.onset for mark in expected.waves], abs=1e-3
+    )
+    found = wfdb.rdann(str(marks / "r1"), "v2")
+    assert found.fs == 1000 and found.symbol.count("N") == names_of(expected, "V2").count("QRS")
+
+    table = tmp_path / "intervals.parquet"
+    assert main(["delineate", str(folder), "-o", str(table), "--rows", "intervals",
+                 "--num_workers", "1", "--alone", "true"]) == 0  # fmt: skip
+    read = pq.read_table(table).to_pylist()
+    assert len(read) == 2 * 13 and read[0]["lead"] == "I" and read[12]["lead"] == GLOBAL
+    assert read[0]["Axis_deg"] is None and read[0]["Axis_deg_quality"] == "not measurable"
+
+
+def test_the_command_shows_intervals_on_the_screen(folder, capsys):
+    assert main(["delineate", str(folder / "r1.hea"), "--num_workers", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "QTc Fridericia ms" in told and "good" in told
+
+
+def test_a_model_without_a_decoder_is_told_in_one_line(folder, capsys):
+    assert main(["delineate", str(folder), "synthetic-tiny", "--num_workers", "1"]) == 2
+    assert "no decoder of waves" in capsys.readouterr().err
+    with pytest.raises(CheckpointError):
+        anylead.load("synthetic-tiny", device="cpu").delineate(make()[0])
