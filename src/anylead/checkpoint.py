@@ -24,7 +24,8 @@ from anylead.preprocessing import PreprocessConfig
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
-_LONGEST_TEXT = 16 * 2**20
+_LONGEST_LIST = 10_000
+_LONGEST_TEXT = 4 * 2**20
 _Name = Annotated[str, Field(max_length=1000)]
 # By lead set and label; checkpoints of before hold one for each label.
 _Thresholds = list[float] | dict[_Name, dict[_Name, float]] | None
@@ -152,6 +153,7 @@ def parse_description(text: str, where: str) -> dict[str, Any]:
         raise CheckpointError(
             f"{where}: format {found}, this version reads {FORMAT}; update anylead"
         )
+    _check_lengths(description.get("encoder"), where)
     try:
         checked = _Description.model_validate_json(text)
     except ValidationError as error:
@@ -166,6 +168,13 @@ def parse_description(text: str, where: str) -> dict[str, Any]:
     if isinstance(thresholds, list) and thresholds and len(thresholds) != len(names):
         raise CheckpointError(f"{where}: {len(thresholds)} thresholds for {len(names)} labels")
     return description
+
+
+def _check_lengths(encoder: Any, where: str) -> None:
+    """Refuse lists that no encoder has, before any of their items is looked at."""
+    for name, value in encoder.items() if isinstance(encoder, dict) else ():
+        if isinstance(value, list) and len(value) > _LONGEST_LIST:
+            raise CheckpointError(f"{where}: encoder.{name[:60]} of {len(value)} parts; damaged")
 
 
 def first_problem(error: ValidationError, longest: int = 60) -> str:

@@ -60,7 +60,8 @@ def fitted(store, tmp_path_factory):
 
 
 def test_every_task_that_answers_is_here():
-    assert {*ANSWERS, "identification"} == set(TASKS) == set(EVALUATIONS)
+    assert {*ANSWERS, "identification"} == set(EVALUATIONS)
+    assert {*EVALUATIONS, "waves"} == set(TASKS)  # waves are scored by benchmarks/ludb_waves.py
 
 
 @pytest.mark.parametrize("task", ANSWERS)
@@ -176,4 +177,4 @@ def test_fine_tuning_starts_from_a_model_by_its_name(tmp_path):
     )  # fmt: skip
     told = model.description["provenance"]
     assert told["pretraining"]["data"] == named.description["data"]
-    assert model.description["encoder"] == named.description["encoder"]
+    assert model.description["encoder"].items() >= named.description["encoder"].items()

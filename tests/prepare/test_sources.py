@@ -152,4 +152,4 @@ def test_the_summary_stands_before_anything_is_written(tmp_path):
     options = table(tmp_path, [{"AF": n % 2, "height": 170 + n} for n in range(4)])
     said = run(tmp_path / "s", tmp_path / "in", options=options)
     assert said.index("AF: 2 positive, 2 negative") < said.index("recordings of folder stored")
-    assert "height (numbers)" in said
+    assert "height (numbers; name it in label_columns" in said

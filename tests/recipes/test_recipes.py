@@ -56,7 +56,7 @@ def shrunk(name, rows):
             row["encoder"]["size"] = "tiny"
         row.pop("fractions", None)
     values |= {"encoder": TINY, "lead_sets": ["2"], "unseen": ["II"], "seeds": [0]}
-    values["pretrain"] |= {"local": LOCAL}
+    values["pretrain"] = values.get("pretrain", {}) | {"local": LOCAL}
     values["pretrain"]["train"] = {"steps": 2, "batch_size": 8}
     values["finetune"]["train"] = {"steps": 2, "batch_size": 16}
     for task in values["tasks"].values():

@@ -85,7 +85,8 @@ def test_a_resume_may_change_how_long_where_and_what_is_told(run):
 
 def test_what_may_change_are_fields_of_the_recipes():
     decide = {*deciding_fields(asdict(pretrain.Recipe()))}
-    fields = {f"train.{name}" for name in asdict(TrainConfig())} | {"out", "data.store"}
+    fields = {f"train.{name}" for name in asdict(TrainConfig())}
+    fields |= {"out", "data.store", "threshold_sets"}  # the last is of finetune
     assert fields >= _FREE and not decide & _FREE
     assert {
         "train.seed",

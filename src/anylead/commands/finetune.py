@@ -53,7 +53,6 @@ FIRST = (
     "labels.task",
     "labels.fraction",
     "loss.name",
-    "loss.balanced",
     "model.checkpoint",
     "model.train",
     "train.epochs",
