@@ -48,8 +48,8 @@ def until(condition, seconds=60):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     out = tmp_path_factory.mktemp("interrupt") / "store"
-    process = start("prepare", "synthetic", "--out", str(out), "--options.num_patients", "400",
-                    "--preprocess.sample_rate", "100", "--preprocess.highpass_hz", "0.5")  # fmt: skip
+    words = ("prepare", "synthetic", "--out", str(out), "--options.num_patients", "400")
+    process = start(*words, "--preprocess.sample_rate", "100", "--preprocess.highpass_hz", "0.5")
     assert process.communicate(timeout=300) and process.returncode == 0
     return str(out)
 
