@@ -1,7 +1,5 @@
 """Every encoder of the table through the commands: probe, fine-tune, embed, evaluate, serve."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -17,13 +15,14 @@ from anylead.commands.parts import DataConfig
 from anylead.errors import RecipeError
 from anylead.evaluation import EVALUATIONS, Settings
 from anylead.explanations.explaining import explain
-from anylead.models import ENCODERS, build_encoder, describe_encoder
+from anylead.models import ENCODERS
 from anylead.server import Limits, Service, create_app
 from anylead.tasks import LabelConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.settings import TrainConfig
-from synthetic_store import open_store, store_folder
+from synthetic_store import store_folder
 from test_export import QUIET
+from tiny_encoders import pretrained
 
 every = pytest.mark.parametrize("kind", ENCODERS)
 
@@ -31,17 +30,9 @@ every = pytest.mark.parametrize("kind", ENCODERS)
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
     """A pre-trained folder of each kind, as small as there is."""
-    folder, preprocess = tmp_path_factory.mktemp("encoders"), open_store().manifest.preprocess
+    folder = tmp_path_factory.mktemp("encoders")
     for kind in ENCODERS:
-        torch.manual_seed(0)
-        encoder = build_encoder({"kind": kind, **asdict(ENCODERS[kind].sizes["tiny"])})
-        tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-        description = {
-            "kind": "pretraining",
-            "encoder": describe_encoder(encoder),
-            "preprocess": asdict(preprocess),
-            "segment_seconds": 5.0,
-        }
+        tensors, description, _ = pretrained(kind)
         save_checkpoint(folder / kind, tensors, description)
     return folder
 

@@ -8,25 +8,17 @@ from torch import nn
 
 from anylead.checkpoint import Checkpoint
 from anylead.metrics.bootstrap import Interval
-from anylead.models import ENCODERS, build_encoder, describe_encoder
 from anylead.models.heads import build_head
 from anylead.tables import cost, output
 from anylead.tables.compare import Place, Result
 from synthetic_store import open_store
+from tiny_encoders import pretrained
 
 LABELS = ["a", "b", "c"]
 
 
 def checkpoint(kind, head=None):
-    torch.manual_seed(0)
-    encoder = build_encoder({"kind": kind, **asdict(ENCODERS[kind].sizes["tiny"])})
-    tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    description = {
-        "kind": "pretraining",
-        "encoder": describe_encoder(encoder),
-        "preprocess": asdict(open_store().manifest.preprocess),
-        "segment_seconds": 5.0,
-    }
+    tensors, description, encoder = pretrained(kind)
     if head is not None:
         weights = build_head(head, encoder.dim, len(LABELS)).state_dict()
         tensors |= {f"head.{name}": tensor for name, tensor in weights.items()}

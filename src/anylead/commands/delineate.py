@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from anylead.commands import screen
-from anylead.commands.over_many import make_job, open_many, run_job
+from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
 from anylead.engines.workers import Engine
 from anylead.errors import RecipeError
 from anylead.inference import named
@@ -80,14 +80,12 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
-    sources = recipe.source.split(",")
-    if recipe.model is None and len(sources) > 1 and named.is_model(sources[-1]):
-        recipe = replace(recipe, source=",".join(sources[:-1]), model=sources[-1])
+    source, model = source_and_model(recipe.source, recipe.model)
+    recipe = replace(recipe, source=source, model=model)
     if recipe.out is not None:
         job = plan(recipe, recipe.out)
         lost = run_job(recipe, job, "delineating", console)
-        left_out = f", {lost:,} left out (see {job.rejected_file})" if lost else ""
-        screen.say(console, f"{job.out}: {job.plan.num_records - lost:,} recordings{left_out}")
+        tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job = plan(recipe, Path(folder) / "waves.jsonl")

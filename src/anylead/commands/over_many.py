@@ -1,4 +1,4 @@
-"""What `embed` and `predict` share: a model over many recordings, on all cores, resumable."""
+"""One model over many recordings, on all cores, in a run that goes on where it was stopped."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from anylead.inference.sources import FILES, Source, kind_of, open_source
 
 
 class Many(Protocol):
-    """Fields that the recipes of both have."""
+    """Fields that their recipes have."""
 
     @property
     def source(self) -> str: ...
@@ -52,6 +52,14 @@ class Many(Protocol):
     def engine(self) -> Engine: ...
     @property
     def precision(self) -> Precision: ...
+
+
+def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
+    """The last of several values may be the model, where none is named."""
+    *sources, last = source.split(",")
+    if model is None and sources and named.is_model(last):
+        return ",".join(sources), last
+    return source, model
 
 
 def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, Source]:
@@ -130,6 +138,12 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
         finish(job)
     rejected = job.rejected_file
     return sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
+
+
+def tell(console: Console, text: str, job: Job, lost: int) -> None:
+    """Say a line, and where those that were left out are named."""
+    note = f", {lost:,} left out (see {job.rejected_file})" if lost else ""
+    screen.say(console, f"{text.rstrip()}{note}")
 
 
 def _workers(recipe: Many) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from anylead.commands import screen
-from anylead.commands.over_many import make_job, open_many, run_job
+from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
 from anylead.engines.workers import Engine
 from anylead.errors import CheckpointError
 from anylead.inference import named
@@ -89,7 +89,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
     if recipe.out is not None:
         job, _ = plan(recipe, recipe.out)
         lost = run_job(recipe, job, "predicting", console)
-        _tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
+        tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
@@ -98,7 +98,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         answers = [from_dict(json.loads(line), about) for line in lines]
         _show(answers, screen.console(), recipe.all_labels)
         if lost:
-            _tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
+            tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
     return None
 
 
@@ -137,9 +137,8 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
 
 def _with_model(recipe: Recipe, console: Console) -> Recipe:
     """The last of several values may be the model; without one, that in the box."""
-    sources = recipe.source.split(",")
-    if recipe.model is None and len(sources) > 1 and named.is_model(sources[-1]):
-        recipe = replace(recipe, source=",".join(sources[:-1]), model=sources[-1])
+    source, model = source_and_model(recipe.source, recipe.model)
+    recipe = replace(recipe, source=source, model=model)
     if recipe.model is None:
         recipe = replace(recipe, model=named.default())
         screen.say(console, f"no model named: taking {recipe.model} from the box")
@@ -162,8 +161,3 @@ def _show(answers: list[Answer], where: Console, every_label: bool) -> None:
                      "\n".join(doubts)))  # fmt: skip
     screen.show_table(where, ("recording", "start s", "leads", "says", "doubts"), rows, 2)
     screen.say(where, "\n".join(answers[0].grounds()))
-
-
-def _tell(console: Console, text: str, job: Job, lost: int) -> None:
-    note = f", {lost:,} left out (see {job.rejected_file})" if lost else ""
-    screen.say(console, f"{text.rstrip()}{note}")

@@ -118,10 +118,11 @@ def titles(labels: Sequence[str]) -> dict[str, str]:
 
     Classes of joined tasks are named "task/class": "rhythm/SR" is read as "SR".
     """
-    known = max(_vocabularies(), key=lambda names: sum(bare in names for bare in _bare(labels)))
-    merged = {label: name for names in _vocabularies() for label, name in names.items()} | known
-    pairs = zip(labels, _bare(labels), strict=True)
-    return {label: merged[bare] for label, bare in pairs if bare in merged}
+    vocabularies, classes = _vocabularies(), _bare(labels)
+    known = max(vocabularies, key=lambda names: sum(name in names for name in classes))
+    merged = {label: name for names in vocabularies for label, name in names.items()} | known
+    pairs = zip(labels, classes, strict=True)
+    return {label: merged[name] for label, name in pairs if name in merged}
 
 
 def _bare(labels: Sequence[str]) -> list[str]:
