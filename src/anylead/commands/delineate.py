@@ -16,7 +16,6 @@ from anylead.commands import screen
 from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
 from anylead.engines.workers import Engine
 from anylead.errors import RecipeError
-from anylead.inference import named
 from anylead.inference.delineation import Delineation, from_dict
 from anylead.inference.delineator import delineator_of
 from anylead.inference.many import Job
@@ -84,11 +83,13 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
     recipe = replace(recipe, source=source, model=model)
     if recipe.out is not None:
         job = plan(recipe, recipe.out)
+        _say_model(recipe, job, console)
         lost = run_job(recipe, job, "delineating", console)
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job = plan(recipe, Path(folder) / "waves.jsonl")
+        _say_model(recipe, job, console)
         lost = run_job(recipe, job, "delineating", console)
         shown = screen.console()
         for line in job.out.read_text(encoding="utf-8").splitlines():
@@ -106,7 +107,7 @@ def plan(recipe: Recipe, out: Path) -> Job:
     """
     if recipe.rows not in ("waves", "intervals"):
         raise RecipeError(f"rows {recipe.rows!r}: want waves or intervals")
-    opened = open_many(recipe, recipe.model or named.default(), out)
+    opened = open_many(recipe, recipe.model, out)
     model = opened[1]
     delineator_of(model)  # raises
     settings = {
@@ -117,6 +118,12 @@ def plan(recipe: Recipe, out: Path) -> Job:
         "use_leads": recipe.leads,
     }
     return make_job(recipe, OUTPUT, out, opened, settings)
+
+
+def _say_model(recipe: Recipe, job: Job, console: Console) -> None:
+    if recipe.model is None:
+        told = job.plan.settings["model"]
+        screen.say_box(console, told["name"], told["version"])
 
 
 def show(found: Delineation, where: Console) -> None:

@@ -71,9 +71,9 @@ def run(recipe: Recipe) -> Path:
         if path is not None:
             picture_kind(path)  # before any work
     record = read(recipe.file, parse_rename(recipe.rename))
-    if recipe.model is None:
-        screen.say(screen.console(stderr=True), f"no model named: taking {default()} from the box")
     model = load(recipe.model or default(), device=recipe.device)
+    if recipe.model is None:
+        screen.say_box(screen.console(stderr=True), model.about.name, model.about.version)
     explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
     figure = ecg_page(
         record,
