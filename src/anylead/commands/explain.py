@@ -98,7 +98,9 @@ def run(recipe: Recipe) -> Path:
     score = "logit" if explanation.label is not None else "cosine"
     print(f"fall of the {score} without a lead:")
     for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -(item[1] or 0.0)):
-        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}")
+        less = explanation.without_lead.get(name)
+        then = "" if less is None else f"  {less:.1%} without it"
+        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}{then}")
     return recipe.out
 
 
@@ -108,6 +110,7 @@ def _plain(explanation: Explanation) -> dict[str, Any]:
         "probability": explanation.probability,
         "method": explanation.method,
         "fall_without_lead": explanation.by_lead,
+        "probability_without_lead": explanation.without_lead,
     }
 
 
