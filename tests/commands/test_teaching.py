@@ -1,6 +1,7 @@
 """What a fine-tuned model teaches another: answers for every recording, labels where they are."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.errors import RecipeError, StoreError
 from anylead.evaluation.heads import open_head
 from anylead.evaluation.scores import Settings
-from anylead.tasks import LabelConfig
+from anylead.loading import Labels
+from anylead.tasks import LabelConfig, teaching
+from anylead.tasks.linear_head import BCE
 from anylead.tasks.teaching import TeacherConfig
 from anylead.training.settings import TrainConfig, find_machine
 from synthetic_store import open_store, store_folder
@@ -89,7 +92,7 @@ def test_a_student_is_trained_and_goes_on_only_with_the_same_teacher(teacher, tm
     student = recipe(tmp_path / "student", [teacher])
     finetune.run(student)
     told = load_checkpoint(tmp_path / "student").description["provenance"]["recipe"]
-    assert told["teacher"] == {"models": [str(teacher)], "share": 1.0}
+    assert told["teacher"] == {"models": [str(teacher)], "share": 1.0, "tasks": None}
     going_on = replace(student.train, steps=3, resume=True)
     finetune.run(replace(student, train=going_on))
     with pytest.raises(RecipeError, match=r"teacher\.models"):
@@ -123,3 +126,32 @@ def test_numbers_and_persons_are_not_taught(teacher, tmp_path):
     student = recipe(tmp_path / "student", [teacher], task="identification")
     with pytest.raises(RecipeError, match="identification"):
         finetune.run(student)
+
+
+def test_of_several_label_tasks_the_named_ones_are_taught(monkeypatch):
+    """Rows 0 and 1 have labels, of which one is unknown; row 2 has none; row 3 is not learned."""
+    logits = np.array([[2.0, -1.0, 0.5]] * 3, dtype=np.float32)
+    monkeypatch.setattr(teaching, "_logits", lambda *_: logits)
+    label = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [1, 1, 1]], dtype=np.uint8)
+    known = np.ones_like(label, dtype=bool)
+    known[1, 2] = known[1, 0] = False
+    setup = SimpleNamespace(
+        labels=Labels(label, ("a/x", "a/y", "b/z"), known),
+        train_rows=np.arange(2),
+        module=SimpleNamespace(criterion=BCE),
+        describe=lambda: {"task": "a+b", "label_names": ["a/x", "a/y", "b/z"]},
+    )
+    store = SimpleNamespace(num_records=4)
+    for tasks, is_taught in (("a", [1, 1, 0]), ("b", [0, 0, 1]), (None, [1, 1, 1])):
+        config = TeacherConfig(["t"], 0.5, tasks)
+        made = teaching.taught_labels([None], config, setup, store, np.arange(3), None)
+        said = np.where(is_taught, 1 / (1 + np.exp(-logits[0])), np.nan)
+        whole = np.where(np.isnan(said), label[0], (label[0] + said) / 2)
+        half = np.where(np.isnan(said), label[1], (label[1] + said) / 2)
+        half[[0, 2]] = said[[0, 2]]
+        none = np.full(3, np.nan)
+        np.testing.assert_allclose(made.of(np.arange(4)), [whole, half, said, none], atol=1e-6)
+    with pytest.raises(RecipeError, match="known are a, b"):
+        teaching.taught_labels(
+            [None], TeacherConfig(["t"], 0.5, "c"), setup, store, np.arange(3), None
+        )

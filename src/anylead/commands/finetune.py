@@ -216,7 +216,7 @@ def find_teachers(recipe: Recipe, store: Store, setup: TaskSetup) -> list[Teache
     """
     teachers = [Teacher(name, starting_checkpoint(name)) for name in recipe.teacher.models]
     if teachers:
-        check_teachers(teachers, setup, store, recipe.data.scheme)
+        check_teachers(teachers, recipe.teacher, setup, store, recipe.data.scheme)
     return teachers
 
 
@@ -230,7 +230,7 @@ def _taught(
         _log.info(
             "%d recordings with labels; teachers answer for %d", len(setup.train_rows), len(rows)
         )
-    return rows, taught_labels(teachers, setup, store, rows, recipe.teacher.share, where)
+    return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, where)
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError
+from anylead.errors import RecipeError, known_are
 from anylead.loading import Labels, evaluation_batches
 from anylead.preprocessing import PreprocessConfig
 from anylead.store import Store
+from anylead.tasks.labels import columns_by_task
 from anylead.tasks.linear_head import trained_head
 from anylead.tasks.prediction import predict
 from anylead.tasks.setup import TaskSetup
@@ -34,10 +35,13 @@ class TeacherConfig:
             the training split that have no label, or are beyond labels.fraction, are learned from,
             too.
         share: of the answers in the targets of recordings with labels; the rest are the labels.
+        tasks: label tasks that are taught, joined by "+"; the others are learned from labels alone.
+            null: all.
     """
 
     models: list[str] = field(default_factory=list)
     share: float = 1.0
+    tasks: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -60,7 +64,7 @@ class Where(NamedTuple):
 
 
 def check_teachers(
-    teachers: Sequence[Teacher], setup: TaskSetup, store: Store, scheme: str
+    teachers: Sequence[Teacher], config: TeacherConfig, setup: TaskSetup, store: Store, scheme: str
 ) -> None:
     """Make sure that models can teach a task.
 
@@ -71,6 +75,7 @@ def check_teachers(
     wanted = setup.describe()
     if wanted["kind"] not in _KINDS:
         raise RecipeError(f"teacher.models: not for {wanted['kind']}; for {' and '.join(_KINDS)}")
+    _taught_columns(config, setup)
     for name, checkpoint in teachers:
         own = checkpoint.description
         for key in ("kind", "label_names"):
@@ -90,20 +95,20 @@ def check_teachers(
 
 def taught_labels(
     teachers: Sequence[Teacher],
+    config: TeacherConfig,
     setup: TaskSetup,
     store: Store,
     rows: NDArray[np.int64],
-    share: float,
     where: Where,
 ) -> Labels:
     """Targets of recordings: what teachers say of each, mixed with its labels where it has some.
 
     Args:
         teachers: see `check_teachers`.
+        config: what they teach, and how much of it.
         setup: of the task; its labels of `train_rows` are mixed in, all others are left unseen.
         store: of the recordings.
         rows: (record,) which are learned from.
-        share: of the answers, where there are labels.
         where: how the teachers are run.
 
     Returns:
@@ -116,14 +121,31 @@ def taught_labels(
         raise RecipeError("teacher.models: the task has no labels")
     logits = np.mean([_logits(each, store, rows, where) for each in teachers], axis=0)
     module: Any = setup.module
-    answer = module.criterion.answer(torch.from_numpy(logits)).numpy()
-    target = np.full((store.num_records, logits.shape[1]), np.nan, dtype=np.float32)
-    target[rows] = answer
-    labelled = setup.train_rows
-    label = np.asarray(setup.labels.of(labelled), dtype=np.float32)
-    mixed = (1 - share) * label + share * target[labelled]
-    target[labelled] = np.where(np.isnan(label), target[labelled], mixed)
+    answer = np.full((store.num_records, logits.shape[1]), np.nan, dtype=np.float32)
+    answer[rows] = module.criterion.answer(torch.from_numpy(logits)).numpy()
+    answer[:, ~_taught_columns(config, setup)] = np.nan
+    label = np.full_like(answer, np.nan)
+    label[setup.train_rows] = setup.labels.of(setup.train_rows)
+    mixed = (1 - config.share) * label + config.share * answer
+    target = np.where(np.isnan(label), answer, np.where(np.isnan(answer), label, mixed))
     return Labels(np.nan_to_num(target), setup.labels.names, np.isfinite(target))
+
+
+def _taught_columns(config: TeacherConfig, setup: TaskSetup) -> NDArray[np.bool_]:
+    """(class,) whether the class is taught.
+
+    Raises:
+        RecipeError: a label task that is not among those learned.
+    """
+    described = setup.describe()
+    columns = columns_by_task(described["task"], described["label_names"])
+    wanted = columns if config.tasks is None else config.tasks.split("+")
+    is_taught = np.zeros(len(described["label_names"]), dtype=bool)
+    for task in wanted:
+        if task not in columns:
+            raise RecipeError(f"teacher.tasks {task!r}{known_are(task, columns)}")
+        is_taught[columns[task]] = True
+    return is_taught
 
 
 def _logits(
