@@ -62,8 +62,8 @@ def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
     return source, model
 
 
-def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, Source]:
-    """The model and the recordings, once both are known to be usable.
+def open_many(recipe: Many, model: str | None, out: Path) -> tuple[named.Found, Model, Source]:
+    """The model (without a name that in the box) and the recordings, once both are usable.
 
     Raises:
         AnyleadError: they are not, or the result cannot be written in such a form.
@@ -72,7 +72,7 @@ def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, 
     if recipe.records_per_part < 1:
         raise RecipeError(f"records_per_part {recipe.records_per_part}: want 1 or more")
     source = open_source(kind_of(recipe.source, recipe.dataset), recipe.source, options_of(recipe))
-    found = named.find(model)
+    found = named.find(model or named.default())
     loaded = load(
         found.path, preset=recipe.preset or found.preset, device="cpu", precision=recipe.precision
     )
