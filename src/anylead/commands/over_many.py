@@ -137,7 +137,7 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
                 advance(len(job.plan.items_of(number)))
         finish(job)
     rejected = job.rejected_file
-    return sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
+    return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
 
 
 def tell(console: Console, text: str, job: Job, lost: int) -> None:
