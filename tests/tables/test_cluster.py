@@ -42,6 +42,16 @@ def test_a_machine_without_the_shared_folder_says_so(tmp_path):
         do_job_in(tmp_path / "elsewhere", job, "cpu")
 
 
+def test_seeds_made_apart_are_one_table(tmp_path):
+    """As the jobs of a Slurm array make them (docs/cluster.md)."""
+    table = replace(TABLE, store=str(store_folder()), cells=str(tmp_path / "cells"), devices="cpu")
+    for seed in (0, 1):
+        benchmark.run(replace(table, seeds=[seed], out=str(tmp_path / f"seed-{seed}")))
+    both = replace(table, seeds=[0, 1], out=str(tmp_path / "table"), tables_only=True)
+    for result in benchmark.run(both):
+        assert len(result.by_seed) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)  # workers of a cluster import torch one by one
 @pytest.mark.usefixtures("cluster")
