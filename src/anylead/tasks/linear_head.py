@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
+from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.losses.label_losses import cross_entropy
-from anylead.models import MovingAverage
+from anylead.models import MovingAverage, build_encoder, load_weights
 from anylead.models.heads import build_head
 from anylead.objective import Batch, Step
 
@@ -150,6 +151,24 @@ class LinearHead(nn.Module):
             return None
         copies = self.average.eval().copies
         return self.criterion.answer(_outputs(copies["encoder"], copies["head"], batch).float())
+
+
+def trained_head(checkpoint: Checkpoint, name: str) -> LinearHead:
+    """What was fine-tuned, ready to answer.
+
+    Args:
+        checkpoint: of labels or numbers.
+        name: of the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: weights that do not fit.
+    """
+    described = checkpoint.description
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), name)
+    kind = described.get("head", "linear")
+    module = LinearHead(encoder, len(described["label_names"]), lambda batch: batch, head=kind)
+    load_weights(module, checkpoint.tensors, name)
+    return module
 
 
 def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
