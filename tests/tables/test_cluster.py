@@ -53,7 +53,7 @@ def test_seeds_made_apart_are_one_table(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)  # workers of a cluster import torch one by one
+@pytest.mark.timeout(900)  # workers of a cluster import torch one by one
 @pytest.mark.usefixtures("cluster")
 def test_a_cluster_makes_the_same_table_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     (tmp_path / "store").symlink_to(Path(store_folder()).absolute())

@@ -153,7 +153,15 @@ def run_verb(name: str, arguments: Sequence[str], is_own_process: bool = False) 
     if wanted is None and sys.stderr.isatty():
         print(f"anylead {name}: starting\r", end="", file=sys.stderr, flush=True)  # torch is slow
     if wanted is None:
-        arguments = _share_out(arguments, is_own_process)
+        from anylead.engines import threads
+
+        arguments, number = threads.take_option(arguments)
+        if is_own_process:  # before the libraries are loaded that ask for it
+            threads.prepare(os.environ, number)
+        elif number is not None:
+            with threads.within(number):
+                run_verb(name, arguments)
+            return
     module = import_module(f"anylead.commands.{VERBS[name].module}")
     if wanted is not None:
         from anylead.commands.help import command_help
@@ -171,22 +179,6 @@ def run_verb(name: str, arguments: Sequence[str], is_own_process: bool = False) 
 
     with shown():
         module.run(recipe)
-
-
-def _share_out(arguments: Sequence[str], is_own_process: bool) -> list[str]:
-    """Settle how many threads there are, before the libraries are loaded that ask for it.
-
-    Returns:
-        The words without `--threads`.
-    """
-    from anylead.engines import threads
-
-    rest, number = threads.take_option(arguments)
-    if is_own_process or number is not None:
-        threads.prepare(os.environ, number)
-    if number is not None:
-        threads.limit(number)
-    return rest
 
 
 def asks_for_help(arguments: Sequence[str]) -> str | None:

@@ -6,7 +6,8 @@ process takes the physical cores that it may use (a container's share of them, o
 
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -73,6 +74,25 @@ def prepare(environment: MutableMapping[str, str], number: int | None) -> None:
     elif not set(_LIBRARIES) & environment.keys():
         ranks = int(environment.get("LOCAL_WORLD_SIZE", "1"))
         environment["OMP_NUM_THREADS"] = str(max(1, physical_cores() // ranks))
+
+
+@contextmanager
+def within(number: int) -> Iterator[None]:
+    """So many threads within the block, in a process that does other things after it."""
+    names = (VARIABLE, *_LIBRARIES, *_WAITING)
+    before = {name: os.environ.get(name) for name in names}
+    torch = sys.modules.get("torch")
+    threads_before = torch.get_num_threads() if torch else 0
+    with threadpool_limits(number):
+        prepare(os.environ, number)
+        limit(number)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+            if torch is not None:
+                torch.set_num_threads(threads_before)
 
 
 def limit(number: int) -> None:

@@ -139,7 +139,7 @@ def _outcomes(queue: Queue, devices: Sequence[str], running: dict[str, Job]) -> 
             queue.end(outcome)
             yield outcome
         return
-    each = max(1, physical_cores() // len(devices))
+    each = max(1, torch.get_num_threads() // len(devices))
     with Workers(len(devices), threads.limit, (each,)) as workers:
         yield from _shared_out(queue, list(devices), running, workers, do_job)
 
