@@ -13,7 +13,7 @@ from anylead.loading import evaluation_batches
 from anylead.store import Store
 from anylead.tasks import LinearHead, Predictions, predict
 from anylead.tasks.linear_head import trained_head
-from anylead.training.distributed import choose_device
+from anylead.training.distributed import choose_device, choose_precision
 
 
 class Head(NamedTuple):
@@ -59,6 +59,7 @@ class Head(NamedTuple):
             self.module.to(device),
             batches,
             device,
+            choose_precision(self.settings.precision, device),
             restrict=restrict,
             joins_windows=not is_by_segment,
         )
