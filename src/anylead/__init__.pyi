@@ -62,6 +62,7 @@ def evaluate(
     num_draws: int = ...,
     sessions: Literal["recordings", "first_recordings", "halves"] = ...,
     level: Literal["recordings", "segments"] = ...,
+    precision: Literal["auto", "bf16", "fp32"] = ...,
     json: bool = ...,
 ) -> pandas.DataFrame: ...
 def finetune(
