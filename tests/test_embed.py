@@ -199,16 +199,6 @@ def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
         run(tmp_path / "bad", model, tmp_path / "a.parquet")
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray cluster of this machine."""
-    ray = pytest.importorskip("ray")
-    path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    yield ray
-    ray.shutdown()
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):

@@ -221,6 +221,7 @@ def test_shards_are_plain_arrow_files(folder):
 def remote(folder, tmp_path, monkeypatch):
     """A filesystem with the store at memory://bucket/s, and an empty cache at tmp_path."""
     monkeypatch.setenv("ANYLEAD_CACHE", str(tmp_path))
+    monkeypatch.setattr("anylead.store.remote.PAUSES", (0.0, 0.0))
     filesystem = pytest.importorskip("fsspec").filesystem("memory")
     for path in Path(folder).iterdir():
         filesystem.pipe(f"/bucket/s/{path.name}", path.read_bytes())
@@ -252,6 +253,38 @@ def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(remote, tmp_path
         Store.open("memory://bucket/s")
     with pytest.raises(StoreError, match=r"shard-000000\.arrow.*could not connect"):
         store.read(np.array([0]), np.array([0]), 5)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_storage_that_fails_for_a_while_is_asked_again(remote, store, monkeypatch):
+    plain, failures = type(remote).open, iter([True, True, False, False, True, True] + [False] * 9)
+
+    def sometimes(self, *arguments, **named):
+        if next(failures):
+            raise ConnectionError("reset by peer")
+        return plain(self, *arguments, **named)
+
+    monkeypatch.setattr(type(remote), "open", sometimes)
+    far = Store.open("memory://bucket/s")
+    row, start = np.array([7]), np.array([3])
+    np.testing.assert_array_equal(far.read(row, start, 50), store.read(row, start, 50))
+
+
+def test_a_file_that_arrives_damaged_is_fetched_again(remote, store, monkeypatch, tmp_path):
+    far = Store.open("memory://bucket/s")
+    name = "/bucket/s/shard-000001.arrow"
+    whole = remote.cat_file(name)
+    sent = iter([whole[:-9], whole])
+    plain = type(remote).open
+
+    def damaged_once(self, path, *arguments, **named):
+        if path.endswith("shard-000001.arrow"):
+            remote.pipe_file(name, next(sent))
+        return plain(self, path, *arguments, **named)
+
+    monkeypatch.setattr(type(remote), "open", damaged_once)
+    row, start = np.array([7]), np.array([3])
+    np.testing.assert_array_equal(far.read(row, start, 50), store.read(row, start, 50))
     assert not list(tmp_path.rglob("*.unfinished"))
 
 

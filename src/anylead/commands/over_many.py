@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from anylead.commands import screen
-from anylead.engines.workers import Engine, run_pieces, usable_cores
+from anylead.engines.threads import physical_cores
+from anylead.engines.workers import Engine, run_pieces
 from anylead.errors import RecipeError
 from anylead.inference import named
 from anylead.inference.many import (
@@ -62,8 +63,8 @@ def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
     return source, model
 
 
-def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, Source]:
-    """The model and the recordings, once both are known to be usable.
+def open_many(recipe: Many, model: str | None, out: Path) -> tuple[named.Found, Model, Source]:
+    """The model (without a name that in the box) and the recordings, once both are usable.
 
     Raises:
         AnyleadError: they are not, or the result cannot be written in such a form.
@@ -72,7 +73,7 @@ def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, 
     if recipe.records_per_part < 1:
         raise RecipeError(f"records_per_part {recipe.records_per_part}: want 1 or more")
     source = open_source(kind_of(recipe.source, recipe.dataset), recipe.source, options_of(recipe))
-    found = named.find(model)
+    found = named.find(model or named.default())
     loaded = load(
         found.path, preset=recipe.preset or found.preset, device="cpu", precision=recipe.precision
     )
@@ -120,7 +121,7 @@ def make_job(
         model=str(found.path.resolve()),
         preset=recipe.preset or found.preset,
         plan=plan,
-        num_threads=max(1, usable_cores() // _workers(recipe)[0]),
+        num_threads=max(1, physical_cores() // _workers(recipe)[0]),
     )
 
 
@@ -151,7 +152,7 @@ def _workers(recipe: Many) -> tuple[int, float]:
     gpus = torch.cuda.device_count()
     if recipe.num_workers < 0:
         raise RecipeError(f"num_workers {recipe.num_workers}: want 0 or more")
-    workers = recipe.num_workers or gpus or max(1, usable_cores() // 2)
+    workers = recipe.num_workers or gpus or max(1, physical_cores() // 2)
     return workers, 1.0 if gpus else 0.0
 
 

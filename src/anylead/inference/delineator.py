@@ -5,6 +5,7 @@ beside the weights of another one, made for exactly its encoder.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -25,9 +26,11 @@ from anylead.inference.windows import Floats, Windows
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.models import load_weights
 from anylead.models.frozen import freeze
+from anylead.models.frozen_decoder import FrozenDecoder
 from anylead.models.wave_decoder import WaveDecoder
 from anylead.records import Mark, Record
 from anylead.signals import PreprocessConfig, Quality, intervals
+from anylead.signals.intervals import Measure
 from anylead.signals.wave_rules import marks_of
 from anylead.tasks.waves import WaveConfig, new_decoder, wave_logits
 
@@ -112,7 +115,7 @@ class Delineator:
         self.sample_rate, self.device, self.precision = sample_rate, device, precision
         self.length = round(SECONDS * sample_rate)
         self.encoder = freeze(encoder, self.length, precision) if uses_encoder else None
-        self.decoder = decoder.eval().requires_grad_(False).to(device)
+        self.decoder = FrozenDecoder(decoder).to(device)
 
     def over(
         self, names: Sequence[str], windows: Sequence[Windows], alone: bool = False
@@ -320,13 +323,23 @@ def _delineation(
     joint["Axis_deg"] = intervals.axis(
         signal, windows.has_lead, sample_rate, together, all(doubtful.values())
     )
+    waves = (*marks, *intervals.global_marks(together))
     return Delineation(
         record=name,
         seconds=signal.shape[1] / sample_rate,
         leads=tuple(present),
-        waves=(*marks, *intervals.global_marks(beats)),
-        measures={**measures, intervals.GLOBAL: joint},
-    )
+        waves=tuple(mark._replace(onset=round(mark.onset, 4), offset=round(mark.offset, 4))
+                    for mark in waves),
+        measures={
+            lead: {key: _rounded(each) for key, each in found.items()}
+            for lead, found in (*measures.items(), (intervals.GLOBAL, joint))
+        },
+    )  # fmt: skip
+
+
+def _rounded(found: Measure) -> Measure:
+    """To a tenth of a millisecond, a beat a minute or a degree: no number is better than that."""
+    return found if found.value is None else replace(found, value=round(found.value, 1))
 
 
 def _starts(length: int, window: int, margin: int) -> list[int]:

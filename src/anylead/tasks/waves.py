@@ -101,7 +101,7 @@ class Waves(nn.Module):
 
 def wave_logits(
     encoder: nn.Module | None,
-    decoder: WaveDecoder,
+    decoder: nn.Module,
     signal: Tensor,
     has_lead: Tensor,
     num_samples: Tensor | None = None,
