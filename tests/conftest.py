@@ -1,5 +1,7 @@
-"""Where the optional real data and reference numbers are found."""
+"""Where the optional real data and reference numbers are found; a Ray cluster of this machine."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,13 @@ def golden_encoders() -> Path:
     """Numbers of other public encoders with stand-in weights (see its README)."""
     folder = _beside_the_repository("golden_encoders")
     return folder or pytest.skip("no folder shared/golden_encoders beside the repository")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of this machine."""
+    ray = pytest.importorskip("ray")
+    path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
+    yield ray
+    ray.shutdown()

@@ -121,7 +121,7 @@ def test_the_command_writes_rows_of_waves_of_intervals_and_annotations(folder, t
     marks = tmp_path / "marks"
     assert main(["delineate", str(folder), "-o", str(out), "--annotations", str(marks),
                  "--num_workers", "1", "--leads", "II,V2"]) == 0  # fmt: skip
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert list(rows[0]) == ["record", "lead", "wave", "onset", "offset"]
     assert {row["record"] for row in rows} == {"r1", "r2"}
     expected = model.delineate(ecg_wfdb.read(folder / "r1.hea"), use_leads="II,V2")

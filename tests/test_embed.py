@@ -18,7 +18,7 @@ from anylead.inference.many import begin_or_go_on, do_part, unfinished
 from anylead.signals import PreprocessConfig
 from interop import small_models
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -197,16 +197,6 @@ def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
     (tmp_path / "bad" / "broken.edf").write_bytes(b"0       not really")
     with pytest.raises(RecipeError, match="none of 1 recordings could be used; the first"):
         run(tmp_path / "bad", model, tmp_path / "a.parquet")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray cluster of this machine."""
-    ray = pytest.importorskip("ray")
-    path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    yield ray
-    ray.shutdown()
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from anylead.records import Record as Record
 from anylead.store import Store as Store
 from anylead.tasks.linear_head import AverageConfig
 from anylead.tasks.setup import IdentityConfig, LabelConfig, LossConfig
+from anylead.tasks.teaching import TeacherConfig
 from anylead.tasks.waves import WaveConfig
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
@@ -61,6 +62,7 @@ def evaluate(
     num_draws: int = ...,
     sessions: Literal["recordings", "first_recordings", "halves"] = ...,
     level: Literal["recordings", "segments"] = ...,
+    precision: Literal["auto", "bf16", "fp32"] = ...,
     json: bool = ...,
 ) -> pandas.DataFrame: ...
 def finetune(
@@ -79,6 +81,7 @@ def finetune(
     labels: LabelConfig | Mapping[str, Any] = ...,
     identity: IdentityConfig | Mapping[str, Any] = ...,
     loss: LossConfig | Mapping[str, Any] = ...,
+    teacher: TeacherConfig | Mapping[str, Any] = ...,
     average: AverageConfig | Mapping[str, Any] = ...,
     waves: WaveConfig | Mapping[str, Any] = ...,
     optimizer: OptimizerConfig | Mapping[str, Any] = ...,

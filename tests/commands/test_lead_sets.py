@@ -101,3 +101,17 @@ def test_segments_are_scored_each_by_itself(run):
     means = parts.logits.reshape(len(whole.row), 2, -1).mean(axis=1)
     np.testing.assert_allclose(means, whole.logits, atol=1e-5)
     assert len(by_level["segments"].evidence("12").patient) == len(parts.row)
+
+
+def test_a_run_is_scored_in_the_precision_that_is_asked_for(run):
+    out, _ = run
+    checkpoint = load_checkpoint(out)
+    said = {
+        name: EVALUATIONS["classification"]
+        .open(out, checkpoint, Settings(device="cpu", precision=name))
+        .predict("12")
+        .logits
+        for name in ("fp32", "bf16")
+    }
+    apart = np.abs(said["fp32"] - said["bf16"]).max()
+    assert 0 < apart < 0.05 * np.abs(said["fp32"]).max()

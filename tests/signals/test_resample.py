@@ -1,7 +1,10 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import firwin, resample_poly
 
 from anylead.errors import FormatError
 from anylead.signals.resample import resample
@@ -47,6 +50,37 @@ def test_length_is_that_of_the_recording_and_a_constant_stays(rate, num_samples,
     resampled = resample(signal, rate, 500.0)
     assert resampled.shape == (leads, int(np.ceil(num_samples * 500 / rate - 1e-9)))
     np.testing.assert_allclose(resampled, 1.5, atol=2e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rates=st.sampled_from(
+        [(500, 100), (500, 250), (1000, 500), (500, 125), (257, 500), (128, 500), (500, 360)]
+    ),
+    num_samples=st.integers(2, 3000),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_is_as_near_to_the_exact_filter_as_the_same_filter_tap_by_tap(rates, num_samples, seed):
+    factor = Fraction(rates[1], rates[0])
+    up, down = factor.numerator, factor.denominator
+    window = firwin(2 * 16 * max(up, down) + 1, 1 / max(up, down), window=("kaiser", 8.0))
+    signal = np.random.default_rng(seed).standard_normal((3, num_samples)).cumsum(axis=1)
+    signal = signal.astype(np.float32)
+    exact = resample_poly(
+        signal.astype(np.float64), up, down, axis=1, window=window, padtype="line"
+    )
+    resampled = resample(signal, *rates)
+    assert resampled.shape == exact.shape
+    assert resampled.flags.c_contiguous
+    np.testing.assert_allclose(resampled, exact, rtol=0, atol=1e-6 * np.abs(signal).max())
+
+
+@pytest.mark.parametrize("new_rate", [100.0, 250.0, 360.0])
+def test_a_lead_does_not_depend_on_those_beside_it(new_rate):
+    signal = np.random.default_rng(0).standard_normal((12, 5000)).astype(np.float32)
+    together = resample(signal, 500.0, new_rate)
+    alone = [resample(lead[None], 500.0, new_rate)[0] for lead in signal]
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_the_same_rate_returns_the_signal_itself():

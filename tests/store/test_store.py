@@ -2,6 +2,7 @@ import json
 import pickle
 import time
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,7 @@ def test_shards_are_plain_arrow_files(folder):
 def remote(folder, tmp_path, monkeypatch):
     """A filesystem with the store at memory://bucket/s, and an empty cache at tmp_path."""
     monkeypatch.setenv("ANYLEAD_CACHE", str(tmp_path))
+    monkeypatch.setattr("anylead.store.remote.PAUSES", (0.0, 0.0))
     filesystem = pytest.importorskip("fsspec").filesystem("memory")
     for path in Path(folder).iterdir():
         filesystem.pipe(f"/bucket/s/{path.name}", path.read_bytes())
@@ -252,6 +254,36 @@ def test_storage_that_breaks_in_its_own_way_is_told_in_one_line(remote, tmp_path
         Store.open("memory://bucket/s")
     with pytest.raises(StoreError, match=r"shard-000000\.arrow.*could not connect"):
         store.read(np.array([0]), np.array([0]), 5)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_storage_that_fails_for_a_while_is_asked_again(remote, store, monkeypatch):
+    plain, failures = type(remote).open, iter([True, True, False, False, True, True] + [False] * 9)
+
+    def sometimes(self, *arguments, **named):
+        if next(failures):
+            raise ConnectionError("reset by peer")
+        return plain(self, *arguments, **named)
+
+    monkeypatch.setattr(type(remote), "open", sometimes)
+    far = Store.open("memory://bucket/s")
+    row, start = np.array([7]), np.array([3])
+    np.testing.assert_array_equal(far.read(row, start, 50), store.read(row, start, 50))
+
+
+def test_a_file_that_arrives_damaged_is_fetched_again(remote, store, monkeypatch, tmp_path):
+    far = Store.open("memory://bucket/s")
+    whole = remote.cat_file("/bucket/s/shard-000001.arrow")
+    sent = iter([whole[:-9], whole])
+    plain = type(remote).open
+
+    def damaged_once(self, path, *arguments, **named):
+        is_it = path.endswith("shard-000001.arrow")
+        return BytesIO(next(sent)) if is_it else plain(self, path, *arguments, **named)
+
+    monkeypatch.setattr(type(remote), "open", damaged_once)
+    row, start = np.array([7]), np.array([3])
+    np.testing.assert_array_equal(far.read(row, start, 50), store.read(row, start, 50))
     assert not list(tmp_path.rglob("*.unfinished"))
 
 
@@ -445,8 +477,8 @@ def test_a_split_of_its_own_that_shares_patients_is_refused(tmp_path):
 
 
 def test_opens_a_million_recordings_in_seconds(tmp_path):
-    """Metadata only: the signals of the file do not matter for opening."""
-    num = 1_000_000
+    """A fifth of them in a fifth of the time; metadata only, opening asks for no signals."""
+    num = 200_000
     ids = pa.array([f"r{n}" for n in range(1000)], pa.string()).take(
         pa.array(np.arange(num) % 1000)
     )
@@ -499,7 +531,7 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
         assert len(getattr(store, name)) == num
     assert store.labels("rhythm")[0].sum(axis=0).tolist() == [num // 2, num // 2]
     assert sum(len(rows) for rows in store.split_rows("rhythm").values()) == num
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 1
 
 
 def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(store):

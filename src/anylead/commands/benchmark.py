@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from anylead.commands import screen
+from anylead.engines.workers import Engine
 from anylead.errors import AnyleadError, RecipeError, StoppedError
 from anylead.evaluation import Settings
 from anylead.inference.named import open_checkpoint
@@ -18,7 +19,7 @@ from anylead.tables import output
 from anylead.tables.check import Checked, Wanted, check
 from anylead.tables.compare import Judging, Result, compare
 from anylead.tables.plan import Grid, Plan, Row, Training, make_plan
-from anylead.tables.running import choose_devices, make_jobs, run_all
+from anylead.tables.running import choose_devices, make_jobs, num_together, run_all
 from anylead.tables.segments import NOTE, split_by_segment
 
 FIRST = (
@@ -31,6 +32,7 @@ FIRST = (
     "fractions",
     "seeds",
     "devices",
+    "engine",
     "tables_only",
 )
 EXAMPLES = (
@@ -77,8 +79,10 @@ class Recipe:
         margin: differences below it do not matter; rows that lie within it are marked equivalent.
         shares_persons: persons who are tested may be learned from; the table says so.
         published: task -> row -> numbers of a paper, shown beside.
-        devices: where runs go, one at a time each: auto (every GPU, or the CPU), or a list such as
-            cuda:0,cuda:1 or cpu,cpu.
+        devices: where runs go, one at a time each: auto (every GPU, or else every core with
+            4 GiB of memory for each), or a list such as cuda:0,cuda:1 or cpu,cpu.
+        engine: "processes" of this machine, or "ray", a cluster that shares this folder; cpu among
+            the devices keeps its runs off GPUs.
         keep_runs: keep the weights of fine-tuned runs.
         tables_only: make the tables of the finished cells, run nothing.
         check_only: look at everything that will be needed, run nothing.
@@ -110,6 +114,7 @@ class Recipe:
     shares_persons: bool = False
     published: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     devices: str = "auto"
+    engine: Engine = "processes"
     keep_runs: bool = False
     tables_only: bool = False
     check_only: bool = False
@@ -140,7 +145,8 @@ def run(recipe: Recipe) -> list[Result]:
             screen.say(console, f"left out: {name}, since {path} is not there")
         recipe = replace(recipe, rows=[row for row in recipe.rows if row.name not in absent])
     plan = make_plan(make_grid(recipe, str(store.location)))
-    devices = choose_devices(recipe.devices)
+    is_free = recipe.engine == "ray" and recipe.devices == "auto"
+    devices = [] if is_free else choose_devices(recipe.devices, num_together(plan))
     shares = recipe.shares_persons or recipe.split_by == "segments"
     checked = check(plan, Wanted(settings, recipe.scores, devices, shares))
     if recipe.check_only:
@@ -151,7 +157,7 @@ def run(recipe: Recipe) -> list[Result]:
     if not recipe.tables_only:
         jobs = make_jobs(plan, folder, settings, recipe.keep_runs, checked.num_steps)
         try:
-            failed = run_all(jobs, devices, lambda line: screen.say(console, line))
+            failed = run_all(jobs, devices, lambda line: screen.say(console, line), recipe.engine)
         except StoppedError as error:
             reason = str(error).partition(";")[0]
             raise StoppedError(f"{reason}; the same benchmark command goes on from there") from None

@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"anylead: no command {name!r}{hint}", file=sys.stderr)
         return 2
     try:
-        run_verb(name, rest)
+        run_verb(name, rest, is_own_process=argv is None)
     except AnyleadError as error:
         return _complain(name, str(error), error.exit_status)
     except KeyboardInterrupt:
@@ -133,12 +133,18 @@ def usage() -> str:
             *lines,
             "",
             "anylead VERB --help shows what a person needs, with examples; --help all the rest.",
+            "--threads N goes with every command: all that it computes with, worker processes too.",
         ]
     )
 
 
-def run_verb(name: str, arguments: Sequence[str]) -> None:
+def run_verb(name: str, arguments: Sequence[str], is_own_process: bool = False) -> None:
     """Parse the options of a verb and run it, or print its help.
+
+    Args:
+        name: of the verb.
+        arguments: the words after it.
+        is_own_process: whether nothing else runs in this process, now or later.
 
     Raises:
         AnyleadError: a mistake on the command line, or whatever the verb finds.
@@ -146,6 +152,16 @@ def run_verb(name: str, arguments: Sequence[str]) -> None:
     wanted = asks_for_help(arguments)
     if wanted is None and sys.stderr.isatty():
         print(f"anylead {name}: starting\r", end="", file=sys.stderr, flush=True)  # torch is slow
+    if wanted is None:
+        from anylead.engines import threads
+
+        arguments, number = threads.take_option(arguments)
+        if is_own_process:  # before the libraries are loaded that ask for it
+            threads.prepare(os.environ, number)
+        elif number is not None:
+            with threads.within(number):
+                run_verb(name, arguments)
+            return
     module = import_module(f"anylead.commands.{VERBS[name].module}")
     if wanted is not None:
         from anylead.commands.help import command_help
@@ -159,8 +175,10 @@ def run_verb(name: str, arguments: Sequence[str]) -> None:
 
         print(to_yaml(recipe), end="")
         return
+    from anylead.commands.choices import check_values
     from anylead.commands.screen import shown
 
+    check_values(name, recipe)
     with shown():
         module.run(recipe)
 
@@ -184,4 +202,6 @@ def parse(name: str, recipe_type: type[Any], arguments: Sequence[str]) -> Any:
     from anylead.commands.recipes import build
 
     given = read_arguments(recipe_type, VERBS[name].positional, arguments)
-    return build(recipe_type, given.values, given.told, where="--")
+    placed = [each.removesuffix("...") for each in VERBS[name].positional]
+    told = {each: each.upper() for each in placed} | given.told
+    return build(recipe_type, given.values, told, where="--")

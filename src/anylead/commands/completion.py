@@ -17,7 +17,7 @@ EXAMPLES = (
     "anylead completion zsh >> ~/.zshrc",
     "anylead completion fish > ~/.config/fish/completions/anylead.fish",
 )
-_COMMON = ("--config", "--help", "--print_config")
+_COMMON = ("--config", "--help", "--print_config", "--threads")
 
 
 @dataclass(frozen=True)

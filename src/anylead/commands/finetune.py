@@ -1,10 +1,12 @@
 """anylead finetune: train an encoder for a task, from a checkpoint or from random weights."""
 
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -23,7 +25,7 @@ from anylead.commands.parts import (
 )
 from anylead.errors import RecipeError, known_are
 from anylead.leads import LEAD_SETS, parse_leads
-from anylead.loading import Crop, TrainingLoader
+from anylead.loading import Crop, Labels, TrainingLoader
 from anylead.models import describe_encoder
 from anylead.store import Store
 from anylead.tasks import (
@@ -38,12 +40,22 @@ from anylead.tasks import (
     Verdict,
     WaveConfig,
 )
+from anylead.tasks.teaching import (
+    Teacher,
+    TeacherConfig,
+    Where,
+    check_teachers,
+    taught_columns,
+    taught_labels,
+)
 from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 from anylead.training.settings import Machine, TrainConfig, find_machine
 from anylead.training.watching import Progress
+
+_log = logging.getLogger(__name__)
 
 FIRST = (
     "data.store",
@@ -111,6 +123,7 @@ class Recipe:
         identity: how persons are told apart, for identification.
         model: what is fine-tuned.
         loss: what wrong answers cost; weights of labels and recordings.
+        teacher: fine-tuned models whose answers are targets, too; for labels.
         average: of the weights over the steps, and what it teaches; not for identification.
         waves: the decoder over samples, for waves.
         optimizer: Adam's settings.
@@ -131,6 +144,7 @@ class Recipe:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
     waves: WaveConfig = field(default_factory=WaveConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(eps=1e-8))
@@ -143,7 +157,11 @@ def run(recipe: Recipe) -> Path:
     store = Store.open(recipe.data.store)
     machine = find_machine(recipe.train)
     rows, setup = build(recipe, store)
+    teachers = find_teachers(recipe, store, setup)
     with begun("finetune", recipe, store, machine) as folder:
+        labels = setup.labels
+        if teachers:
+            rows, labels = _taught(recipe, store, setup, teachers, machine)
         loader = TrainingLoader(
             store,
             rows,
@@ -151,7 +169,7 @@ def run(recipe: Recipe) -> Path:
             recipe.data.segment_seconds,
             crop_of(recipe),
             recipe.train.seed,
-            setup.labels,
+            labels,
         )
         choice = _Choice(recipe, store, setup, folder.path, machine)
         progress = fit(setup.module, loader, recipe, folder, machine, choice.after_epoch)
@@ -196,6 +214,34 @@ def build(recipe: Recipe, store: Store) -> tuple[NDArray[np.int64], TaskSetup]:
     )
     freeze_parts(setup.module.encoder, recipe.model)  # type: ignore[arg-type]
     return setup.train_rows, setup
+
+
+def find_teachers(recipe: Recipe, store: Store, setup: TaskSetup) -> list[Teacher]:
+    """The models that teach, seen to fit.
+
+    Raises:
+        CheckpointError: there is no such model.
+        RecipeError, StoreError: it does not fit the task or the store.
+    """
+    teachers = [Teacher(name, starting_checkpoint(name)) for name in recipe.teacher.models]
+    if teachers:
+        check_teachers(teachers, recipe.teacher, setup, store, recipe.data.scheme)
+    return teachers
+
+
+def _taught(
+    recipe: Recipe, store: Store, setup: TaskSetup, teachers: list[Teacher], machine: Machine
+) -> tuple[NDArray[np.int64], Labels]:
+    """All recordings of the training split, and what is to be learned from them."""
+    rows = split_rows(store, recipe.data, "train", recipe.leads)
+    where = Where(machine.device, machine.precision, recipe.train.batch_size)
+    if machine.world.is_main:
+        _log.info(
+            "%d recordings with labels; teachers answer for %d", len(setup.train_rows), len(rows)
+        )
+    columns = torch.from_numpy(taught_columns(recipe.teacher, setup))
+    setup.module.leave_to_others(columns)  # type: ignore[operator]
+    return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, where)
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from anylead.commands import screen
-from anylead.engines.workers import Engine, run_pieces, usable_cores
+from anylead.engines.threads import physical_cores
+from anylead.engines.workers import Engine, run_pieces
 from anylead.errors import RecipeError
 from anylead.inference import named
 from anylead.inference.many import (
@@ -120,7 +121,7 @@ def make_job(
         model=str(found.path.resolve()),
         preset=recipe.preset or found.preset,
         plan=plan,
-        num_threads=max(1, usable_cores() // _workers(recipe)[0]),
+        num_threads=max(1, physical_cores() // _workers(recipe)[0]),
     )
 
 
@@ -137,7 +138,7 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
                 advance(len(job.plan.items_of(number)))
         finish(job)
     rejected = job.rejected_file
-    return sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
+    return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
 
 
 def tell(console: Console, text: str, job: Job, lost: int) -> None:
@@ -151,7 +152,7 @@ def _workers(recipe: Many) -> tuple[int, float]:
     gpus = torch.cuda.device_count()
     if recipe.num_workers < 0:
         raise RecipeError(f"num_workers {recipe.num_workers}: want 0 or more")
-    workers = recipe.num_workers or gpus or max(1, usable_cores() // 2)
+    workers = recipe.num_workers or gpus or max(1, physical_cores() // 2)
     return workers, 1.0 if gpus else 0.0
 
 

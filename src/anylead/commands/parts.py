@@ -251,12 +251,19 @@ def begun(verb: str, recipe: Settings, store: Store, machine: Machine) -> Iterat
 def made_from(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the weights of a run, by name; a checkpoint by what it holds, not its path."""
     values = deciding_fields(recipe)
-    for name in ("checkpoint", "model.checkpoint"):
-        weights = Path(values.get(name) or "") / WEIGHTS
-        if weights.is_file():
-            with weights.open("rb") as file:
-                values[name] = file_digest(file, "sha256").hexdigest()
+    for name in values.keys() & {"checkpoint", "model.checkpoint", "teacher.models"}:
+        held = values[name]
+        values[name] = [*map(_content, held)] if isinstance(held, list) else _content(held)
     return values
+
+
+def _content(checkpoint: str | None) -> str | None:
+    """The hash of a run's weights; anything else stands for itself."""
+    weights = Path(checkpoint or "") / WEIGHTS
+    if not weights.is_file():
+        return checkpoint
+    with weights.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def describe_data(store: Store, config: DataConfig) -> dict[str, Any]:

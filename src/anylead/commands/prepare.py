@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from anylead import datasets
 from anylead.commands import screen
 from anylead.commands.prepare_shard import Job, prepare_item
+from anylead.engines.threads import usable_cores
 from anylead.engines.workers import SPAWN, Engine, Workers, run_pieces
 from anylead.errors import DatasetError, RecipeError, known_are
 from anylead.leads import parse_leads
@@ -56,7 +57,7 @@ class Recipe:
     """What to prepare.
 
     Attributes:
-        dataset: a name in `anylead.datasets.DATASETS`.
+        dataset: a corpus by its name, "folder" for files of any format, or "synthetic".
         out: folder of the store.
         root: folder of the dataset; None only for generated data.
         options: of the dataset, such as the label table of `folder`.
@@ -235,8 +236,7 @@ def _salt(recipe: Recipe) -> str | None:
 
 
 def _num_workers(recipe: Recipe, plan: Plan) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(recipe.num_workers or cores or 1, plan.num_shards))
+    return max(1, min(recipe.num_workers or usable_cores(), plan.num_shards))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ A piece writes its result to a disk that all workers share and may be done again
 worker that is lost costs its piece only.
 """
 
-import os
 import pickle
 import signal
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing import active_children, get_context
 from types import ModuleType, TracebackType
@@ -46,40 +46,32 @@ def run_pieces(
         engine: "processes" on this machine; "ray" on the cluster of RAY_ADDRESS, or a local one.
         gpus_per_worker: what Ray should set aside for each task.
     """
-    if engine == "ray":
-        yield from _on_ray(work, pieces, num_workers, gpus_per_worker)
-    elif num_workers == 1:
+    if engine == "processes" and num_workers == 1:
         yield from map(work, pieces)
-    else:
-        yield from _in_processes(work, pieces, num_workers)
-
-
-def worker_rank() -> int | None:
-    """Number of this worker process on its machine; None where this is the user's own process."""
-    return _rank
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _in_processes(
-    work: Callable[[Piece], Result], pieces: Iterable[Piece], num_workers: int
-) -> Iterator[Result]:
-    ranks = SPAWN.Queue()
-    for rank in range(num_workers):
-        ranks.put(rank)
+        return
     source = iter(pieces)
-    with Workers(num_workers, _begin, (ranks,)) as workers:
-        waiting = {workers.submit(work, piece) for piece in islice(source, 2 * num_workers)}
+    with _workers(engine, num_workers, gpus_per_worker) as workers:
+        limit = 2 * max(num_workers, workers.number)  # few wait: the pieces may be many
+        waiting = {workers.submit(work, piece) for piece in islice(source, limit)}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 waiting |= {workers.submit(work, piece) for piece in islice(source, 1)}
                 yield future.result()
+
+
+def _workers(engine: Engine, number: int, gpus_per_worker: float) -> "Workers | Cluster":
+    if engine == "ray":
+        return Cluster(gpus_per_worker)
+    ranks = SPAWN.Queue()
+    for rank in range(number):
+        ranks.put(rank)
+    return Workers(number, _begin, (ranks,))
+
+
+def worker_rank() -> int | None:
+    """Number of this worker process on its machine; None where this is the user's own process."""
+    return _rank
 
 
 def _begin(ranks: Any) -> None:
@@ -95,7 +87,7 @@ class Workers:
     started them, and they end at once when the block ends by an exception.
 
     Args:
-        number: of processes.
+        number: of processes; also an attribute.
         begin: called in each before its first work.
         arguments: of `begin`.
     """
@@ -103,6 +95,7 @@ class Workers:
     def __init__(
         self, number: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
     ):
+        self.number = number
         self._pool = ProcessPoolExecutor(number, SPAWN, begin, arguments)
         self._others = active_children()
 
@@ -151,31 +144,61 @@ def _quiet_start(is_ours: bool) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _on_ray(
-    work: Callable[[Piece], Result],
-    pieces: Iterable[Piece],
-    num_workers: int,
-    gpus_per_worker: float,
-) -> Iterator[Result]:
-    ray = _import_ray()
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    task = ray.remote(num_cpus=1, num_gpus=gpus_per_worker, max_retries=3)(work_on)
-    shared = ray.put(work)
-    source = iter(pieces)
-    limit = max(num_workers, int(2 * ray.cluster_resources().get("CPU", 1)))
-    waiting = [task.remote(shared, piece) for piece in islice(source, limit)]
-    try:
-        while waiting:
-            done, waiting = ray.wait(waiting, num_returns=1)
-            waiting += [task.remote(shared, piece) for piece in islice(source, 1)]
-            try:
-                yield ray.get(done[0])
-            except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
-    finally:
-        for reference in waiting:
-            ray.cancel(reference)
+class Cluster:
+    """Tasks on the Ray cluster of RAY_ADDRESS, or a local one, for the time of a `with` block.
+
+    Each begins as soon as a core is free, and again, up to three times, where a machine is lost.
+
+    Args:
+        gpus_per_task: what Ray should set aside for each; may be changed.
+
+    Attributes:
+        number: of cores of the cluster.
+        has_gpus: whether any of its machines has one.
+    """
+
+    def __init__(self, gpus_per_task: float = 0.0):
+        self._ray = _import_ray()
+        if not self._ray.is_initialized():
+            self._ray.init(log_to_driver=False, include_dashboard=False)
+        self._task = self._ray.remote(num_cpus=1, max_retries=3)(work_on)
+        self._running: dict[Future[Any], Any] = {}
+        resources = self._ray.cluster_resources()
+        self.gpus_per_task = gpus_per_task
+        self.number, self.has_gpus = int(resources.get("CPU", 1)), bool(resources.get("GPU", 0))
+
+    def submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Begin a piece of work as soon as a core is free."""
+        task = self._task.options(num_gpus=self.gpus_per_task)
+        reference = task.remote(work, *arguments)
+        promised: Future[Result] = Future()
+        self._running[promised] = reference
+        reference.future().add_done_callback(partial(self._hand_on, promised))
+        return promised
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reference in list(self._running.values()):
+            self._ray.cancel(reference)
+
+    def _hand_on(self, promised: "Future[Any]", done: "Future[Any]") -> None:
+        """A result, or the error as it was raised over there."""
+        self._running.pop(promised, None)
+        error = done.exception()
+        if error is None:
+            promised.set_result(done.result())
+        elif isinstance(error, self._ray.exceptions.RayTaskError):
+            promised.set_exception(error.cause)
+        else:
+            reason = str(error).splitlines()[0]
+            promised.set_exception(
+                AnyleadError(
+                    f"the cluster lost a piece of work ({reason}); run the same command again: it"
+                    " goes on where it stopped"
+                )
+            )
 
 
 def _import_ray() -> Any:
@@ -186,6 +209,6 @@ def _import_ray() -> Any:
     return ray
 
 
-def work_on(work: Callable[[Piece], Result], piece: Piece) -> Result:
-    """One piece; a function of a module, so that workers find it by its name."""
-    return work(piece)
+def work_on(work: Callable[..., Result], *arguments: Any) -> Result:
+    """A piece; a function of a module, so that workers find it by its name."""
+    return work(*arguments)

@@ -10,10 +10,10 @@ from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.evaluation.scores import Settings, choose_split, open_store
 from anylead.loading import evaluation_batches
-from anylead.models import build_encoder, load_weights
 from anylead.store import Store
 from anylead.tasks import LinearHead, Predictions, predict
-from anylead.training.distributed import choose_device
+from anylead.tasks.linear_head import trained_head
+from anylead.training.distributed import choose_device, choose_precision
 
 
 class Head(NamedTuple):
@@ -59,6 +59,7 @@ class Head(NamedTuple):
             self.module.to(device),
             batches,
             device,
+            choose_precision(self.settings.precision, device),
             restrict=restrict,
             joins_windows=not is_by_segment,
         )
@@ -70,9 +71,6 @@ def open_head(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Head:
     store, scheme = open_store(checkpoint, settings, folder)
     names = list(described["label_names"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
-    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), str(folder))
-    kind = described.get("head", "linear")
-    module = LinearHead(encoder, len(names), lambda batch: batch, head=kind)
-    load_weights(module, checkpoint.tensors, str(folder))
+    module = trained_head(checkpoint, str(folder))
     seconds = described["segment_seconds"]
     return Head(described["task"], names, split, store, rows, module, seconds, settings)

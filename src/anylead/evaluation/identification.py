@@ -40,7 +40,7 @@ from anylead.models import build_encoder, load_weights
 from anylead.pictures import identification_report
 from anylead.store import Store
 from anylead.tasks import Identification, Sessions, embed, two_sessions
-from anylead.training.distributed import choose_device
+from anylead.training.distributed import choose_device, choose_precision
 
 
 class Searched(NamedTuple):
@@ -129,7 +129,9 @@ class IdentificationRun:
                 settings.seed + draw,
                 part,
             )
-            draws.append(embed(self.module, batches, device, restrict=KeepLeads(lead_set))[1])
+            precision = choose_precision(settings.precision, device)
+            restrict = KeepLeads(lead_set)
+            draws.append(embed(self.module, batches, device, precision, restrict)[1])
         return np.stack(draws)
 
 

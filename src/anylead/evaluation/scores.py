@@ -34,6 +34,7 @@ class Settings:
     num_draws: int = 5
     sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
     level: Literal["recordings", "segments"] = "recordings"
+    precision: Literal["auto", "bf16", "fp32"] = "fp32"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from threadpoolctl import threadpool_limits
 
+from anylead.engines import threads
 from anylead.engines.workers import worker_rank
 from anylead.errors import AnyleadError, MissingPackageError, RecipeError, StoreError
 from anylead.inference.model import Model, load
@@ -157,6 +159,13 @@ def unfinished(job: Job) -> list[int]:
 
 def do_part(job: Job, number: int) -> int:
     """Make one part; returns its number. A bad recording is listed, it does not end the run."""
+    # Signals are small products: BLAS threads only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        _do_part(job, number)
+    return number
+
+
+def _do_part(job: Job, number: int) -> None:
     source, model = _opened(job)
     output = OUTPUTS[job.kind_of_output]
     made: list[pa.Table] = []
@@ -185,7 +194,6 @@ def do_part(job: Job, number: int) -> int:
             flush()
     flush()
     _write_part(job, number, made, rejected)
-    return number
 
 
 def finish(job: Job) -> None:
@@ -225,7 +233,7 @@ def _opened(job: Job) -> tuple[Source, Model]:
     """Source and model, opened once by each worker."""
     rank, num_gpus = worker_rank(), torch.cuda.device_count()
     if rank is not None:
-        torch.set_num_threads(job.num_threads)
+        threads.limit(job.num_threads)
     device = f"cuda:{(rank or 0) % num_gpus}" if num_gpus else "cpu"
     source = open_source(job.kind, job.source, job.options)
     precision = job.plan.settings["precision"]

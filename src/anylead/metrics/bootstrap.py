@@ -7,6 +7,7 @@ weights: one sort serves all resamples. Two models are compared on the same draw
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Floats = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.float32]], Floats]
 
 _CHUNK = 64  # resamples at once, to bound the memory and stay in the cache
+_LARGEST_KEPT = 2**24  # counts of draws, 64 MB
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,29 @@ def patient_weights(
     """(record, up to 64 resamples) at a time: how often the patient of each recording was drawn."""
     _, index = np.unique(patient, return_inverse=True)
     num_patients = int(index.max()) + 1
+    is_small = num_patients * num_resamples <= _LARGEST_KEPT
+    draw = _kept_draws if is_small else _draws
+    for counts in draw(num_patients, num_resamples, seed):
+        yield counts[index]
+
+
+def _draws(num_patients: int, num_resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """(patient, up to 64 resamples) at a time: how often each was drawn."""
     generator = np.random.default_rng(seed)
     for start in range(0, num_resamples, _CHUNK):
         counts = np.empty((num_patients, min(_CHUNK, num_resamples - start)), dtype=np.float32)
         for resample in range(counts.shape[1]):
             drawn = generator.integers(num_patients, size=num_patients)
             counts[:, resample] = np.bincount(drawn, minlength=num_patients)
-        yield counts[index]
+        yield counts
+
+
+@lru_cache(maxsize=2)
+def _kept_draws(
+    num_patients: int, num_resamples: int, seed: int
+) -> tuple[NDArray[np.float32], ...]:
+    """All of them: the scores of an evaluation are many, on the same draws."""
+    return tuple(_draws(num_patients, num_resamples, seed))
 
 
 def _values(

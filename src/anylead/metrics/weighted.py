@@ -18,9 +18,10 @@ from anylead.metrics.classification import check
 Floats = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
-# Weights in order of falling probability, labels likewise, last recording of each run of equal
-# probabilities -> (resample,) score of one class.
-_ByRank = Callable[[Weights, NDArray[np.bool_], NDArray[np.intp]], Floats]
+# Weight of the positives in each run of equal probabilities that has any, from the largest
+# probability on; of its negatives; of the negatives between it and the run before -> (resample,)
+# score of one class. (run, resample) each; one more row of the last.
+_ByRun = Callable[[Weights, Weights, Weights], Floats]
 
 
 def macro_auroc(label: NDArray[np.generic], probability: NDArray[np.floating]) -> Statistic:
@@ -77,46 +78,76 @@ def mean(value: NDArray[np.generic]) -> Statistic:
 
 
 def _macro_of_ranks(
-    label: NDArray[np.generic], probability: NDArray[np.floating], score: _ByRank
+    label: NDArray[np.generic], probability: NDArray[np.floating], score: _ByRun
 ) -> Statistic:
     is_label, is_known = check(label, probability)
-    sorted_classes = []
-    for column, true, known in zip(probability.T, is_label.T, is_known.T, strict=True):
-        rows = np.flatnonzero(known)
-        order = rows[np.argsort(-column[rows], kind="stable")]
-        ordered = column[order]
-        last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
-        sorted_classes.append((order, true[order], last))
+    sums = [
+        _Runs(column, true, known)
+        for column, true, known in zip(probability.T, is_label.T, is_known.T, strict=True)
+    ]
 
     def statistic(weights: Weights) -> Floats:
-        scores = [score(weights[order], true, last) for order, true, last in sorted_classes]
-        return _macro(np.stack(scores))
+        return _macro(np.stack([score(*runs.weigh(weights)) for runs in sums]))
 
     return statistic
 
 
-def _auroc(weights: Weights, true: NDArray[np.bool_], last: NDArray[np.intp]) -> Floats:
-    """Area under the curve through the last recording of each run of ties, by trapezoids."""
-    # Sums of whole numbers below 2**24 are exact in float32.
-    hits = np.cumsum(weights * true[:, None], axis=0)[last]
-    false = np.cumsum(weights * ~true[:, None], axis=0)[last]
-    width = np.diff(false, axis=0, prepend=np.float32(0))
-    height = np.concatenate([hits[:1], hits[1:] + hits[:-1]])  # twice the mean
-    area = np.einsum("nr,nr->r", width, height, dtype=np.float64) / 2
+class _Runs:
+    """The recordings of a class by falling probability, as the sums that its scores are made of.
+
+    What lies between two positives counts as one, so that a resample costs one sparse product.
+    """
+
+    def __init__(
+        self,
+        probability: NDArray[np.floating],
+        is_true: NDArray[np.bool_],
+        is_known: NDArray[np.bool_],
+    ):
+        from scipy.sparse import csr_array
+
+        of_positives = np.unique(-probability[is_true & is_known])
+        self.number = number = len(of_positives)
+        known = np.flatnonzero(is_known)
+        place = np.searchsorted(of_positives, -probability[known])
+        is_within = np.append(of_positives, np.inf)[place] == -probability[known]
+        row = np.where(is_true[known], place, np.where(is_within, number, 2 * number) + place)
+        ones = np.ones(len(known), dtype=np.float32)
+        shape = (3 * number + 1, len(probability))
+        self.matrix = csr_array((ones, (row, known)), shape=shape)
+
+    def weigh(self, weights: Weights) -> tuple[Weights, Weights, Weights]:
+        """See `_ByRun`. Sums of whole numbers below 2**24 are exact in float32."""
+        summed = self.matrix @ weights
+        return (
+            summed[: self.number],
+            summed[self.number : 2 * self.number],
+            summed[2 * self.number :],
+        )
+
+
+def _auroc(positive: Weights, beside: Weights, between: Weights) -> Floats:
+    """Share of pairs in which the positive has the larger probability; ties are half a pair."""
+    above = np.cumsum(between[:-1], axis=0)
+    above[1:] += np.cumsum(beside[:-1], axis=0)
+    num_positive = positive.sum(axis=0, dtype=np.float64)
+    num_negative = between.sum(axis=0, dtype=np.float64) + beside.sum(axis=0, dtype=np.float64)
+    lost = np.einsum("kr,kr->r", positive, above + beside / 2, dtype=np.float64)
+    is_scored = (num_positive > 0) & (num_negative > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        auroc = area / (hits[-1].astype(np.float64) * false[-1])
-    return np.where((hits[-1] > 0) & (false[-1] > 0), auroc, np.nan)
+        won = num_positive * num_negative - lost
+        return np.where(is_scored, won / (num_positive * num_negative), np.nan)
 
 
-def _average_precision(weights: Weights, true: NDArray[np.bool_], last: NDArray[np.intp]) -> Floats:
+def _average_precision(positive: Weights, beside: Weights, between: Weights) -> Floats:
     """Sum of precision times growth of recall over the runs of ties."""
-    total = np.cumsum(weights, axis=0)[last]
-    hits = np.cumsum(weights * true[:, None], axis=0)[last]
-    growth = np.diff(hits, axis=0, prepend=np.float32(0))
-    precision = hits / np.maximum(total, 1)
-    area = np.einsum("nr,nr->r", precision, growth, dtype=np.float64)
-    is_scored = (hits[-1] > 0) & (hits[-1] < total[-1])
-    return np.where(is_scored, area / np.maximum(hits[-1], 1), np.nan)
+    hits = np.cumsum(positive, axis=0)
+    total = hits + np.cumsum(between[:-1] + beside, axis=0)
+    area = np.einsum("kr,kr->r", hits / np.maximum(total, 1), positive, dtype=np.float64)
+    num_positive = positive.sum(axis=0, dtype=np.float64)
+    num_negative = between.sum(axis=0, dtype=np.float64) + beside.sum(axis=0, dtype=np.float64)
+    is_scored = (num_positive > 0) & (num_negative > 0)
+    return np.where(is_scored, area / np.maximum(num_positive, 1), np.nan)
 
 
 def _macro(scores: Floats) -> Floats:

@@ -32,7 +32,8 @@ from anylead.pictures.ecg_layout import (
     view,
 )
 from anylead.pictures.page_waves import band, tints
-from anylead.records import Mark, Record
+from anylead.pictures.recording import Recording
+from anylead.records import Mark
 
 Paper = Literal["fit", "A4"]
 _MARGIN = 5.0  # mm, around the grid
@@ -69,7 +70,7 @@ class _Page:
 
 
 def ecg_page(
-    record: Record,
+    record: Recording,
     *,
     layout: str | None = None,
     leads: str | Sequence[str] | None = None,
@@ -142,7 +143,7 @@ def ecg_page(
     return page.figure
 
 
-def record_header(record: Record) -> tuple[str, ...]:
+def record_header(record: Recording) -> tuple[str, ...]:
     """What the recording tells about itself, for the header of a page."""
     facts = [
         record.record_id,
@@ -340,7 +341,7 @@ def _draw_saliency(
     page.axes.add_collection(shades, autolim=False)
 
 
-def _check_saliency(record: Record, saliency: NDArray[np.floating]) -> None:
+def _check_saliency(record: Recording, saliency: NDArray[np.floating]) -> None:
     if saliency.shape != record.signal.shape:
         raise ValueError(f"saliency {saliency.shape} for a signal of {record.signal.shape}")
     if not (np.isfinite(saliency).all() and np.abs(saliency).max() <= 1):
@@ -348,7 +349,7 @@ def _check_saliency(record: Record, saliency: NDArray[np.floating]) -> None:
 
 
 def _notes(
-    record: Record,
+    record: Recording,
     shown: View,
     saliency: NDArray[np.floating] | None,
     hidden: Collection[str],

@@ -16,6 +16,8 @@ _HALF_WIDTH = 16
 _KAISER_BETA = 8.0
 _LARGEST_FACTOR = 4000
 _SMALL_FACTOR = 250
+# Of both factors multiplied: beyond it the matrices of a block win nothing (500 to 257 Hz).
+_LARGEST_BLOCK = 2**13
 # A rate such as 499.983 Hz may lie so far from one that whole numbers lead to.
 _LARGEST_SHIFT = 0.01
 _LARGEST_RESULT = 2**28  # samples: 1 GiB
@@ -63,11 +65,56 @@ def resample(
     up, down = ratio.numerator, ratio.denominator
     if signal.shape[1] == 1:  # one sample makes no line
         return np.repeat(signal, ceil(up / down), axis=1)
-    from scipy.signal import resample_poly
+    if up * down > _LARGEST_BLOCK:
+        from scipy.signal import resample_poly
 
-    window: Any = _window(max(up, down))  # type stubs of scipy know windows by name only
-    resampled = resample_poly(signal, up, down, axis=1, window=window, padtype="line")
-    return np.ascontiguousarray(resampled[:, :wanted], dtype=np.float32)
+        window: Any = _window(max(up, down))  # type stubs of scipy know windows by name only
+        resampled = resample_poly(signal, up, down, axis=1, window=window, padtype="line")
+        return np.ascontiguousarray(resampled[:, :wanted], dtype=np.float32)
+    return _by_blocks(signal, up, down, wanted)
+
+
+def _by_blocks(signal: NDArray[np.float32], up: int, down: int, wanted: int) -> NDArray[np.float32]:
+    """The first `wanted` samples of `scipy.signal.resample_poly`, as matrix products.
+
+    A block of outputs sees two blocks of inputs, through the same two matrices everywhere. Each
+    lead is a product of its own, so that none depends on those beside it.
+    """
+    first_half, second_half, reach = _block(up, down)
+    size_in, size_out = first_half.shape
+    leads, num = signal.shape
+    blocks = ceil(wanted / size_out)
+    padded = np.empty((leads, (blocks + 1) * size_in), dtype=np.float32)
+    after = padded.shape[1] - reach - num
+    begin, end = signal[:, :1], signal[:, -1:]
+    slope = (end - begin) / np.float32(num - 1)
+    padded[:, reach : reach + num] = signal
+    padded[:, :reach] = begin - slope * np.arange(reach, 0, -1, dtype=np.float32)
+    padded[:, reach + num :] = end + slope * np.arange(1, after + 1, dtype=np.float32)
+    pieces = padded.reshape(leads, blocks + 1, size_in)
+    resampled = pieces[:, :-1] @ first_half
+    resampled += pieces[:, 1:] @ second_half
+    return np.ascontiguousarray(resampled.reshape(leads, blocks * size_out)[:, :wanted])
+
+
+@lru_cache(maxsize=16)
+def _block(up: int, down: int) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+    """The filter from a block of inputs, and from the one after it, to a block of outputs.
+
+    Returns:
+        Two (input, output), and how many inputs the first output sees before its own place.
+    """
+    taps = _window(max(up, down)) * np.float32(up)
+    half = len(taps) // 2
+    reach = half // up
+    periods = 1
+    while ((periods * up - 1) * down + half) // up + reach >= 2 * periods * down:
+        periods += 1
+    size_in, size_out = periods * down, periods * up
+    place = np.arange(size_out) * down + half - (np.arange(2 * size_in)[:, None] - reach) * up
+    is_within = (place >= 0) & (place < len(taps))
+    filters = np.where(is_within, taps[place.clip(0, len(taps) - 1)], np.float32(0))
+    return filters[:size_in], filters[size_in:], reach
 
 
 def _near(exact: float) -> Fraction:

@@ -102,7 +102,8 @@ class Store:
         )
 
     def _repr_html_(self) -> str:
-        return str(import_module("anylead.store.told").as_html(self))
+        facts = str(self.location), self.manifest, self.measurement_names
+        return str(import_module("anylead.store.told").as_html(*facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)

@@ -2,13 +2,19 @@
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anylead.errors import AnyleadError, StoreError
 from anylead.extras import missing
 from anylead.store.location import file_sha256
 from anylead.store.manifest import MANIFEST
+
+Result = TypeVar("Result")
+# Seconds before what failed is tried once more, each time.
+PAUSES = (0.5, 2.0, 8.0)
 
 
 class Remote:
@@ -30,8 +36,7 @@ class Remote:
     def text(self, name: str) -> str:
         """The content of a file, always fetched."""
         try:
-            with self._filesystem().open(f"{self.url}/{name}", "rb") as file:
-                return bytes(file.read()).decode()
+            return _patiently(lambda: self._content(name))
         except FileNotFoundError:
             raise StoreError(f"{self.url}: no store ({MANIFEST} is missing)") from None
         except AnyleadError:
@@ -49,13 +54,7 @@ class Remote:
         self.cache.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
         try:
-            with (
-                self._filesystem().open(f"{self.url}/{name}", "rb") as source,
-                temporary.open("wb") as target,
-            ):
-                shutil.copyfileobj(source, target, 2**20)
-            if file_sha256(temporary) != expected_sha256:
-                raise StoreError(f"{self.url}/{name}: arrived damaged; try again")
+            _patiently(lambda: self._fetch(name, temporary, expected_sha256))
             temporary.replace(path)
         except AnyleadError:
             raise
@@ -65,6 +64,19 @@ class Remote:
             temporary.unlink(missing_ok=True)
         return path
 
+    def _content(self, name: str) -> str:
+        with self._filesystem().open(f"{self.url}/{name}", "rb") as file:
+            return bytes(file.read()).decode()
+
+    def _fetch(self, name: str, target: Path, expected_sha256: str) -> None:
+        with (
+            self._filesystem().open(f"{self.url}/{name}", "rb") as source,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(source, file, 2**20)
+        if file_sha256(target) != expected_sha256:
+            raise OSError("it arrived damaged")
+
     def _filesystem(self) -> Any:
         try:
             from fsspec.core import url_to_fs
@@ -72,3 +84,15 @@ class Remote:
             return url_to_fs(self.url)[0]
         except ImportError as error:
             raise missing(error.name, "cloud") from None
+
+
+def _patiently(fetch: Callable[[], Result]) -> Result:
+    """What storage gives, asked again after a while where it failed and may come back."""
+    for pause in PAUSES:
+        try:
+            return fetch()
+        except (AnyleadError, FileNotFoundError, PermissionError):
+            raise  # another time changes nothing
+        except Exception:  # each kind of storage has errors of its own
+            time.sleep(pause)
+    return fetch()

@@ -7,7 +7,9 @@ has one is finished.
 
 import io
 import json
+import os
 import shutil
+import socket
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,6 +123,22 @@ def do_job(job: Job, device: str) -> Outcome:
         traceback.print_exc()
         return Outcome(job, perf_counter() - started, f"{type(error).__name__}: {error}")
     return Outcome(job, perf_counter() - started)
+
+
+def do_job_in(folder: Path, job: Job, device: str) -> Outcome:
+    """The same on another machine, that has the folder that paths are told from.
+
+    Raises:
+        AnyleadError: it has not.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise AnyleadError(
+            f"{folder}: not there on {socket.gethostname()} ({error.strerror}); the machines of the"
+            " cluster must share the folder that the command is started in"
+        ) from None
+    return do_job(job, device)
 
 
 def _pretrain(job: Job, device: str, started: float) -> None:

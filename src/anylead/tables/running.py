@@ -6,24 +6,29 @@ slowest one.
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import torch
 
-from anylead.engines.workers import Workers
+from anylead.engines import threads
+from anylead.engines.threads import physical_cores
+from anylead.engines.workers import Cluster, Engine, Workers
 from anylead.evaluation import Settings
 from anylead.tables.check import names_of
-from anylead.tables.jobs import Job, Outcome, do_job, done_file, is_finished
+from anylead.tables.jobs import Job, Outcome, do_job, do_job_in, done_file, is_finished
 from anylead.tables.plan import Fit, Plan
 from anylead.training.tracking import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
+_BYTES_OF_A_RUN = 4 * 2**30  # of base size, 8 segments a step
 
 
 def make_jobs(
@@ -52,7 +57,10 @@ def _job(
 
 
 def run_all(
-    jobs: Sequence[Job], devices: Sequence[str], tell: Callable[[str], None]
+    jobs: Sequence[Job],
+    devices: Sequence[str],
+    tell: Callable[[str], None],
+    engine: Engine = "processes",
 ) -> dict[str, str]:
     """Do whatever is not finished yet.
 
@@ -60,25 +68,48 @@ def run_all(
         jobs: in the order in which they are wanted.
         devices: one run at a time on each.
         tell: shows a line.
+        engine: "ray" leaves to the cluster how many run at a time, and where; without devices on
+            GPUs where it has any.
 
     Returns:
         Key of each run that failed -> what went wrong.
     """
+    queue = Queue([job for job in jobs if not is_finished(job)])
+    if engine == "ray":
+        return _on_cluster(jobs, queue, devices, tell)
     clock = Clock(jobs, len(devices))
     tell(clock.summary())
-    queue = Queue([job for job in jobs if not is_finished(job)])
     with _told(tell) as running:
         for outcome in _outcomes(queue, devices, running):
             tell(clock.tell(outcome))
     return queue.failed
 
 
-def choose_devices(wanted: str) -> list[str]:
-    """One entry for each run at a time; "auto" is every GPU, or the CPU once."""
+def choose_devices(wanted: str, num_together: int = 1) -> list[str]:
+    """One entry for each run at a time.
+
+    Args:
+        wanted: "auto" is every GPU, or else the CPU once for each physical core, as far as there
+            are 4 GiB of memory for each.
+        num_together: runs that may ever be at work at the same time; the CPU stands no oftener.
+    """
     if wanted != "auto":
         return [name.strip() for name in wanted.split(",")]
     number = torch.cuda.device_count()
-    return [f"cuda:{i}" for i in range(number)] or ["cpu"]
+    most = min(physical_cores(), num_together, memory_bytes() // _BYTES_OF_A_RUN)
+    return [f"cuda:{i}" for i in range(number)] or ["cpu"] * max(1, most)
+
+
+def memory_bytes() -> int:
+    """Of this machine; very many where it does not tell."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return 2**60
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def num_together(plan: Plan) -> int:
+    """The most runs of a plan that can be at work at the same time."""
+    return max(len(plan.pretrainings), len(plan.finetunings))
 
 
 class Queue:
@@ -118,22 +149,49 @@ def _outcomes(queue: Queue, devices: Sequence[str], running: dict[str, Job]) -> 
             queue.end(outcome)
             yield outcome
         return
-    free = list(devices)
-    threads = max(1, torch.get_num_threads() // len(devices))
+    each = max(1, torch.get_num_threads() // len(devices))
+    with Workers(len(devices), threads.limit, (each,)) as workers:
+        yield from _shared_out(queue, list(devices), running, workers, do_job)
+
+
+def _on_cluster(
+    jobs: Sequence[Job], queue: Queue, devices: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, str]:
+    """On Ray, which begins each run where a core or a GPU is free."""
+    with Cluster() as cluster:
+        on_gpus = cluster.has_gpus and any(name != "cpu" for name in devices or ["auto"])
+        cluster.gpus_per_task = 1.0 if on_gpus else 0.0
+        clock = Clock(jobs, min(cluster.number, len(jobs)))
+        tell(clock.summary())
+        free = ["auto" if on_gpus else "cpu"] * len(jobs)
+        work = partial(do_job_in, Path.cwd())
+        with _told(tell) as running:
+            for outcome in _shared_out(queue, free, running, cluster, work):
+                tell(clock.tell(outcome))
+    return queue.failed
+
+
+def _shared_out(
+    queue: Queue,
+    free: list[str],
+    running: dict[str, Job],
+    workers: Workers | Cluster,
+    work: Callable[[Job, str], Outcome],
+) -> Iterator[Outcome]:
+    """Runs that are ready, on places that are free, until none is left."""
     places: dict[Future[Outcome], str] = {}
-    with Workers(len(devices), torch.set_num_threads, (threads,)) as workers:
-        while queue.waiting or places:
-            while free and (job := queue.take()) is not None:
-                running[job.fit.key] = job
-                device = free.pop(0)
-                places[workers.submit(do_job, job, device)] = device
-            done, _ = wait(places, return_when=FIRST_COMPLETED)
-            for future in done:
-                free.append(places.pop(future))
-                outcome = future.result()
-                del running[outcome.job.fit.key]
-                queue.end(outcome)
-                yield outcome
+    while queue.waiting or places:
+        while free and (job := queue.take()) is not None:
+            running[job.fit.key] = job
+            device = free.pop(0)
+            places[workers.submit(work, job, device)] = device
+        done, _ = wait(places, return_when=FIRST_COMPLETED)
+        for future in done:
+            free.append(places.pop(future))
+            outcome = future.result()
+            del running[outcome.job.fit.key]
+            queue.end(outcome)
+            yield outcome
 
 
 class Clock:

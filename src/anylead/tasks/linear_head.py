@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from anylead.augment import Augmentation
+from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.losses.label_losses import cross_entropy
-from anylead.models import MovingAverage
+from anylead.models import MovingAverage, build_encoder, load_weights
 from anylead.models.heads import build_head
 from anylead.objective import Batch, Step
 
@@ -72,6 +73,7 @@ class LinearHead(nn.Module):
 
     output_weight: Tensor | None
     row_weight: Tensor | None
+    distillation: Tensor
 
     def __init__(
         self,
@@ -89,7 +91,8 @@ class LinearHead(nn.Module):
         self.criterion = criterion
         self.register_buffer("output_weight", criterion.output_weight, persistent=False)
         self.register_buffer("row_weight", criterion.row_weight, persistent=False)
-        self.distillation = 0.0 if average is None else average.distillation
+        share = 0.0 if average is None else average.distillation
+        self.register_buffer("distillation", torch.full((num_outputs,), share), persistent=False)
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
             self.average = MovingAverage(self._parts(), average.decay)
@@ -110,6 +113,10 @@ class LinearHead(nn.Module):
         terms = torch.tensor(outputs.shape[0] * outputs.shape[1], device=outputs.device)
         logged = {self.criterion.name: loss.detach() / is_known.sum().clamp(min=1)}
         return Step(loss, terms, logged)
+
+    def leave_to_others(self, is_taught: Tensor) -> None:
+        """The average does not teach these outputs, (output,) bool, since another model does."""
+        self.distillation[is_taught] = 0.0
 
     def logits(self, batch: Batch) -> Tensor:
         """(batch, segment, output); outside of training those of the average, if there is one."""
@@ -146,10 +153,28 @@ class LinearHead(nn.Module):
         if self.average is None:
             return None
         self.average.follow(self._parts(), batch.step)
-        if not self.distillation:
+        if not self.distillation.any():
             return None
         copies = self.average.eval().copies
         return self.criterion.answer(_outputs(copies["encoder"], copies["head"], batch).float())
+
+
+def trained_head(checkpoint: Checkpoint, name: str) -> LinearHead:
+    """What was fine-tuned, ready to answer.
+
+    Args:
+        checkpoint: of labels or numbers.
+        name: of the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: weights that do not fit.
+    """
+    described = checkpoint.description
+    encoder = build_encoder(described["encoder"], checkpoint.part("encoder"), name)
+    kind = described.get("head", "linear")
+    module = LinearHead(encoder, len(described["label_names"]), lambda batch: batch, head=kind)
+    load_weights(module, checkpoint.tensors, name)
+    return module
 
 
 def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
