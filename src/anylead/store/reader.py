@@ -300,7 +300,6 @@ class Store:
             raise ValueError(f"rows {rows.shape} and starts {starts.shape}; want starts >= 0")
         crops = np.empty((len(rows), NUM_LEADS, num_samples), dtype=np.int16)
         taken = np.clip(self.num_samples[rows] - starts, 0, num_samples)
-        is_checked = self._is_checked
         places = zip(
             rows.tolist(),
             crops,
@@ -320,7 +319,7 @@ class Store:
             if view is None:
                 view = self._views[block] = self._map(block)
             values = view[begin : begin + len(leads) * length]
-            if not is_checked[row]:
+            if not self._is_checked[row]:
                 self._check(row, block, values, len(leads) * length)
             signal = values.reshape(len(leads), length)
             if len(leads) == NUM_LEADS:
