@@ -226,14 +226,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, help="stops of each command and way")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="commands that start so")
+    parser.add_argument("--only", nargs="+", default=[""], help="commands that start so")
     arguments = parser.parse_args()
     is_right = True
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         make(base)
         for title, command in commands(base).items():
-            if not title.startswith(arguments.only):
+            if not title.startswith(tuple(arguments.only)):
                 continue
             option, place = command.place
             straight = base / title / "straight"

@@ -1,9 +1,10 @@
-"""Load on a running `anylead serve`: throughput and waiting times, a soak, and malformed requests.
+"""Load on a running `anylead serve`: waiting times, a soak, malformed requests, slow clients.
 
     anylead serve MODEL --port 8000 &
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --clients 32 --seconds 60
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --soak 10000 --pid PID
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --malformed 1000
+    python benchmarks/serve_load.py --url http://127.0.0.1:8000 --slow 600
 
 Asks loopback addresses only. Prints one JSON line for each part; exit status 1 if a part failed.
 What batching brings: the same load against a server with --limits.batch_windows 1.
@@ -14,6 +15,7 @@ import http.client
 import io
 import json
 import random
+import socket
 import sys
 import threading
 import time
@@ -165,6 +167,41 @@ def malformed(url: str, number: int, good: bytes, seed: int) -> dict:
     }  # fmt: skip
 
 
+def slow(url: str, number: int, seconds: float = 90) -> dict:
+    """Connections whose head comes a byte a second: all are ended, and then others are served."""
+    parts = urlsplit(url)
+    held = [socket.create_connection((parts.hostname, parts.port), 10) for _ in range(number)]
+    began, ended = time.monotonic(), 0
+    for connection in held:
+        connection.setblocking(False)
+    while held and time.monotonic() - began < seconds:
+        time.sleep(1)
+        still = [connection for connection in held if trickles(connection)]
+        ended, held = ended + len(held) - len(still), still
+    took = time.monotonic() - began
+    for connection in held:
+        connection.close()
+    status = Client(url).post("/health", b"", "")
+    return {
+        "part": "slow", "connections": number, "ended": ended, "seconds": round(took, 1),
+        "status_afterwards": status, "ok": ended == number and status not in (0, 503),
+    }  # fmt: skip
+
+
+def trickles(connection: socket.socket) -> bool:
+    """Send one more byte of a head; False, and closed, where the server has ended it."""
+    try:
+        connection.send(b"X")
+        while connection.recv(4096):  # what it says before it closes
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    connection.close()
+    return False
+
+
 def _flipped(draw: random.Random, good: bytes) -> tuple[bytes, str]:
     broken = bytearray(good)
     for _ in range(draw.choice([1, 10, 1000])):
@@ -212,6 +249,7 @@ def main() -> int:
     parser.add_argument("--soak", type=int, default=0)
     parser.add_argument("--pid", type=int, help="process of the server, for the soak")
     parser.add_argument("--malformed", type=int, default=0)
+    parser.add_argument("--slow", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     asked = bodies(16, options.ecg_seconds)
@@ -224,6 +262,8 @@ def main() -> int:
         results.append(soak(options.url, options.soak, options.pid, asked))
     if options.malformed:
         results.append(malformed(options.url, options.malformed, asked[0], options.seed))
+    if options.slow:
+        results.append(slow(options.url, options.slow))
     for result in results:
         print(json.dumps(result))
     return 0 if all(result["ok"] for result in results) else 1

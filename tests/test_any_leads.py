@@ -1,6 +1,5 @@
 """Every verb takes the same lead sets, and files with other leads than the twelve."""
 
-import os
 from dataclasses import fields, replace
 from importlib import import_module
 
@@ -34,7 +33,7 @@ from anylead.store import Store
 from augment.ecg_batches import ecg_batch
 from interop import small_models
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+QUIET = Console(quiet=True)
 RIGHT_AND_BACK = ("V3R", "V4R", "V8")
 
 

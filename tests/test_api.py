@@ -15,6 +15,7 @@ import fitted_model
 from anylead.commands.finetune import ModelConfig
 from anylead.errors import AnyleadError
 
+SMALLEST = {"dim": 16, "num_layers": 1, "ffn_dim": 16, "conv_pos_kernel": 8}
 TINY = {"steps": 2, "batch_size": 8, "is_quiet": True, "device": "cpu"}
 SMALL = {"num_patients": 20, "records_per_patient": 1, "seconds": 5}
 
@@ -30,7 +31,8 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def base(store, tmp_path_factory):
     out = tmp_path_factory.mktemp("api") / "base"
-    return anylead.pretrain(store, out=out, encoder={"size": "tiny"}, train=TINY)
+    encoder = {"size": "tiny", "overrides": SMALLEST}
+    return anylead.pretrain(store, out=out, encoder=encoder, train=TINY)
 
 
 def test_every_public_name_is_there_and_in_dir():
@@ -58,7 +60,7 @@ def test_a_store_a_model_a_dict_and_a_dataclass_go_where_a_command_wants_a_path(
 ):
     ways = (base, base.source, {"checkpoint": base}, ModelConfig(checkpoint=str(base.source)))
     models = [
-        anylead.finetune(store, model=way, out=tmp_path / str(i),
+        anylead.finetune(store, model=way, out=tmp_path / str(i), threshold_sets="1",
                          train=TINY)
         for i, way in enumerate(ways)
     ]  # fmt: skip

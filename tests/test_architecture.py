@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,33 @@ def test_classes_are_at_most_two_deep():
         return 1 + max((depth(base) for base in ours[name] if base in ours), default=0)
 
     assert {name: depth(name) for name in ours if depth(name) > DEEPEST_CLASS} == {}
+
+
+def module_name(path):
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def leads_to(path, modules):
+    """Modules that a file imports, by name with `import_module`, too; the file where a name is."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in modules else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            yield from (each.value for each in node.args if isinstance(each, ast.Constant))
+
+
+def test_no_files_import_each_other_in_a_circle():
+    modules = {module_name(path): path for path in FILES}
+    arrows = {
+        name: {found for found in leads_to(path, modules) if found in modules} - {name}
+        for name, path in modules.items()
+    }
+    assert list(TopologicalSorter(arrows).static_order())  # raises CycleError, with the circle
 
 
 def imports(path):

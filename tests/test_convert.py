@@ -1,5 +1,3 @@
-import os
-
 import pytest
 import torch
 from rich.console import Console
@@ -9,7 +7,7 @@ from anylead.commands import cli, convert
 from anylead.errors import CheckpointError
 from interop import synthetic_peer
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+QUIET = Console(quiet=True)
 
 
 def test_there_and_back_on_the_command_line_keeps_every_bit(tmp_path, capsys):

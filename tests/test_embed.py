@@ -18,7 +18,7 @@ from anylead.inference.many import begin_or_go_on, do_part, unfinished
 from anylead.signals import PreprocessConfig
 from interop import small_models
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import json
-import os
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ from anylead.commands import export
 from anylead.errors import CheckpointError, RecipeError
 from interop import small_models
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,15 @@
 """Help in two floors, its examples, and that it needs no optional package."""
 
+import json
 import shlex
 import subprocess
 import sys
+from dataclasses import MISSING
 from importlib import import_module
 
 import pytest
 
-from anylead.commands import cli
+from anylead.commands import choices, cli
 from anylead.commands.help import command_help, first_floor
 from anylead.commands.options import options
 
@@ -85,3 +87,48 @@ def test_help_says_how_to_see_the_rest(words, is_all, capsys):
 def test_help_may_stand_first(capsys):
     assert cli.main(["help", "prepare"]) == 0
     assert "usage: anylead prepare DATASET [ROOT]" in capsys.readouterr().out
+
+
+WORDS = {
+    "augment": [{"name": "nosuch"}],
+    "local_augment": [{"name": "nosuch"}],
+    "method": "cmsc+nosuch",
+    "lead_sets": "I,nosuch",
+}
+
+
+@every_verb
+def test_a_word_of_no_table_is_refused_before_anything_is_opened(
+    verb, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    found = options(module_of(verb).Recipe)
+    needed = {option.name: "nothere" for option in found if option.default is MISSING}
+    needed |= {"dataset": "folder"} if verb == "prepare" else {}
+    for name in (option.name for option in found if not option.choices):
+        if {name, f"{verb} {name}"} & choices.CHECKS.keys():
+            values = {**needed, name: WORDS.get(name, "nosuch")}
+            (tmp_path / "recipe.yaml").write_text(json.dumps(values))
+            assert cli.main([verb, "recipe.yaml"]) == 2
+            told = capsys.readouterr().err
+            assert "nosuch" in told and "nothere" not in told and len(told.splitlines()) == 1
+
+
+def test_a_missing_value_is_called_as_it_stands_in_the_usage(capsys):
+    assert cli.main(["predict"]) == 2
+    assert capsys.readouterr().err.startswith("anylead predict: SOURCE must be given: a store")
+    assert cli.main(["convert", "model.pt"]) == 2
+    assert capsys.readouterr().err.startswith("anylead convert: --out must be given: folder")
+
+
+def test_a_misspelt_name_is_told_before_the_store_that_is_missing(capsys):
+    for words, meant in {
+        "pretrain --method wav2vec --data.store nothere": "wav2vec2",
+        "pretrain --encoder.size tinny": "tiny",
+        "finetune --task classfication": "classification",
+        "finetune --train.device cudda": "cuda",
+        "prepare ptbxll nothere --out store": "ptbxl",
+        "download ptbxll": "ptbxl",
+    }.items():
+        assert cli.main(words.split()) == 2
+        assert f"did you mean {meant}?" in capsys.readouterr().err

@@ -90,7 +90,8 @@ def test_noise_gets_no_answer_unless_forced(model, tmp_path, capsys):
 def test_without_a_model_the_one_in_the_box_answers_and_says_so(files, capsys):
     assert run(files / "0.npz") == 0
     told = capsys.readouterr()
-    assert f"taking {named.default()} from the box" in " ".join(told.err.split())
+    version = anylead.load(named.default(), device="cpu").about.version
+    assert f"model: {named.default()} {version} (in the box)" in told.err.splitlines()
     assert f"model {named.default()}" in told.out
 
 

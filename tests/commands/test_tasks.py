@@ -18,6 +18,7 @@ from anylead.tasks import TASKS
 
 SMALL = {"dim": 16, "num_layers": 1, "ffn_dim": 16, "conv_pos_kernel": 8}
 ENCODER = {"size": "tiny", "overrides": SMALL}
+TRAIN = {"epochs": 1, "batch_size": 16, "is_quiet": True}
 ANSWERS = ("classification", "multiclass", "regression")
 OF_TASK = {"classification": "rhythm", "multiclass": "beat", "regression": "LVEF+age"}
 
@@ -51,10 +52,10 @@ def fitted(store, tmp_path_factory):
         return anylead.finetune(
             store,
             model={"encoder": ENCODER, "train": "full"},
-            **{"task": task, "out": out / task, "labels": {"task": OF_TASK[task]}, **fields},
-            train={"epochs": 1, "batch_size": 16, "is_quiet": True},
+            **{"task": task, "out": out / task, "labels": {"task": OF_TASK[task]},
+               "threshold_sets": "2 1", "train": TRAIN, **fields},
             optimizer={"learning_rate": 1e-3},
-        )
+        )  # fmt: skip
 
     return {task: fit(task) for task in ANSWERS} | {"fit": fit}
 
@@ -144,7 +145,8 @@ def test_weights_and_other_losses_are_options(fitted, tmp_path):
         "multiclass": {"name": "focal", "balanced": True, "row_weight": "weight"},
         "regression": {"name": "huber", "row_weight": "weight"},
     }.items()):  # fmt: skip
-        model = fit(task, loss=loss, out=tmp_path / str(number))
+        model = fit(task, loss=loss, out=tmp_path / str(number), threshold_sets="12",
+                    train={**TRAIN, "steps": 2})  # fmt: skip
         assert model.description["provenance"]["recipe"]["loss"]["name"] == loss["name"]
 
 

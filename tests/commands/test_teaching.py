@@ -13,7 +13,7 @@ from anylead.errors import RecipeError, StoreError
 from anylead.evaluation.heads import open_head
 from anylead.evaluation.scores import Settings
 from anylead.loading import Labels
-from anylead.tasks import LabelConfig, teaching
+from anylead.tasks import AverageConfig, LabelConfig, teaching
 from anylead.tasks.linear_head import BCE
 from anylead.tasks.teaching import TeacherConfig
 from anylead.training.settings import TrainConfig, find_machine
@@ -86,6 +86,17 @@ def test_several_teachers_answer_with_the_mean_of_their_logits(teacher, tmp_path
 
     assert not np.allclose(one, two)
     np.testing.assert_allclose(logit(both), (logit(one) + logit(two)) / 2, atol=1e-4)
+
+
+def test_taught_labels_are_not_taught_by_the_average_as_well(teacher, tmp_path):
+    made = recipe(tmp_path, [teacher], average=AverageConfig(0.9, 0.3))
+    store = open_store()
+    _, setup = finetune.build(made, store)
+    assert (setup.module.distillation == 0.3).all()
+    finetune._taught(
+        made, store, setup, finetune.find_teachers(made, store, setup), find_machine(made.train)
+    )
+    assert not setup.module.distillation.any()
 
 
 def test_a_student_is_trained_and_goes_on_only_with_the_same_teacher(teacher, tmp_path):

@@ -127,7 +127,9 @@ def test_overfits_one_batch(name):
         (step.loss / step.terms).backward()
         optimizer.step()
         values.append((step.loss / step.terms).item())
-    assert values[-1] < 0.8 * values[0]
+        if max(values[-3:]) < 0.8 * values[0]:
+            return
+    raise AssertionError(f"{values[0]} became {values[-1]}")
 
 
 def test_micro_batches_of_the_local_contrast_add_up_to_the_batch():

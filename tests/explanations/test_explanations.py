@@ -224,3 +224,20 @@ def test_the_command_draws_the_page_and_the_curve(tmp_path, capsys, records):
 def test_a_picture_of_unknown_kind_is_refused_before_any_work(tmp_path):
     with pytest.raises(RecipeError, match=r"saved as \.svg"):
         verb.run(verb.Recipe(tmp_path / "none.npz", "no-model", out=tmp_path / "page.gif"))
+
+
+@pytest.mark.parametrize("kind", ["classification", "multiclass"])
+def test_the_probability_without_a_lead_is_what_the_model_says_without_it(kind, records):
+    made = fitted_model.checkpoint()
+    model = Model(Checkpoint(made.tensors, {**made.description, "kind": kind}), "cpu")
+    long = Record(np.tile(records[2].signal, 3), records[2].leads, records[2].sample_rate)
+    for record in (records[2], long):
+        explanation = explain(model, record, "gradients", "LBBB", use_leads="I,II,V1")
+        assert explanation.probability == pytest.approx(
+            model.predict(record, use_leads="I,II,V1")["LBBB"], abs=1e-5
+        )
+        for lead, kept in (("I", "II,V1"), ("II", "I,V1"), ("V1", "I,II")):
+            said = model.predict(record, use_leads=kept)["LBBB"]
+            assert explanation.without_lead[lead] == pytest.approx(said, abs=1e-4)
+    curve = deletion(model, records[2], explain(model, records[2], "gradients", "LBBB"), steps=2)
+    assert curve[0] == pytest.approx(model.predict(records[2])["LBBB"], abs=1e-5)

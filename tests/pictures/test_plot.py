@@ -3,10 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import anylead
 from anylead.commands import plot
 from anylead.commands.plot import Recipe, run
 from anylead.errors import FormatError, LeadError, RecipeError
-from anylead.formats import csv
+from anylead.formats import csv, wfdb_write
+from anylead.pictures.ecg_layout import arrange, view
+from anylead.pictures.page_waves import tints
+from anylead.records import Mark
+from heart_records import make
 
 
 @pytest.fixture
@@ -121,3 +126,28 @@ def test_a_filter_takes_away_what_is_outside_and_keeps_what_is_missing(ecg):
     assert np.isnan(plot.filtered(three, "0.5-40").signal[:, 100]).all()
     with pytest.raises(RecipeError, match="Hz only"):
         plot.filtered(three, f"0.5-{record.sample_rate:g}")
+
+
+def test_waves_are_tinted_where_they_are_and_intervals_told(tmp_path):
+    record, _ = make(seed=1)
+    file = tmp_path / "ecg.hea"
+    wfdb_write.write(record, file)
+    plain = run(Recipe(str(file), tmp_path / "a.svg")).read_text()
+    tinted = run(Recipe(str(file), tmp_path / "b.svg", waves=True)).read_text()
+    assert 'id="waves-' not in plain and 'id="waves-strip-II"' in tinted
+    found = anylead.load("ptbxl-small", device="cpu").delineate(file)
+    assert f"PR {found.intervals['PR_ms']:.0f} ms" in tinted
+    with pytest.raises(RecipeError, match="whole recording"):
+        run(Recipe(str(file), tmp_path / "c.pdf", layout="full", waves=True))
+
+
+def test_a_tint_lies_from_onset_to_offset_and_not_beyond_its_column(ecg):
+    shown = view(ecg(), None, 10.0, 0.0, 10.0, 25.0)
+    trace = next(each for each in arrange(shown, "3x4").traces if each.column == 1)
+    lead = shown.leads[trace.lead]
+    begins = trace.first / shown.sample_rate
+    waves = [Mark(lead, "P", begins - 0.1, begins + 0.1), Mark(lead, "T", begins + 1, begins + 1.2)]
+    boxes = tints(shown, trace, 20.0, 50.0, waves).get_paths()
+    edges = [(box.vertices[:, 0].min(), box.vertices[:, 0].max()) for box in boxes]
+    left = 20 + 25 * begins
+    np.testing.assert_allclose(edges, [(left, left + 2.5), (left + 25, left + 30)])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,11 +46,9 @@ def rest(connection):
 
 
 def health(port):
-    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    asking.request("GET", "/health")
-    status = asking.getresponse().status
-    asking.close()
-    return status
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as asking:
+        asking.request("GET", "/health")
+        return asking.getresponse().status
 
 
 @pytest.mark.parametrize(
@@ -117,12 +116,12 @@ def test_a_file_that_takes_too_long_to_read_keeps_no_one_waiting(site):
         % (name.encode(), content)
         for name, content in files.items()
     )
-    asking = http.client.HTTPConnection("127.0.0.1", site[0], timeout=20)
     kind = f"multipart/form-data; boundary={boundary.decode()}"
-    asking.request("POST", "/read", body + b"--b--\r\n", {"Content-Type": kind})
-    began = time.monotonic()
-    assert asking.getresponse().status == 422
-    assert time.monotonic() - began < 10
+    with closing(http.client.HTTPConnection("127.0.0.1", site[0], timeout=20)) as asking:
+        asking.request("POST", "/read", body + b"--b--\r\n", {"Content-Type": kind})
+        began = time.monotonic()
+        assert asking.getresponse().status == 422
+        assert time.monotonic() - began < 10
 
 
 def test_running_out_of_descriptors_is_one_line_and_passes(tmp_path):
@@ -166,13 +165,13 @@ def test_few_descriptors_allow_few_connections():
 
 def test_drawing_writes_nothing_of_what_is_drawn_into_the_log(site):
     port, process = site
-    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     body = json.dumps(as_json(fitted_model.recordings()[0], name="Zoë-雪"))
-    for kind in ("pdf", "svg"):
-        asking.request("POST", f"/plot?format={kind}&report=true", body,
-                       {"Content-Type": "application/json"})  # fmt: skip
-        answer = asking.getresponse()
-        assert (answer.status, len(answer.read()) > 1000) == (200, True)
+    head = {"Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as asking:
+        for kind in ("pdf", "svg"):
+            asking.request("POST", f"/plot?format={kind}&report=true", body, head)
+            answer = asking.getresponse()
+            assert (answer.status, len(answer.read()) > 1000) == (200, True)
     process.terminate()
     _, errors = process.communicate(timeout=20)
     ours = re.compile(

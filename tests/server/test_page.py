@@ -492,6 +492,43 @@ def test_waves_are_tinted_and_a_number_shows_where_it_was_measured(browser):
         shown = until(browser, "return document.getElementById('measure').textContent")
         assert abs(int(shown.split(" ms")[0]) - int(told.split(" ms")[0])) <= 25
         shoot(browser, "waves")
+        the_median_beat_has_calipers_that_snap(browser)
+        for width, dark in ((1400, True), (390, False), (390, True)):
+            look(browser, width, 1000, dark)
+            browser.execute_script("document.getElementById('median').scrollIntoView()")
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+            shoot(browser, f"waves-{width}{'-dark' if dark else ''}")
+
+
+def the_median_beat_has_calipers_that_snap(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    said = browser.execute_script(
+        "return [...document.querySelectorAll('#intervals button')]"
+        ".map(e => parseInt(e.textContent))"
+    )
+    _, _, pr, qrs, qt = said[:5]
+    found = text(browser, "median-measure")
+    assert found.startswith("QRS onset to T offset: ") and abs(int(found.split()[-2]) - qt) <= 12
+    canvas = browser.find_element("id", "median-canvas")
+    for _ in range(99):  # the second line goes back to the end of the complex
+        canvas.send_keys(Keys.ARROW_LEFT)
+        if "QRS offset" in text(browser, "median-measure"):
+            break
+    assert abs(int(text(browser, "median-measure").split()[-2]) - qrs) <= 12
+    for _ in range(99):
+        canvas.send_keys(Keys.SHIFT, Keys.ARROW_LEFT)
+        if "P onset" in text(browser, "median-measure"):
+            break
+    assert text(browser, "median-measure").startswith("P onset to QRS offset: ")
+    # Dragged to five pixels beside QRS onset, the line takes it.
+    width = canvas.size["width"]
+    place = lambda seconds: round((seconds + 0.35) * width - width / 2)  # noqa: E731
+    drag = ActionChains(browser).move_to_element_with_offset(canvas, place(-pr / 1000), 0)
+    drag.click_and_hold().move_to_element_with_offset(canvas, place(0) - 5, 0).release().perform()
+    assert text(browser, "median-measure").startswith("QRS onset to QRS offset: ")
+    choose(browser, "median-lead", "V2")
+    assert text(browser, "median-measure").startswith("QRS onset to T offset: ")
 
 
 def drawn(browser):

@@ -477,8 +477,8 @@ def test_a_split_of_its_own_that_shares_patients_is_refused(tmp_path):
 
 
 def test_opens_a_million_recordings_in_seconds(tmp_path):
-    """Metadata only: the signals of the file do not matter for opening."""
-    num = 1_000_000
+    """A fifth of them in a fifth of the time; metadata only, opening asks for no signals."""
+    num = 200_000
     ids = pa.array([f"r{n}" for n in range(1000)], pa.string()).take(
         pa.array(np.arange(num) % 1000)
     )
@@ -531,7 +531,7 @@ def test_opens_a_million_recordings_in_seconds(tmp_path):
         assert len(getattr(store, name)) == num
     assert store.labels("rhythm")[0].sum(axis=0).tolist() == [num // 2, num // 2]
     assert sum(len(rows) for rows in store.split_rows("rhythm").values()) == num
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 1
 
 
 def test_joined_tasks_stand_side_by_side_and_what_is_not_labelled_is_unknown(store):

@@ -57,7 +57,7 @@ def test_the_average_teaches_what_it_sees_with_all_leads():
     hide = AUGMENTATIONS["keep_leads"](leads="1")
     made = module(AverageConfig(decay=0.5, distillation=0.99), hide).train()
     batch = labelled_batch()
-    taught = deepcopy(made)
+    taught, in_part = deepcopy(made), deepcopy(made)
     loss = taught(batch).loss
     teacher = taught.average.copies.eval()
     with torch.no_grad():
@@ -68,9 +68,14 @@ def test_the_average_teaches_what_it_sees_with_all_leads():
             .view(ROWS, -1, 3)
         )
         logits = made.logits(hide(batch))
-    target = torch.lerp(batch.label[:, None].expand_as(soft), soft, 0.99)
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+    label = batch.label[:, None].expand_as(soft)
+    cost = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = cost(logits, torch.lerp(label, soft, 0.99), reduction="sum")
     torch.testing.assert_close(loss, expected)
+    in_part.leave_to_others(torch.tensor([True, False, False]))
+    share = torch.tensor([0.0, 0.99, 0.99])
+    expected = cost(logits, torch.lerp(label, soft, share), reduction="sum")
+    torch.testing.assert_close(in_part(batch).loss, expected)
 
 
 def test_an_unknown_label_teaches_nothing():

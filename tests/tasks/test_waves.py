@@ -9,6 +9,7 @@ import torch
 import anylead
 from anylead.augment import compose
 from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.commands import evaluate
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference.delineator import save_head
 from anylead.leads import LEADS
@@ -16,6 +17,8 @@ from anylead.metrics.waves import by_lead, score_waves
 from anylead.models import Encoder, EncoderConfig, describe_encoder
 from anylead.objective import Batch
 from anylead.records import Mark
+from anylead.store import Store
+from anylead.store.marks import stored_marks
 from anylead.tasks.wave_targets import WaveTargets, targets
 from anylead.tasks.waves import WaveConfig, Waves
 from heart_records import make, marked_store
@@ -72,6 +75,43 @@ def test_finds_the_waves_of_a_heart_that_it_never_saw(run, use_leads):
     found = run.delineate(record, use_leads=use_leads)
     tallies = score_waves(by_lead(record.marks, found.waves, found.leads), beyond_ends=True)
     assert {key: tally.f1 > 0.9 for key, tally in tallies.items()} == dict.fromkeys(tallies, True)
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, store, tmp_path_factory):
+    out = tmp_path_factory.mktemp("scores")
+    scores = evaluate.run(
+        evaluate.Recipe(
+            str(run.source), str(out), store, "all", "12 II", num_resamples=50, device="cpu"
+        )
+    )
+    return {score.lead_set: score for score in scores}, out
+
+
+@pytest.mark.parametrize("leads", ["12", "II"])
+def test_evaluation_gives_the_scores_of_all_waves_together(evaluated, run, store, leads):
+    """The same by hand: every recording through the model, one tally over all."""
+    opened, pairs = Store.open(store), []
+    for marks, seed in zip(stored_marks(opened), range(8), strict=True):
+        found = run.delineate(make(500.0, seed=seed)[0], use_leads=leads)
+        pairs += by_lead(marks, found.waves, found.leads)
+    for key, tally in score_waves(pairs).items():
+        got = evaluated[0][leads].by_class[" ".join(key)]
+        want = tally.as_dict()
+        for name in ("se", "ppv", "f1"):
+            # The store rounds samples, and a boundary at the very end may change sides.
+            assert got[name].value == pytest.approx(want[name], abs=2e-3)
+            assert got[name].low <= got[name].value <= got[name].high
+        assert got["mean_ms"].value == pytest.approx(want["mean_ms"], abs=0.3)
+        assert got["sd_ms"].value == pytest.approx(want["sd_ms"], abs=0.3)
+    ends = score_waves(pairs, beyond_ends=True)
+    f1 = np.mean([tally.f1 for tally in ends.values()])
+    assert evaluated[0][leads].macro["f1_with_ends"].value == pytest.approx(f1, abs=1e-6)
+
+
+def test_evaluation_writes_its_report(evaluated):
+    page = (evaluated[1] / "report.html").read_text()
+    assert "Waves by lead set" in page and "QRS offset" in page
 
 
 def test_a_frozen_encoder_stays_as_it_was_its_statistics_too(run, encoder):

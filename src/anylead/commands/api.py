@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from anylead import formats
 from anylead.commands import cli
+from anylead.commands.choices import check_values
 from anylead.commands.recipes import build
 from anylead.datasets import Corpus
 from anylead.errors import RecipeError
@@ -305,10 +306,13 @@ def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
     """The recipe of a command from its fields; parts may be dicts or dataclasses.
 
     Raises:
-        AnyleadError: an unknown field, or a value of the wrong type.
+        AnyleadError: an unknown field, a value of the wrong type, or a name in none of our tables.
     """
     recipe_type = import_module(f"anylead.commands.{cli.VERBS[verb].module}").Recipe
-    return build(recipe_type, {name: _plain(value) for name, value in fields.items()})
+    recipe = build(recipe_type, {name: _plain(value) for name, value in fields.items()})
+    if verb != "prepare":  # its dataset may be what is in memory
+        check_values(verb, recipe)
+    return recipe
 
 
 def _train(verb: str, store: Store | str | Path | None, fields: Mapping[str, Any]) -> "Model":

@@ -1,8 +1,11 @@
-"""What an option may be: the names in our tables, for help and for Tab."""
+"""What an option may be: the names in our tables, for help, for Tab and before a command runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
 
-from anylead.commands.options import Option
+from anylead.commands.options import Option, options
+from anylead.errors import RecipeError, known_are
 
 
 def values_of(verb: str, option: Option) -> tuple[str, ...]:
@@ -11,6 +14,71 @@ def values_of(verb: str, option: Option) -> tuple[str, ...]:
         return ("true", "false")
     names = _NAMES.get(f"{verb} {option.name}", _NAMES.get(option.name))
     return option.choices or (names() if names else ())
+
+
+def check_values(verb: str, recipe: Any) -> None:
+    """Refuse a word that is in none of our tables, before anything is opened or read.
+
+    Args:
+        verb: of the command.
+        recipe: of the command.
+
+    Raises:
+        AnyleadError: the option, the word, and what may be meant.
+    """
+    for option in options(type(recipe)):
+        value = attrgetter(option.name)(recipe)
+        check = CHECKS.get(f"{verb} {option.name}", CHECKS.get(option.name))
+        if check is not None and value not in (None, "") and not option.choices:
+            check(f"{verb} {option.name}", value)
+
+
+def _in_table(place: str, value: str) -> None:
+    _, _, name = place.partition(" ")
+    known = _NAMES.get(place, _NAMES.get(name, tuple))()
+    if value not in known:
+        raise RecipeError(f"{name} {value!r}{known_are(value, known)}")
+
+
+def _joined_methods(place: str, value: str) -> None:
+    for part in value.split("+"):
+        _in_table(place, part.strip())
+
+
+def _augmentations(place: str, value: Iterable[Any]) -> None:
+    from anylead.augment import AUGMENTATIONS
+
+    for item in value:
+        if item.get("name") not in AUGMENTATIONS:
+            _, _, name = place.partition(" ")
+            found = item.get("name")
+            raise RecipeError(f"{name}: augmentation {found!r}{known_are(found, AUGMENTATIONS)}")
+
+
+def _leads(place: str, value: str) -> None:
+    from anylead.leads import parse_leads
+
+    parse_leads(value)
+
+
+def _named_leads(place: str, value: str) -> None:
+    from anylead.leads import LEAD_SETS, lead_name
+
+    for part in value.replace(";", ",").split(","):
+        if part.strip() and part.strip() not in LEAD_SETS:
+            lead_name(part)
+
+
+def _several_lead_sets(place: str, value: str | Iterable[str]) -> None:
+    for each in value.split() if isinstance(value, str) else value:
+        _leads(place, each)
+
+
+def _device(place: str, value: str) -> None:
+    if value not in ("auto", "cpu"):  # torch need not be asked
+        from anylead.training.distributed import choose_device
+
+        choose_device(value)
 
 
 def _datasets() -> tuple[str, ...]:
@@ -74,4 +142,24 @@ _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
     "threshold_sets": _lead_sets,
     "device": _devices,
     "train.device": _devices,
+}
+
+# Option, of any command or of one -> what refuses a value that it cannot have.
+CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "dataset": _in_table,
+    "download name": _in_table,
+    "method": _joined_methods,
+    "task": _in_table,
+    "encoder.kind": _in_table,
+    "encoder.size": _in_table,
+    "model.encoder.kind": _in_table,
+    "model.encoder.size": _in_table,
+    "augment": _augmentations,
+    "local_augment": _augmentations,
+    "leads": _leads,
+    "plot leads": _named_leads,  # also of leads that no model knows
+    "lead_sets": _several_lead_sets,
+    "threshold_sets": _several_lead_sets,
+    "device": _device,
+    "train.device": _device,
 }

@@ -175,8 +175,10 @@ def run_verb(name: str, arguments: Sequence[str], is_own_process: bool = False) 
 
         print(to_yaml(recipe), end="")
         return
+    from anylead.commands.choices import check_values
     from anylead.commands.screen import shown
 
+    check_values(name, recipe)
     with shown():
         module.run(recipe)
 
@@ -200,4 +202,6 @@ def parse(name: str, recipe_type: type[Any], arguments: Sequence[str]) -> Any:
     from anylead.commands.recipes import build
 
     given = read_arguments(recipe_type, VERBS[name].positional, arguments)
-    return build(recipe_type, given.values, given.told, where="--")
+    placed = [each.removesuffix("...") for each in VERBS[name].positional]
+    told = {each: each.upper() for each in placed} | given.told
+    return build(recipe_type, given.values, told, where="--")

@@ -31,7 +31,7 @@ from anylead.datasets.fetching import (
     require_pooch,
 )
 from anylead.datasets.sources import SOURCES, SUMS, Source
-from anylead.errors import DatasetError, RecipeError
+from anylead.errors import DatasetError, RecipeError, known_are
 from anylead.store.files import whole_file, write_error
 
 _LOCK = ".anylead-download.lock"
@@ -129,7 +129,7 @@ def source_of(recipe: Recipe) -> Source:
         RecipeError: it names none, or asks for no transfers.
     """
     if recipe.name not in SOURCES:
-        raise RecipeError(f"no corpus {recipe.name!r} to download; known are {', '.join(SOURCES)}")
+        raise RecipeError(f"no corpus {recipe.name!r} to download{known_are(recipe.name, SOURCES)}")
     if recipe.num_transfers < 1:
         raise RecipeError(f"num_transfers {recipe.num_transfers}: want 1 or more")
     return SOURCES[recipe.name]

@@ -71,9 +71,9 @@ def run(recipe: Recipe) -> Path:
         if path is not None:
             picture_kind(path)  # before any work
     record = read(recipe.file, parse_rename(recipe.rename))
-    if recipe.model is None:
-        screen.say(screen.console(stderr=True), f"no model named: taking {default()} from the box")
     model = load(recipe.model or default(), device=recipe.device)
+    if recipe.model is None:
+        screen.say_box(screen.console(stderr=True), model.about.name, model.about.version)
     explanation = explain(model, record, recipe.method, recipe.label, recipe.leads)
     figure = ecg_page(
         record,
@@ -98,7 +98,9 @@ def run(recipe: Recipe) -> Path:
     score = "logit" if explanation.label is not None else "cosine"
     print(f"fall of the {score} without a lead:")
     for name, fall in sorted(explanation.by_lead.items(), key=lambda item: -(item[1] or 0.0)):
-        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}")
+        less = explanation.without_lead.get(name)
+        then = "" if less is None else f"  {less:.1%} without it"
+        print(f"  {name:<4} {'only lead, not defined' if fall is None else f'{fall:+.3f}'}{then}")
     return recipe.out
 
 
@@ -108,6 +110,7 @@ def _plain(explanation: Explanation) -> dict[str, Any]:
         "probability": explanation.probability,
         "method": explanation.method,
         "fall_without_lead": explanation.by_lead,
+        "probability_without_lead": explanation.without_lead,
     }
 
 

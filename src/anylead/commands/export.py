@@ -29,6 +29,7 @@ from anylead.leads import LEADS, lead_mask
 from anylead.models import build_encoder, load_weights
 from anylead.models.heads import Head
 from anylead.models.s4 import freeze_kernels
+from anylead.models.weightless import nothing_drawn
 from anylead.store.files import whole_file
 
 # An export of full precision that differs by more is wrong, not rounded.
@@ -123,7 +124,8 @@ class Plain(nn.Module):
         settings = {**model.description["encoder"]}
         if "feature_grad_scale" in settings:
             settings["feature_grad_scale"] = 1.0  # a matter of gradients
-        self.encoder = build_encoder(settings)
+        with nothing_drawn():
+            self.encoder = build_encoder(settings)
         load_weights(self.encoder, model.encoder.state_dict(), "export")
         for module in self.encoder.modules():
             if parametrize.is_parametrized(module):

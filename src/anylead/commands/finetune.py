@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -39,7 +40,14 @@ from anylead.tasks import (
     Verdict,
     WaveConfig,
 )
-from anylead.tasks.teaching import Teacher, TeacherConfig, Where, check_teachers, taught_labels
+from anylead.tasks.teaching import (
+    Teacher,
+    TeacherConfig,
+    Where,
+    check_teachers,
+    taught_columns,
+    taught_labels,
+)
 from anylead.tasks.verdicts import join_verdicts
 from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig
@@ -230,6 +238,8 @@ def _taught(
         _log.info(
             "%d recordings with labels; teachers answer for %d", len(setup.train_rows), len(rows)
         )
+    columns = torch.from_numpy(taught_columns(recipe.teacher, setup))
+    setup.module.leave_to_others(columns)  # type: ignore[operator]
     return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, where)
 
 

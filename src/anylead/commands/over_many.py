@@ -63,8 +63,8 @@ def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
     return source, model
 
 
-def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, Source]:
-    """The model and the recordings, once both are known to be usable.
+def open_many(recipe: Many, model: str | None, out: Path) -> tuple[named.Found, Model, Source]:
+    """The model (without a name that in the box) and the recordings, once both are usable.
 
     Raises:
         AnyleadError: they are not, or the result cannot be written in such a form.
@@ -73,7 +73,7 @@ def open_many(recipe: Many, model: str, out: Path) -> tuple[named.Found, Model, 
     if recipe.records_per_part < 1:
         raise RecipeError(f"records_per_part {recipe.records_per_part}: want 1 or more")
     source = open_source(kind_of(recipe.source, recipe.dataset), recipe.source, options_of(recipe))
-    found = named.find(model)
+    found = named.find(model or named.default())
     loaded = load(
         found.path, preset=recipe.preset or found.preset, device="cpu", precision=recipe.precision
     )
@@ -138,7 +138,7 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
                 advance(len(job.plan.items_of(number)))
         finish(job)
     rejected = job.rejected_file
-    return sum(1 for _ in rejected.open()) - 1 if rejected.is_file() else 0
+    return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
 
 
 def tell(console: Console, text: str, job: Job, lost: int) -> None:

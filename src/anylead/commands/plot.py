@@ -1,29 +1,43 @@
 """`anylead plot FILE -o page.svg`: draw a recording as printed in a clinic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from glob import glob, has_magic
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from anylead.commands import screen
 from anylead.datasets.folder import list_files
 from anylead.errors import FormatError, RecipeError
 from anylead.formats import parse_rename, read
 from anylead.pictures import ecg_page, full_disclosure, record_header, save, save_pages
 from anylead.pictures.ecg_page import Paper
 from anylead.pictures.output import picture_kind
-from anylead.records import Record
+from anylead.records import Mark, Record
 from anylead.signals.filters import bandpass
+
+if TYPE_CHECKING:
+    from anylead.inference.model import Model
 
 EXAMPLES = (
     "anylead plot patient.dcm -o page.svg",
     "anylead plot patient.edf -o page.png --layout 6x2 --show_header",
     "anylead plot ecgs/ -o all.pdf --filter 0.5-40",
     "anylead plot holter.edf -o holter.pdf --layout full",
+    "anylead plot patient.xml -o page.pdf --waves",
 )
 FULL = "full"
+_TOLD = (
+    ("rate", "ECG_Rate", "/min"),
+    ("PR", "PR_ms", " ms"),
+    ("QRS", "QRS_ms", " ms"),
+    ("QT", "QT_ms", " ms"),
+    ("QTc (Fridericia)", "QTc_Fridericia_ms", " ms"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,8 @@ class Recipe:
         show_header: print what the file says of the patient and the recording above the grid.
         dpi: of a PNG.
         rename: the lead behind a channel's name, such as "ECG=I" or "ECG 1=II,ECG 2=V5".
+        waves: tint P, QRS and T, and tell the intervals below the page.
+        model: that finds the waves; null takes the one in the box.
     """
 
     file: str
@@ -60,6 +76,8 @@ class Recipe:
     show_header: bool = False
     dpi: float = 200.0
     rename: str = ""
+    waves: bool = False
+    model: str | None = None
 
 
 def run(recipe: Recipe) -> Path:
@@ -75,6 +93,8 @@ def run(recipe: Recipe) -> Path:
     if recipe.out.suffix or not is_many:
         picture_kind(recipe.out)  # before any work
     _band(recipe.filter)
+    if recipe.waves and recipe.layout == FULL:
+        raise RecipeError("waves: not on pages of a whole recording (layout full)")
     if is_many and recipe.out.suffix not in ("", ".pdf"):
         raise RecipeError(f"{recipe.out}: {len(paths)} recordings; name a .pdf or a folder")
     if is_many and recipe.out.suffix == "":
@@ -102,7 +122,7 @@ def _files(place: str) -> list[Path]:
 
 
 def _read(path: Path, recipe: Recipe) -> Record:
-    return filtered(read(path, parse_rename(recipe.rename)), recipe.filter)
+    return read(path, parse_rename(recipe.rename))
 
 
 def _draw_alone(path: Path, out: Path, recipe: Recipe) -> None:
@@ -119,10 +139,17 @@ def _draw_alone(path: Path, out: Path, recipe: Recipe) -> None:
 def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:
     header = record_header(record) if recipe.show_header else ()
     if recipe.layout == FULL:
-        yield from full_disclosure(record, recipe.leads, title="  ·  ".join(header))
+        shown = filtered(record, recipe.filter)
+        yield from full_disclosure(shown, recipe.leads, title="  ·  ".join(header))
         return
+    shown = filtered(record, recipe.filter)
+    notes = [f"filtered, {recipe.filter} Hz"] if recipe.filter else []
+    waves: Sequence[Mark] = ()
+    if recipe.waves:
+        waves, told = _waves(record, recipe.model)
+        notes.append(told)
     yield ecg_page(
-        record,
+        shown,
         layout=recipe.layout,
         leads=recipe.leads,
         header=header or None,
@@ -131,8 +158,34 @@ def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:
         gain=recipe.gain,
         speed=recipe.speed,
         paper=recipe.paper,
-        note=f"filtered, {recipe.filter} Hz" if recipe.filter else "",
+        note="   ·   ".join(notes),
+        waves=waves,
     )
+
+
+def _waves(record: Record, name: str | None) -> tuple[Sequence[Mark], str]:
+    """The waves of a recording, and its intervals in words."""
+    found = _model(name).delineate(record)
+    assert not isinstance(found, list)
+    numbers = found.intervals
+    told = [
+        f"{title} {numbers[key]:.0f}{unit}"
+        if numbers[key] is not None
+        else f"{title} not measurable"
+        for title, key, unit in _TOLD
+    ]
+    return found.waves, f"blue P, purple QRS, green T: {', '.join(told)}"
+
+
+@lru_cache(maxsize=1)
+def _model(name: str | None) -> "Model":
+    from anylead.inference.model import load  # torch, which other pages do without
+    from anylead.inference.named import default
+
+    model = load(name or default())
+    if name is None:
+        screen.say_box(screen.console(stderr=True), model.about.name, model.about.version)
+    return model
 
 
 def filtered(record: Record, band: str) -> Record:

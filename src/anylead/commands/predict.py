@@ -16,7 +16,6 @@ from anylead.commands import screen
 from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
 from anylead.engines.workers import Engine
 from anylead.errors import CheckpointError
-from anylead.inference import named
 from anylead.inference.about import About
 from anylead.inference.answer import Answer, from_dict
 from anylead.inference.many import Job
@@ -85,14 +84,17 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
-    recipe = _with_model(recipe, console)
+    source, model = source_and_model(recipe.source, recipe.model)
+    recipe = replace(recipe, source=source, model=model)
     if recipe.out is not None:
-        job, _ = plan(recipe, recipe.out)
+        job, about = plan(recipe, recipe.out)
+        _say_model(recipe, about, console)
         lost = run_job(recipe, job, "predicting", console)
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
+        _say_model(recipe, about, console)
         lost = run_job(recipe, job, "predicting", console)
         lines = job.out.read_text(encoding="utf-8").splitlines()
         answers = [from_dict(json.loads(line), about) for line in lines]
@@ -108,7 +110,7 @@ def plan(recipe: Recipe, out: Path) -> tuple[Job, About]:
     Raises:
         AnyleadError: the source or the model cannot be used.
     """
-    opened = open_many(recipe, recipe.model or named.default(), out)
+    opened = open_many(recipe, recipe.model, out)
     return make_job(recipe, OUTPUT, out, opened, settings_of(recipe, opened[1])), opened[1].about
 
 
@@ -135,14 +137,9 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
     }
 
 
-def _with_model(recipe: Recipe, console: Console) -> Recipe:
-    """The last of several values may be the model; without one, that in the box."""
-    source, model = source_and_model(recipe.source, recipe.model)
-    recipe = replace(recipe, source=source, model=model)
+def _say_model(recipe: Recipe, about: About, console: Console) -> None:
     if recipe.model is None:
-        recipe = replace(recipe, model=named.default())
-        screen.say(console, f"no model named: taking {recipe.model} from the box")
-    return recipe
+        screen.say_box(console, about.name, about.version)
 
 
 def _show(answers: list[Answer], where: Console, every_label: bool) -> None:

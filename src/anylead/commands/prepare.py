@@ -57,7 +57,7 @@ class Recipe:
     """What to prepare.
 
     Attributes:
-        dataset: a name in `anylead.datasets.DATASETS`.
+        dataset: a corpus by its name, "folder" for files of any format, or "synthetic".
         out: folder of the store.
         root: folder of the dataset; None only for generated data.
         options: of the dataset, such as the label table of `folder`.

@@ -83,7 +83,7 @@ def build(
         RecipeError: an unknown name, a value of the wrong type, or one that must be given.
     """
     flat = flatten(recipe_type, values, where)
-    named = {name: (told or {}).get(name, where + name) for name in flat}
+    named = {name: where + name for name in flat} | dict(told or {})
     made: RecipeType = _build(recipe_type, flat, named, "", where, MISSING)
     return made
 
@@ -111,7 +111,8 @@ def _build(
             made[item.name] = default
         elif not keys:
             said = attributes(recipe_type.__doc__ or "").get(item.name, in_words(kind))
-            raise RecipeError(f"{where}{name} must be given: {said.rstrip('.')}")
+            told = named.get(name, where + name)
+            raise RecipeError(f"{told} must be given: {said.rstrip('.')}")
         for key, value in keys.items():
             made[item.name] = _with_key(
                 kind, made.get(item.name), key.removeprefix(f"{name}."), value, named[key]

@@ -32,6 +32,11 @@ def say(where: Console, text: str) -> None:
     where.print(Text(text), soft_wrap=True)
 
 
+def say_box(where: Console, name: str, version: str) -> None:
+    """Which model was taken where none was named."""
+    say(where, f"model: {name} {version} (in the box)")
+
+
 def console(stderr: bool = False) -> Console:
     """A console that prints text as it is, without markup, emoji, colours or broken lines."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)

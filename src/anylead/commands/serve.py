@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from anylead.commands import screen
 from anylead.errors import RecipeError
 from anylead.extras import missing
 from anylead.inference import named
@@ -83,10 +84,10 @@ def run(recipe: Recipe) -> None:
         raise missing(error.name, "serve") from None
     token = find_token(recipe.token_file)
     name = recipe.model or named.default()
-    if recipe.model is None:
-        print(f"anylead serve: no model named: taking {name} from the box")
     with listen(recipe.host, recipe.port) as listening:
         model = load(name, device=recipe.device)
+        if recipe.model is None:
+            screen.say_box(screen.console(stderr=True), model.about.name, model.about.version)
         if recipe.leads is not None:
             model.see_only(recipe.leads)
         service = Service(model, recipe.limits, recipe.gallery, recipe.threshold)

@@ -4,6 +4,7 @@ from anylead.evaluation.classification_report import CLASSIFICATION, MULTICLASS
 from anylead.evaluation.identification import IDENTIFICATION
 from anylead.evaluation.regression import REGRESSION
 from anylead.evaluation.scores import Evaluation, Evidence, LeadSetScores, Settings
+from anylead.evaluation.waves import WAVES
 
 # kind of checkpoint -> how it is scored
 EVALUATIONS: dict[str, Evaluation] = {
@@ -11,6 +12,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "multiclass": MULTICLASS,
     "regression": REGRESSION,
     "identification": IDENTIFICATION,
+    "waves": WAVES,
 }
 
 __all__ = ["EVALUATIONS", "Evaluation", "Evidence", "LeadSetScores", "Settings"]

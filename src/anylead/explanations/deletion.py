@@ -61,7 +61,7 @@ def deletion(
             rows.append(torch.where(part, flat(whole), whole))
         signal = torch.stack(rows).to(model.device)
         flags = has_lead[None].expand(len(rows), -1).to(model.device)
-        curve.append(float(target.value(signal, flags).mean()))
+        curve.append(target.joined(signal, flags))
     return sigmoid(np.array(curve))
 
 

@@ -1,7 +1,7 @@
 """From a recording and a model to the attribution of every sample."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from anylead.explanations import attention, gradients, occlusion
 from anylead.explanations.target import Target
 from anylead.inference.inputs import check
 from anylead.inference.model import Model
-from anylead.inference.windows import Windows
+from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS
 from anylead.pictures.saliency import onto_record, smooth, to_unit_range
 from anylead.records import Record
@@ -50,9 +50,12 @@ class Explanation:
         probability: of the label; None without one, and where the answer is a number.
         attribution: (12, time) of the preprocessed recording, of either sign.
         sample_rate: of `attribution`, Hz.
-        by_lead: name -> how the score (a logit, or a cosine) falls without this lead; None for a
-            lone lead, without which nothing is left.
+        by_lead: name -> how the score (a logit; the log of the odds of a class that excludes
+            others; a number; a cosine) falls without this lead; None for a lone lead, without
+            which nothing is left.
         segments: begin and end, in seconds, of what the model saw; the score is their mean.
+        without_lead: name -> what the probability would be without this lead, None as above; empty
+            where there is none.
     """
 
     method: str
@@ -62,6 +65,7 @@ class Explanation:
     sample_rate: float
     by_lead: dict[str, float | None]
     segments: tuple[tuple[float, float], ...]
+    without_lead: dict[str, float | None] = field(default_factory=dict)
 
 
 def explain(
@@ -99,14 +103,22 @@ def explain(
     fall = occlusion.by_lead(target, signal, has_lead).tolist()
     names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
     rate = model.preprocess_config.sample_rate
+    falls = {name: fall[LEADS.index(name)] if len(names) > 1 else None for name in names}
+    whole = target.joined(signal, has_lead[None].expand(len(signal), -1))
     return Explanation(
         method,
         label,
         probability,
         _joined(windows, pieces),
         rate,
-        {name: fall[LEADS.index(name)] if len(names) > 1 else None for name in names},
+        falls,
         tuple((s / rate, (s + windows.signal.shape[2]) / rate) for s in windows.start.tolist()),
+        {}
+        if probability is None
+        else {
+            name: None if each is None else float(sigmoid(np.asarray(whole - each)))
+            for name, each in falls.items()
+        },
     )
 
 

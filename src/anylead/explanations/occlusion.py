@@ -27,7 +27,7 @@ def attribute(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
 
 
 def by_lead(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
-    """How the score falls when a lead had not been recorded, mean over windows.
+    """How the score of a recording falls when a lead had not been recorded.
 
     Args:
         target: the score.
@@ -41,9 +41,9 @@ def by_lead(target: Target, signal: Tensor, has_lead: Tensor) -> Tensor:
     if has_lead.sum() < 2:
         return fall
     flags = has_lead[None].expand(len(signal), -1)
-    whole = target.value(signal, flags)
+    whole = target.joined(signal, flags)
     for lead in has_lead.nonzero().flatten().tolist():
         without, kept = signal.clone(), flags.clone()
         without[:, lead], kept[:, lead] = 0, False
-        fall[lead] = (whole - target.value(without, kept)).mean().cpu()
+        fall[lead] = whole - target.joined(without, kept)
     return fall

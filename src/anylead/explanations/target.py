@@ -18,6 +18,9 @@ from anylead.models import Encoder
 class Target:
     """The logit of a label; for a model without labels, likeness to the recording's own vector.
 
+    Of classes that exclude each other it is the log of the odds against all others together, so
+    that its sigmoid is the probability here, too.
+
     Args:
         model: any model.
         label: one of its label names; None where it has no classifier.
@@ -37,21 +40,44 @@ class Target:
 
     def __call__(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """(rows, 12, time) and (rows, 12) -> (rows,)."""
-        context: Tensor = self.encoder(signal, None, has_lead).context
-        if self.index is not None and self.model.head is not None:
-            logits: Tensor = self.model.head(context, None, self.encoder.pool)
-            return logits[:, self.index]
-        pooled: Tensor = self.encoder.pool(context)
-        if self.own is None:
-            raise RecipeError("nothing to explain: name a label, or give the recording's vector")
-        return cosine_similarity(pooled, self.own[None].to(context), dim=1)
+        return self._score(self._outputs(signal, has_lead))
 
     @torch.no_grad()
     def value(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """The same in small batches and without gradients."""
+        return self._score(self._all_outputs(signal, has_lead))
+
+    @torch.no_grad()
+    def joined(self, signal: Tensor, has_lead: Tensor) -> float:
+        """The score of a recording: that of the mean of what its windows give."""
+        return float(self._score(self._all_outputs(signal, has_lead).mean(dim=0, keepdim=True)))
+
+    def _all_outputs(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         size = self.model.batch_size
         parts = zip(torch.split(signal, size), torch.split(has_lead, size), strict=True)
-        return torch.cat([self(part, flags) for part, flags in parts])
+        return torch.cat([self._outputs(part, flags) for part, flags in parts])
+
+    def _outputs(self, signal: Tensor, has_lead: Tensor) -> Tensor:
+        """(rows, output): logits of all labels, or one likeness."""
+        context: Tensor = self.encoder(signal, None, has_lead).context
+        if self.index is not None and self.model.head is not None:
+            logits: Tensor = self.model.head(context, None, self.encoder.pool)
+            return logits
+        pooled: Tensor = self.encoder.pool(context)
+        if self.own is None:
+            raise RecipeError("nothing to explain: name a label, or give the recording's vector")
+        return cosine_similarity(pooled, self.own[None].to(context), dim=1)[:, None]
+
+    def _score(self, outputs: Tensor) -> Tensor:
+        """(rows, output) -> (rows,)."""
+        if self.index is None:
+            return outputs[:, 0]
+        own = outputs[:, self.index]
+        outcome = self.model.outcome
+        if outcome is None or not outcome.is_exclusive or outputs.shape[1] == 1:
+            return own
+        others = torch.arange(outputs.shape[1], device=outputs.device) != self.index
+        return own - outputs[:, others].logsumexp(dim=1)
 
 
 def attributed(

@@ -126,20 +126,26 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def _idle_child() -> Iterator["subprocess.Popen[bytes]"]:
     """A child that owes no answer; it is kept only if the block ends and it is alive then."""
-    child = _children.pop(os.getpid(), None)
-    _children.clear()
+    # A signal may raise between any two steps; the child is always where one of them finds it.
+    mine = os.getpid()
+    child = _children.get(mine)
     try:
+        _children.clear()
         if child is None or child.poll() is not None:
+            if child is not None:
+                _end(child)
             child = _new_child()
         yield child
+        if child.poll() is None and mine not in _children:
+            _children[mine] = child
+        else:
+            _end(child)
     except BaseException:
         if child is not None:
+            if _children.get(mine) is child:
+                del _children[mine]
             _end(child)
         raise
-    if child.poll() is None and os.getpid() not in _children:
-        _children[os.getpid()] = child
-    else:
-        _end(child)
 
 
 def _new_child() -> "subprocess.Popen[bytes]":

@@ -7,7 +7,7 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
     Raises:
         FormatError: header or samples are missing, cut short, changed, or of no known lead.
     """
-    header_path = _header_of(path)
+    header_path = header_of(path)
     header = read_header(header_path)
     signal, lines = read_signals(header)
     names, units = [line.description for line in lines], [line.unit for line in lines]
@@ -53,7 +53,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
     rows = list(chosen.rows.values())
     if len(rows) < len(lines):
         signal, lines = signal[rows], tuple(lines[row] for row in rows)
-    factors, unit = _factors(header_path, lines)
+    factors, unit = factors_of(header_path, [line.unit for line in lines])
     if any(factor != 1 for factor in factors):
         signal = signal * np.array(factors, dtype=np.float32)[:, None]
     notes = chosen.left_out
@@ -82,7 +82,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
     )
 
 
-def _header_of(path: Path) -> Path:
+def header_of(path: Path) -> Path:
     """The header of a record by itself, by its samples, or by a name without extension."""
     header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
     for candidate in (header_path, path.with_name(path.name + ".hea")):
@@ -312,12 +312,11 @@ def _segment(
     return piece
 
 
-def _factors(path: Path, lines: tuple[SignalLine, ...]) -> tuple[list[float], Literal["mV", "NU"]]:
+def factors_of(path: Path, units: Sequence[str]) -> tuple[list[float], Literal["mV", "NU"]]:
     """Factors to the unit of the record, and that unit."""
-    without_voltage = [line.unit for line in lines if is_arbitrary(line.unit)]
-    if without_voltage and len(without_voltage) < len(lines):
+    without_voltage = [each for each in units if is_arbitrary(each)]
+    if without_voltage and len(without_voltage) < len(units):
         raise FormatError(
             f"{path}: unit {without_voltage[0]!r} of some leads, voltages of others; want one kind"
         )
-    factors = [voltage_factor(line.unit) for line in lines]
-    return factors, "NU" if without_voltage else "mV"
+    return [voltage_factor(each) for each in units], "NU" if without_voltage else "mV"

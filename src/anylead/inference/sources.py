@@ -10,7 +10,7 @@ import numpy as np
 
 from anylead import datasets, formats
 from anylead.datasets import Corpus, Item
-from anylead.errors import RecipeError, StoreError
+from anylead.errors import RecipeError, StoreError, known_are
 from anylead.inference import inputs
 from anylead.inference.model import Model
 from anylead.inference.windows import Windows, cut
@@ -116,8 +116,7 @@ def kind_of(source: str, dataset: str | None) -> str:
     """
     if dataset is not None:
         if dataset not in datasets.DATASETS:
-            known = ", ".join(datasets.DATASETS)
-            raise RecipeError(f"dataset {dataset!r}; known are {known}")
+            raise RecipeError(f"dataset {dataset!r}{known_are(dataset, datasets.DATASETS)}")
         return dataset
     stores = source.split(",")  # several are joined
     if "://" in source or all((Path(each.strip()) / MANIFEST).is_file() for each in stores):

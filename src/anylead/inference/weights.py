@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from anylead.errors import CheckpointError
 from anylead.models import build_encoder, load_weights
 from anylead.models.heads import Head, filled_head
+from anylead.models.weightless import nothing_drawn
 from anylead.signals import PreprocessConfig
 
 
 def filled_encoder(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     """An encoder that takes the tensors as they are: no weights are drawn to be overwritten."""
-    with torch.device("meta"):
+    with nothing_drawn():
         encoder = build_encoder(description, tensors, "checkpoint")
-    buffers = dict(encoder.named_buffers()).keys() - encoder.state_dict().keys()
-    if buffers:  # such as constant tables, which a checkpoint does not hold
-        encoder = build_encoder(description)
-    load_weights(encoder, tensors, "checkpoint", assign=not buffers)
+    # Such as constant tables, which a checkpoint does not hold: memory of our own is filled.
+    has_tables = bool(dict(encoder.named_buffers()).keys() - encoder.state_dict().keys())
+    load_weights(encoder, tensors, "checkpoint", assign=not has_tables)
     return encoder
 
 

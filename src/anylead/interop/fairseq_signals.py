@@ -37,6 +37,7 @@ from anylead.models import (
     MaskedPredictionConfig,
     describe_encoder,
 )
+from anylead.models.weightless import weightless
 from anylead.signals import PreprocessConfig
 
 _DROPOUTS = (
@@ -178,7 +179,7 @@ def expected_shapes(
     old_weight_norm: bool = False,
 ) -> dict[str, tuple[int, ...]]:
     """Their names and shapes for an architecture; no memory is taken for the weights."""
-    with torch.device("meta"):
+    with weightless():
         parts: dict[str, nn.Module] = {"encoder": Encoder(config)}
         if local is not None:
             parts["local"] = MaskedPrediction(config.conv_layers[-1][0], config.dim, local)
@@ -207,7 +208,7 @@ def _describe(
     theirs: Mapping[str, Tensor],
     hints: Hints,
 ) -> dict[str, Any]:
-    with torch.device("meta"):
+    with weightless():
         encoder = describe_encoder(Encoder(config))
     preset = find_preset(hints.preset) if hints.preset else None
     preprocess, assumed = _preprocess(path, settings["task"], hints)

@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -21,6 +20,7 @@ from anylead.interop.renaming import Found
 from anylead.interop.unpickling import read_torch_file
 from anylead.models import build_encoder
 from anylead.models.building import check_shapes
+from anylead.models.weightless import weightless
 from anylead.signals import PreprocessConfig
 
 
@@ -235,7 +235,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 def _check(found: Found, source: str) -> None:
     """Raise where a tensor is missing, extra or of another shape."""
-    with torch.device("meta"):
+    with weightless():
         encoder = build_encoder(found.encoder)
     own = {
         name.removeprefix("encoder."): tensor

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from typing import Any, Protocol
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from anylead.checkpoint import first_problem
 from anylead.errors import CheckpointError, known_are
 from anylead.models.encoder import Encoded
+from anylead.models.weightless import weightless
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def build_encoder(
         if unknown:
             raise CheckpointError(f"{kind} encoder: no setting {sorted(unknown)[0]!r}")
         if tensors is not None:
-            with torch.device("meta"):
+            with weightless():
                 check_shapes(module(checked), tensors, source)
         return module(checked)
     except ValidationError as error:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from anylead.errors import CheckpointError, known_are
+from anylead.models.weightless import weightless
 
 _MOST_ATTENTION_HEADS = 8
 Pool = Callable[[Tensor, Tensor | None], Tensor]
@@ -54,7 +55,7 @@ class AttentiveHead(nn.Module):
         super().__init__()
         self.num_heads = max(n for n in range(1, _MOST_ATTENTION_HEADS + 1) if dim % n == 0)
         self.norm = nn.LayerNorm(dim)
-        self.question = nn.Parameter(0.02 * torch.randn(dim))
+        self.question = nn.Parameter(nn.init.normal_(torch.empty(dim), std=0.02))
         self.key, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.weight, self.bias = _last_layer(dim, num_labels)
 
@@ -101,7 +102,7 @@ def filled_head(kind: str, tensors: Mapping[str, Tensor], dim: int, num_labels: 
     Raises:
         CheckpointError: weights are missing or of another shape.
     """
-    with torch.device("meta"):
+    with weightless():
         head = build_head(kind, dim, num_labels)
     wanted = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
     if wanted != {name: tuple(tensor.shape) for name, tensor in tensors.items()}:

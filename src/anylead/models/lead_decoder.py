@@ -42,7 +42,7 @@ class LeadDecoder(nn.Module):
     def __init__(self, encoder_dim: int, patch: int, num_patches: int, config: LeadDecoderConfig):
         super().__init__()
         self.projection = nn.Linear(encoder_dim, config.dim)
-        self.mask_embedding = nn.Parameter(0.02 * torch.randn(config.dim))
+        self.mask_embedding = nn.Parameter(nn.init.normal_(torch.empty(config.dim), std=0.02))
         table = sine_table(num_patches, config.dim).float()
         self.position = nn.Parameter(nn.functional.pad(table, (0, 0, 1, 1)))
         self.layers = nn.ModuleList(

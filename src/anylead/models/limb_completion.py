@@ -16,7 +16,7 @@ class LimbCompletion(nn.Module):
         super().__init__()
         table = torch.from_numpy(limb_completion_table()).to(torch.float32)  # (64, 6, 6)
         self.register_buffer("table", table, persistent=False)
-        self.register_buffer("bit", 2 ** torch.arange(6), persistent=False)
+        self.register_buffer("bit", torch.tensor([1, 2, 4, 8, 16, 32]), persistent=False)
 
     def forward(self, signal: Tensor, has_lead: Tensor) -> Tensor:
         """Complete the limb leads.

@@ -62,7 +62,9 @@ class MERLViT(nn.Module):
             len(LEADS), config.dim, config.patch, config.patch, bias=False
         )
         num_patches = config.window_samples // config.patch
-        self.position = nn.Parameter(0.02 * torch.randn(num_patches, config.dim))
+        self.position = nn.Parameter(
+            nn.init.normal_(torch.empty(num_patches, config.dim), std=0.02)
+        )
         self.layers = nn.ModuleList(
             TransformerLayer(
                 *(config.dim, config.num_heads, config.ffn_dim, config.dropout, config.dropout),

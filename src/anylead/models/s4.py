@@ -32,8 +32,9 @@ class S4(nn.Module):
         for name, value in zip("wPBQ", hippo_legs(num_states), strict=True):
             shape = (dim, *value.shape) if name == "w" else (1, dim, *value.shape)
             self.register_buffer(name, value.expand(shape).contiguous())
-        self.C = nn.Parameter(math.sqrt(0.5) * torch.randn(1, dim, num_states // 2, 2))
-        steps = math.log(0.001) + torch.rand(dim) * math.log(100)
+        drawn = nn.init.normal_(torch.empty(1, dim, num_states // 2, 2), std=math.sqrt(0.5))
+        self.C = nn.Parameter(drawn)
+        steps = nn.init.uniform_(torch.empty(dim), math.log(0.001), math.log(0.1))
         self.log_step = nn.Parameter(steps)
         self.skip = nn.Parameter(torch.randn(dim))
         self.output = nn.Linear(dim, 2 * dim)

@@ -85,8 +85,8 @@ class STMEM(nn.Module):
         )
         table = sine_table(config.num_patches, config.dim).float()
         self.position = nn.Parameter(nn.functional.pad(table, (0, 0, 1, 1)))
-        self.separator = nn.Parameter(0.02 * torch.randn(config.dim))
-        self.lead = nn.Parameter(0.02 * torch.randn(NUM_LEADS, config.dim))
+        self.separator = nn.Parameter(nn.init.normal_(torch.empty(config.dim), std=0.02))
+        self.lead = nn.Parameter(nn.init.normal_(torch.empty(NUM_LEADS, config.dim), std=0.02))
         self.layers = nn.ModuleList(
             TransformerLayer(
                 *(config.dim, config.num_heads, config.ffn_dim, config.dropout, config.dropout),

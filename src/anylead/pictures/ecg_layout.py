@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anylead.errors import LeadError, RecipeError
 from anylead.leads import LEAD_SETS, LEADS, LIMB_LEADS, complete_limb_leads, lead_name
 from anylead.pictures import style
-from anylead.records import Record
+from anylead.pictures.recording import Recording
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
@@ -103,7 +103,7 @@ class Arrangement:
     is_tight: bool = False
 
 
-def choose_leads(record: Record, leads: str | Sequence[str] | None) -> tuple[str, ...]:
+def choose_leads(record: Recording, leads: str | Sequence[str] | None) -> tuple[str, ...]:
     """Names of the leads to draw: a named set, a list, or (None) all that were recorded.
 
     Raises:
@@ -123,7 +123,7 @@ def choose_leads(record: Record, leads: str | Sequence[str] | None) -> tuple[str
 
 
 def view(
-    record: Record,
+    record: Recording,
     leads: str | Sequence[str] | None = None,
     seconds: float | None = None,
     start: float = 0.0,
@@ -169,7 +169,7 @@ def view(
     )
 
 
-def _samples(record: Record, seconds: float | None, start: float) -> tuple[int, int]:
+def _samples(record: Recording, seconds: float | None, start: float) -> tuple[int, int]:
     if not 0 <= start < record.seconds:
         raise RecipeError(f"start {start:g} s: the recording has {record.seconds:g} s")
     length = min(10.0, record.seconds - start) if seconds is None else seconds
@@ -182,7 +182,9 @@ def _samples(record: Record, seconds: float | None, start: float) -> tuple[int, 
     return first, last
 
 
-def _rows(record: Record, names: tuple[str, ...]) -> tuple[NDArray[np.float32], tuple[bool, ...]]:
+def _rows(
+    record: Recording, names: tuple[str, ...]
+) -> tuple[NDArray[np.float32], tuple[bool, ...]]:
     """(lead, time) in the order of `names`, and which rows were computed."""
     missing = [name for name in names if name not in record.leads]
     computed: dict[str, NDArray[np.float32]] = {}

@@ -31,7 +31,9 @@ from anylead.pictures.ecg_layout import (
     arrange,
     view,
 )
-from anylead.records import Record
+from anylead.pictures.page_waves import band, tints
+from anylead.pictures.recording import Recording
+from anylead.records import Mark
 
 Paper = Literal["fit", "A4"]
 _MARGIN = 5.0  # mm, around the grid
@@ -68,7 +70,7 @@ class _Page:
 
 
 def ecg_page(
-    record: Record,
+    record: Recording,
     *,
     layout: str | None = None,
     leads: str | Sequence[str] | None = None,
@@ -81,6 +83,7 @@ def ecg_page(
     speed: float = MM_PER_SECOND,
     paper: Paper = "fit",
     note: str = "",
+    waves: Sequence[Mark] = (),
 ) -> Figure:
     """Draw a recording on millimetre paper.
 
@@ -99,6 +102,7 @@ def ecg_page(
         speed: mm/s.
         paper: "fit" is as large as the rows need, "A4" always that, landscape.
         note: stands below the page, such as how the signal was filtered.
+        waves: P, QRS and T of leads, tinted behind their traces.
 
     Raises:
         LeadError: a lead that is unknown or not there.
@@ -128,13 +132,18 @@ def ecg_page(
                 part = row[shown.first + trace.first : shown.first + trace.last]
                 _draw_saliency(page, shown, places, trace, np.asarray(part, dtype=np.float64))
     for trace in places.traces:
+        own = [mark for mark in waves if mark.lead == shown.leads[trace.lead]]
+        if own:
+            baseline = page.grid_top - places.baselines[trace.row]
+            boxes = tints(shown, trace, page.trace_left, baseline, own)
+            page.axes.add_collection(boxes, autolim=False)
         _draw_trace(page, shown, places, trace, shown.leads[trace.lead] in hidden)
     for row in range(len(places.baselines)):
         _draw_mark(page, places, row, shown.mark)
     return page.figure
 
 
-def record_header(record: Record) -> tuple[str, ...]:
+def record_header(record: Recording) -> tuple[str, ...]:
     """What the recording tells about itself, for the header of a page."""
     facts = [
         record.record_id,
@@ -315,11 +324,8 @@ def _draw_saliency(
     weakest = np.minimum.reduceat(saliency, starts)
     strength = np.where(strength >= -weakest, strength, weakest)
     level = np.round(strength * _SALIENCY_STEPS).astype(int)
-    millimetres = shown.millimetres[trace.lead, trace.first : trace.last]
-    finite = millimetres[np.isfinite(millimetres)]
     baseline = page.grid_top - places.baselines[trace.row]
-    low = baseline + min(-4.0, float(finite.min(initial=0.0)) - 1)
-    high = baseline + max(4.0, float(finite.max(initial=0.0)) + 1)
+    low, high = (baseline + reach for reach in band(shown, trace))
     left = page.trace_left + trace.first / per_mm
     length = len(saliency) / per_mm
     boxes, colors = [], []
@@ -335,7 +341,7 @@ def _draw_saliency(
     page.axes.add_collection(shades, autolim=False)
 
 
-def _check_saliency(record: Record, saliency: NDArray[np.floating]) -> None:
+def _check_saliency(record: Recording, saliency: NDArray[np.floating]) -> None:
     if saliency.shape != record.signal.shape:
         raise ValueError(f"saliency {saliency.shape} for a signal of {record.signal.shape}")
     if not (np.isfinite(saliency).all() and np.abs(saliency).max() <= 1):
@@ -343,7 +349,7 @@ def _check_saliency(record: Record, saliency: NDArray[np.floating]) -> None:
 
 
 def _notes(
-    record: Record,
+    record: Recording,
     shown: View,
     saliency: NDArray[np.floating] | None,
     hidden: Collection[str],

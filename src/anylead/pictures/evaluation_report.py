@@ -15,6 +15,7 @@ from anylead.pictures.curves import (
     training_curves,
 )
 from anylead.pictures.ecg_page import ecg_page, record_header
+from anylead.pictures.recording import Recording
 from anylead.pictures.report import Report
 from anylead.pictures.scores import (
     Interval,
@@ -22,7 +23,6 @@ from anylead.pictures.scores import (
     score_by_lead_set,
     score_by_lead_set_narrow,
 )
-from anylead.records import Record
 
 Triple = tuple[float, float, float]
 Rows = Sequence[Mapping[str, object]]
@@ -71,7 +71,7 @@ class Facts:
     quality: Rows
     label_names: Sequence[str]
     judged: Mapping[str, Judged]
-    example: Record
+    example: Recording
     logs: Mapping[str, Rows]
     is_exclusive: bool = False
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anylead.errors import LeadError
 from anylead.leads import lead_name
 from anylead.pictures import style
-from anylead.records import Record
+from anylead.pictures.recording import Recording
 
 _PAPER = (210.0, 297.0)  # mm
 _LEFT, _RIGHT, _TOP, _BOTTOM = 22.0, 8.0, 16.0, 12.0
@@ -20,7 +20,7 @@ _MM_PER_MV = 4.0
 
 
 def full_disclosure(
-    record: Record, lead: str | None = None, row_seconds: float = 60.0, title: str = ""
+    record: Recording, lead: str | None = None, row_seconds: float = 60.0, title: str = ""
 ) -> Iterator[Figure]:
     """One page after another, until the recording ends.
 
@@ -47,12 +47,12 @@ def full_disclosure(
         yield _page(record, row, name, gain, page, num_pages, row_seconds, title)
 
 
-def _usual(record: Record) -> str:
+def _usual(record: Recording) -> str:
     return "II" if "II" in record.leads else record.leads[0]
 
 
 def _page(
-    record: Record,
+    record: Recording,
     signal: NDArray[np.float32],
     name: str,
     gain: float,

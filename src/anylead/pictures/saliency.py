@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anylead.leads import LEADS
 from anylead.pictures import style
-from anylead.records import Record
+from anylead.pictures.recording import Recording
 
 
 def to_unit_range(
@@ -29,7 +29,7 @@ def to_unit_range(
 
 def onto_record(
     attribution: NDArray[np.floating],
-    record: Record,
+    record: Recording,
     leads: Sequence[str] = LEADS,
     start: float = 0.0,
     seconds: float | None = None,

@@ -134,6 +134,7 @@ def explanation(record: Record, found: Explanation) -> schema.ExplanationOut:
         probability=found.probability,
         method=found.method,
         by_lead=found.by_lead,
+        without_lead=found.without_lead,
         segments=list(found.segments),
         saliency=schema.Saliency(
             leads=list(record.leads),

@@ -26,7 +26,7 @@ from anylead.server.service import Service
 
 SCRIPTS = (
     *("page.js", "answer.js", "api.js", "elements.js", "layout.js", "overview.js", "paper.js"),
-    *("recordings.js", "waves.js", "words.js"),
+    *("median.js", "recordings.js", "waves.js", "words.js"),
 )
 PAGE_FILES = {
     "index.html": "text/html; charset=utf-8",

@@ -170,6 +170,9 @@ class ExplanationOut(BaseModel):
     by_lead: dict[str, float | None] = Field(
         description="fall of the score without the lead; null for the only lead"
     )
+    without_lead: dict[str, float | None] = Field(
+        description="the probability without the lead; empty for numbers and vectors"
+    )
     segments: list[tuple[float, float]] = Field(description="what the model saw, seconds")
     saliency: Saliency
 

@@ -7,6 +7,7 @@ earliest onset and the latest offset, here of those that a second lead confirms.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -94,13 +95,13 @@ def global_beats(by_lead: Mapping[str, Sequence[Beat]]) -> list[Beat]:
     return [_joined(group, len(seen)) for group in groups if 2 * len(group) >= len(seen)]
 
 
-def global_marks(by_lead: Mapping[str, Sequence[Beat]]) -> list[Mark]:
-    """The global beats as waves of a lead called "global"."""
+def global_marks(beats: Sequence[Beat]) -> list[Mark]:
+    """Global beats as waves of a lead called "global"."""
     return [
         Mark(GLOBAL, name, onset, offset)
-        for beat in global_beats(by_lead)
+        for beat in beats
         for name, onset, offset in (("P", *beat[:2]), ("QRS", *beat[2:4]), ("T", *beat[4:]))
-        if np.isfinite(onset + offset)
+        if isfinite(onset + offset)
     ]
 
 
@@ -190,37 +191,48 @@ def axis(
 
 
 def _joined(group: Sequence[Beat], num_leads: int) -> Beat:
-    table = np.array(group, dtype=np.float64)
-    joined = []
+    joined: list[float] = []
     for column in range(0, len(Beat._fields), 2):
-        pair = table[:, column : column + 2]
-        pair = pair[np.isfinite(pair).all(axis=1)]
-        is_seen = len(pair) >= max(1.0, _SEEN_BY * num_leads)
-        joined += [_earliest(pair[:, 0]), -_earliest(-pair[:, 1])] if is_seen else [_NAN, _NAN]
+        pairs = [beat[column : column + 2] for beat in group]
+        pairs = [pair for pair in pairs if isfinite(pair[0] + pair[1])]
+        is_seen = len(pairs) >= max(1.0, _SEEN_BY * num_leads)
+        joined += (
+            [_earliest([onset for onset, _ in pairs]), -_earliest([-offset for _, offset in pairs])]
+            if is_seen
+            else [_NAN, _NAN]
+        )
     return Beat(*joined)
 
 
-def _earliest(times: NDArray[np.float64]) -> float:
+def _earliest(times: Sequence[float]) -> float:
     """The earliest time that another one confirms; of one or two, the earliest."""
-    ordered = np.sort(times).tolist()
+    ordered = sorted(times)
     if len(ordered) > 2:
         for first, second in pairwise(ordered):
             if second - first <= _CONFIRMED:
-                return float(first)
-    return float(ordered[0])
+                return first
+    return ordered[0]
 
 
 def _of(values: NDArray[np.float64], num: int, is_doubtful: bool, steady: bool = True) -> Measure:
     """The median of what is there, of `num` that could be."""
-    there = values[np.isfinite(values)]
+    there = sorted(filter(isfinite, values.tolist()))
     if len(there) < min(2, num) or 2 * len(there) < num or not len(there):
         return _NOTHING
-    low, middle, high = np.percentile(there, [25, 50, 75]).tolist()
+    low, middle, high = (_quantile(there, share) for share in (0.25, 0.5, 0.75))
     spread = high - low if steady else 0.0
     quality = "poor"
     if not is_doubtful and spread <= 40:
         quality = "good" if spread <= 20 and len(there) >= 3 and len(there) >= 0.8 * num else "fair"
     return Measure(middle, quality, len(there))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """As `np.quantile`, which takes a tenth of a millisecond for ten numbers."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 def _mean_rr(rr: Measure, intervals: NDArray[np.float64]) -> float | None:

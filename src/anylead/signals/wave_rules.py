@@ -104,23 +104,31 @@ def best_path(probability: NDArray[np.floating], sample_rate: float) -> NDArray[
     """
     states = _states(sample_rate)
     num_leads, num_samples, _ = probability.shape
-    log = np.log(np.maximum(probability, _LEAST)).astype(np.float32)
-    score = np.where(states.is_end, log[:, 0, states.kind], -np.inf).astype(np.float32)
-    price = states.price.astype(np.float32)
-    came_from = np.empty((num_samples, num_leads, len(states.kind)), dtype=np.int8)
+    log = np.log(np.maximum(probability, _LEAST)).astype(np.float32).transpose(1, 2, 0).copy()
+    score = np.where(states.is_end[:, None], log[0, states.kind], np.float32(-np.inf))
+    came_from = np.zeros((num_samples, len(states.kind), num_leads), dtype=np.int8)
+    # Most states have one predecessor: only the others are compared.
+    first, prices = states.before[:, 0], states.price.astype(np.float32)
+    width = (states.price < np.inf).sum(axis=1)
+    groups = [np.flatnonzero(width == each) for each in np.unique(width) if each > 1]
+    choices = [
+        (group, states.before[group, : width[group[0]]], prices[group, : width[group[0]], None])
+        for group in groups
+    ]
     for t in range(1, num_samples):
-        offers = score[:, states.before] - price  # (lead, state, k)
-        best = offers.argmax(axis=2)
-        came_from[t] = best
-        score = np.take_along_axis(offers, best[:, :, None], axis=2)[:, :, 0]
-        score += log[:, t, states.kind]
-    path = np.empty((num_leads, num_samples), dtype=np.int8)
-    state, leads = score.argmax(axis=1), np.arange(num_leads)
-    for t in range(num_samples - 1, -1, -1):
-        path[:, t] = states.kind[state]
-        if t:
-            state = states.before[state, came_from[t, leads, state]]
-    return path
+        moved = score[first]  # (state, lead)
+        for group, before, price in choices:
+            offers = score[before] - price  # (state, k, lead)
+            came_from[t, group] = offers.argmax(axis=1)
+            moved[group] = offers.max(axis=1)
+        score = moved + log[t, states.kind]
+    path = np.empty((num_samples, num_leads), dtype=np.intp)
+    state, leads = score.argmax(axis=0), np.arange(num_leads)
+    for t in range(num_samples - 1, 0, -1):
+        path[t] = state
+        state = states.before[state, came_from[t, state, leads]]
+    path[0] = state
+    return np.ascontiguousarray(states.kind[path].T, dtype=np.int8)
 
 
 def waves_of(
@@ -144,37 +152,46 @@ def waves_of(
     """
     edges = np.flatnonzero(np.diff(path)) + 1
     begins, ends = np.append(0, edges), np.append(edges, len(path))
-    found = []
-    for n, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
-        kind = int(path[begin])
-        if kind == NONE or begin == 0 or end == len(path):
-            continue
-        is_wave, middle = probability[:, kind], (begin + end) // 2
-        reach = max(1, round(_REACH * sample_rate))
-        low = max(begin - reach, (int(begins[n - 1]) + begin) // 2 if n else 0)
-        high = min(middle + 1, begin + reach)
-        onset = high - float(is_wave[low:high].sum())
-        last = (end + int(ends[n + 1])) // 2 + 1
-        low, high = max(middle, end - reach), min(end + reach, last)
-        offset = low + float(is_wave[low:high].sum())
-        if onset >= offset:  # probabilities that contradict the path
-            onset, offset = float(begin), float(end)
-        # Sample n stands for the time from n - 1/2 to n + 1/2.
-        times = [start + (place - 0.5) / sample_rate for place in (onset, offset)]
-        found.append(Mark(lead, WAVES[kind - 1], *times))
+    is_whole = (path[begins] != NONE) & (begins > 0) & (ends < len(path))
+    number = np.flatnonzero(is_whole)
+    if not len(number):
+        return []
+    begin, end = begins[number], ends[number]
+    kind, middle, reach = path[begin], (begin + end) // 2, max(1, round(_REACH * sample_rate))
+    # Sums of stretches as differences of running sums.
+    total = np.zeros((len(path) + 1, len(WAVES) + 1))
+    np.cumsum(probability, axis=0, out=total[1:], dtype=np.float64)
+    low = np.maximum(begin - reach, (begins[number - 1] + begin) // 2)
+    high = np.minimum(middle + 1, begin + reach)
+    onset = high - (total[high, kind] - total[low, kind])
+    low = np.maximum(middle, end - reach)
+    high = np.minimum(end + reach, (end + ends[number + 1]) // 2 + 1)
+    offset = low + (total[high, kind] - total[low, kind])
+    contradicts = onset >= offset  # probabilities that contradict the path
+    onset, offset = np.where(contradicts, begin, onset), np.where(contradicts, end, offset)
+    # Sample n stands for the time from n - 1/2 to n + 1/2.
+    times = start + (np.stack([onset, offset], axis=1) - 0.5) / sample_rate
+    found = [
+        Mark(lead, WAVES[each - 1], *pair)
+        for each, pair in zip(kind.tolist(), times.tolist(), strict=True)
+    ]
     return _apart(found)
 
 
 def steady(marks: list[Mark]) -> list[Mark]:
     """The waves of one lead without P waves that come and go in an irregular rhythm."""
-    beats = np.array(beats_of(marks)).reshape(-1, len(Beat._fields))
-    if len(beats) < _FEWEST_BEATS:
+    complexes = np.array([mark.onset for mark in marks if mark.name == "QRS"])
+    if len(complexes) < _FEWEST_BEATS:
         return marks
-    rr, pr = np.diff(beats[:, 2]), beats[:, 2] - beats[:, 0]
-    is_irregular = np.median(np.abs(np.diff(rr))) > _IRREGULAR * rr.mean()
+    rr = np.diff(complexes)
+    changes = np.sort(np.abs(np.diff(rr)))
+    middle = (changes[(len(changes) - 1) // 2] + changes[len(changes) // 2]) / 2
+    if middle <= _IRREGULAR * rr.mean():
+        return marks
+    beats = np.array(beats_of(marks)).reshape(-1, len(Beat._fields))
+    pr = beats[:, 2] - beats[:, 0]
     has_p = np.isfinite(pr)
-    is_steady = has_p.mean() >= _P_SHARE and pr[has_p].std() <= _P_SPREAD
-    if not is_irregular or is_steady:
+    if has_p.mean() >= _P_SHARE and pr[has_p].std() <= _P_SPREAD:
         return marks
     return [mark for mark in marks if mark.name != "P"]
 

@@ -96,7 +96,8 @@ class Store:
         )
 
     def _repr_html_(self) -> str:
-        return str(import_module("anylead.store.told").as_html(self))
+        facts = str(self.location), self.manifest, self.measurement_names
+        return str(import_module("anylead.store.told").as_html(*facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.location),)
@@ -268,9 +269,8 @@ class Store:
     def _refuse_shared(self, rows: dict[str, NDArray[np.int64]]) -> None:
         shared = shared_patients(rows, self.patient)
         if len(shared):
-            names = [
-                str(self.patient_id[int(np.argmax(self.patient == who))]) for who in shared[:3]
-            ]
+            first = [int(np.argmax(self.patient == who)) for who in shared[:3]]
+            names = [str(self.patient_id[row]) for row in first]
             raise StoreError(
                 f"{self.location}: its own split has {told_shared(len(shared), names)}, so scores"
                 " would flatter; mend it, use --data.scheme hash, or prepare it with"

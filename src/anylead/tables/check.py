@@ -21,6 +21,7 @@ from anylead.evaluation.identification import find_sessions
 from anylead.evaluation.scores import choose_split
 from anylead.loading import TrainingLoader
 from anylead.models import EncoderConfig
+from anylead.models.weightless import weightless
 from anylead.store import Store
 from anylead.store.persons import persons_of, record_keys
 from anylead.tables.memory import step_bytes
@@ -151,7 +152,7 @@ class _Looker:
         """What is trained, weightless; built once for all lead sets, seeds and shares of labels."""
         key = json.dumps([kind, _alike(fit.values)], sort_keys=True)
         if key not in self._modules:
-            with torch.device("meta"):
+            with weightless():
                 if kind == "pretrain":
                     self._modules[key] = pretrain.build(recipe)
                 else:

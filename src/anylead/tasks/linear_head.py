@@ -73,6 +73,7 @@ class LinearHead(nn.Module):
 
     output_weight: Tensor | None
     row_weight: Tensor | None
+    distillation: Tensor
 
     def __init__(
         self,
@@ -90,7 +91,8 @@ class LinearHead(nn.Module):
         self.criterion = criterion
         self.register_buffer("output_weight", criterion.output_weight, persistent=False)
         self.register_buffer("row_weight", criterion.row_weight, persistent=False)
-        self.distillation = 0.0 if average is None else average.distillation
+        share = 0.0 if average is None else average.distillation
+        self.register_buffer("distillation", torch.full((num_outputs,), share), persistent=False)
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
             self.average = MovingAverage(self._parts(), average.decay)
@@ -111,6 +113,10 @@ class LinearHead(nn.Module):
         terms = torch.tensor(outputs.shape[0] * outputs.shape[1], device=outputs.device)
         logged = {self.criterion.name: loss.detach() / is_known.sum().clamp(min=1)}
         return Step(loss, terms, logged)
+
+    def leave_to_others(self, is_taught: Tensor) -> None:
+        """The average does not teach these outputs, (output,) bool, since another model does."""
+        self.distillation[is_taught] = 0.0
 
     def logits(self, batch: Batch) -> Tensor:
         """(batch, segment, output); outside of training those of the average, if there is one."""
@@ -147,7 +153,7 @@ class LinearHead(nn.Module):
         if self.average is None:
             return None
         self.average.follow(self._parts(), batch.step)
-        if not self.distillation:
+        if not self.distillation.any():
             return None
         copies = self.average.eval().copies
         return self.criterion.answer(_outputs(copies["encoder"], copies["head"], batch).float())

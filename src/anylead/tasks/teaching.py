@@ -35,8 +35,8 @@ class TeacherConfig:
             the training split that have no label, or are beyond labels.fraction, are learned from,
             too.
         share: of the answers in the targets of recordings with labels; the rest are the labels.
-        tasks: label tasks that are taught, joined by "+"; the others are learned from labels alone.
-            null: all.
+        tasks: label tasks that are taught, joined by "+"; the others are learned as without
+            teachers. Those that are taught know no other distillation. null: all.
     """
 
     models: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ def check_teachers(
     wanted = setup.describe()
     if wanted["kind"] not in _KINDS:
         raise RecipeError(f"teacher.models: not for {wanted['kind']}; for {' and '.join(_KINDS)}")
-    _taught_columns(config, setup)
+    taught_columns(config, setup)
     for name, checkpoint in teachers:
         own = checkpoint.description
         for key in ("kind", "label_names"):
@@ -123,7 +123,7 @@ def taught_labels(
     module: Any = setup.module
     answer = np.full((store.num_records, logits.shape[1]), np.nan, dtype=np.float32)
     answer[rows] = module.criterion.answer(torch.from_numpy(logits)).numpy()
-    answer[:, ~_taught_columns(config, setup)] = np.nan
+    answer[:, ~taught_columns(config, setup)] = np.nan
     label = np.full_like(answer, np.nan)
     label[setup.train_rows] = setup.labels.of(setup.train_rows)
     mixed = (1 - config.share) * label + config.share * answer
@@ -131,7 +131,7 @@ def taught_labels(
     return Labels(np.nan_to_num(target), setup.labels.names, np.isfinite(target))
 
 
-def _taught_columns(config: TeacherConfig, setup: TaskSetup) -> NDArray[np.bool_]:
+def taught_columns(config: TeacherConfig, setup: TaskSetup) -> NDArray[np.bool_]:
     """(class,) whether the class is taught.
 
     Raises:

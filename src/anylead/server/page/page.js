@@ -3,6 +3,7 @@
 import { drawAnswer, titleOf } from "./answer.js";
 import { bodyOf, get, send, sendFiles } from "./api.js";
 import { at, digits, element, percent } from "./elements.js";
+import { MedianBeat } from "./median.js";
 import { clock, Overview } from "./overview.js";
 import { Paper } from "./paper.js";
 import { drawList, grouped } from "./recordings.js";
@@ -35,6 +36,7 @@ const paper = new Paper({
   onScroll: tellShown,
 });
 const overview = new Overview(at("overview"), (start) => openGroup(state.current, start));
+const median = new MedianBeat(at("median-canvas"));
 const controllers = {};
 
 function tell(text) {
@@ -253,6 +255,7 @@ async function delineate() {
   if (!found) return;
   [state.delineation] = found.recordings;
   document.querySelector(".intervals").hidden = false;
+  median.show(state.record, state.delineation);
   drawIntervals(state.delineation, (from, to) => {
     at("calipers").setAttribute("aria-pressed", "true");
     at("paper").classList.add("measuring");
@@ -263,6 +266,7 @@ async function delineate() {
     }
     paper.draw();
     paper.point(from, to);
+    at("scroller").scrollIntoView({ block: "nearest" });
   });
   tint();
 }
@@ -341,9 +345,8 @@ function drawFalls() {
   const falls = explanation?.by_lead ?? {};
   const whole = explanation?.probability;
   const isNumber = explanation !== null && whole === null; // falls are in its own unit
-  const without = (fall) => 1 / (1 + Math.exp(fall - Math.log(whole / (1 - whole))));
   const changes = Object.entries(falls).filter(([, fall]) => fall !== null)
-    .map(([lead, fall]) => [lead, isNumber ? fall : whole - without(fall)]);
+    .map(([lead, fall]) => [lead, isNumber ? fall : whole - explanation.without_lead[lead]]);
   const most = Math.max(...changes.map(([, change]) => Math.abs(change)), isNumber ? 1e-9 : 0.02);
   const byLead = Object.fromEntries(changes);
   for (const lead of standard()) {
@@ -403,6 +406,7 @@ function saveJson(extra = {}) {
     delineation: state.delineation,
     explanation: explanation && {
       label: explanation.label, method: explanation.method, by_lead: explanation.by_lead,
+      without_lead: explanation.without_lead,
       segments: explanation.segments,
     },
     identity: state.identity,
