@@ -28,7 +28,7 @@ SHARED = {
     "formats": {
         *("assemble", "beside", "calibration", "channels", "clinical", "guard", "matlab_values"),
         *("sandbox", "search", "sidecar", "times", "units", "wfdb_header"),
-        *("wave_marks", "wfdb_samples"),
+        *("wave_marks", "wfdb_parts", "wfdb_samples"),
     },
 }
 # Entries that belong together: (importer, imported).

@@ -81,7 +81,7 @@ def store(tmp_path_factory):
         made.append(replace(record, signal=record.signal * np.float32(factor), labels={},
                             resolution=None, measurements=known))  # fmt: skip
     out = tmp_path_factory.mktemp("survival") / "store"
-    return anylead.Store.from_records(made, out, preprocess={"sample_rate": 100})
+    return anylead.prepare(records=made, out=out, preprocess={"sample_rate": 100})
 
 
 def test_a_model_learns_who_comes_first_and_is_scored(store, tmp_path):

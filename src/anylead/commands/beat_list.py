@@ -97,7 +97,7 @@ def _line(cells: tuple[object, ...]) -> bytes:
 
 def _draw(path: Path, of_record: dict[str, list[tuple[float, float]]]) -> None:
     tables = {name: np.array(rows).reshape(-1, 2) for name, rows in of_record.items() if rows}
-    pages = (tachogram(*table.T, title=Path(name).name) for name, table in tables.items())
+    pages = (tachogram(table[:, 0], table[:, 1], Path(name).name) for name, table in tables.items())
     if len(tables) == 1:
         save(next(pages), path)
     else:

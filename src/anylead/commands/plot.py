@@ -165,8 +165,10 @@ def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:
 
 def _waves(record: Record, name: str | None) -> tuple[Sequence[Mark], str]:
     """The waves of a recording, and its intervals in words."""
-    found = _model(name).delineate(record)
-    assert not isinstance(found, list)
+    from anylead.inference.delineator import delineator_of
+
+    model = _model(name)
+    (found,) = delineator_of(model).over([record.record_id], model.windows([record]))
     numbers = found.intervals
     told = [
         f"{title} {numbers[key]:.0f}{unit}"

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.holter import BEATS, read_window, windows
+from anylead.datasets.holter import read_window, windows
 from anylead.datasets.layout import corpus_folder, headers
 from anylead.errors import DatasetError, FormatError
 from anylead.formats.wfdb_header import read_header
+from anylead.signals.beat_rules import CLASSES as BEATS
 
 _NAME = "the St. Petersburg INCART Database"
 _PATIENT = re.compile(r"\bpatient\s*#?\s*(\d+)", re.IGNORECASE)

@@ -8,9 +8,10 @@ al. 2004 (doi:10.1109/TBME.2004.827359): DS1 trains, DS2 tests; the four paced r
 from pathlib import Path
 
 from anylead.datasets.corpus import Corpus, Item
-from anylead.datasets.holter import BEATS, read_window, windows
+from anylead.datasets.holter import read_window, windows
 from anylead.datasets.layout import corpus_folder, headers
 from anylead.records import Split
+from anylead.signals.beat_rules import CLASSES as BEATS
 
 _NAME = "the MIT-BIH Arrhythmia Database"
 _TRAIN = (

@@ -47,7 +47,7 @@ class FrozenDecoder(nn.Module):
         size = _LEADS_AT_ONCE if signal.device.type == "cpu" else max(1, len(row))
         made = [
             self._logits(signal, entering, some, leads)
-            for some, leads in zip(row.split(size), lead.split(size), strict=True)
+            for some, leads in zip(torch.split(row, size), torch.split(lead, size), strict=True)
         ]
         return torch.cat(made).transpose(1, 2)
 
@@ -89,8 +89,10 @@ class FrozenDouble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, time, dim_in) -> (rows, time / stride, dim)."""
-        for conv in self.convs:
-            weight, stride, pad = conv.weight[:, :, None], (1, *conv.stride), (0, *conv.padding)
-            made = conv2d(x.transpose(1, 2)[:, :, None], weight, conv.bias, stride, pad)
+        for each in self.convs:
+            conv = cast(nn.Conv1d, each)
+            pad = conv.kernel_size[0] // 2
+            weight, stride = conv.weight[:, :, None], (1, conv.stride[0])
+            made = conv2d(x.transpose(1, 2)[:, :, None], weight, conv.bias, stride, (0, pad))
             x = made[:, :, 0].transpose(1, 2).relu_().contiguous()
         return x

@@ -31,9 +31,8 @@ from anylead.pictures.ecg_layout import (
     arrange,
     view,
 )
-from anylead.pictures.page_waves import band, tints
+from anylead.pictures.page_waves import Wave, band, tints
 from anylead.pictures.recording import Recording
-from anylead.records import Mark
 
 Paper = Literal["fit", "A4"]
 _MARGIN = 5.0  # mm, around the grid
@@ -83,7 +82,7 @@ def ecg_page(
     speed: float = MM_PER_SECOND,
     paper: Paper = "fit",
     note: str = "",
-    waves: Sequence[Mark] = (),
+    waves: Sequence[Wave] = (),
 ) -> Figure:
     """Draw a recording on millimetre paper.
 
@@ -102,7 +101,7 @@ def ecg_page(
         speed: mm/s.
         paper: "fit" is as large as the rows need, "A4" always that, landscape.
         note: stands below the page, such as how the signal was filtered.
-        waves: P, QRS and T of leads, tinted behind their traces.
+        waves: P, QRS and T of leads (`anylead.records.Mark`), tinted behind their traces.
 
     Raises:
         LeadError: a lead that is unknown or not there.
@@ -132,7 +131,7 @@ def ecg_page(
                 part = row[shown.first + trace.first : shown.first + trace.last]
                 _draw_saliency(page, shown, places, trace, np.asarray(part, dtype=np.float64))
     for trace in places.traces:
-        own = [mark for mark in waves if mark.lead == shown.leads[trace.lead]]
+        own = [wave for wave in waves if wave[0] == shown.leads[trace.lead]]
         if own:
             baseline = page.grid_top - places.baselines[trace.row]
             boxes = tints(shown, trace, page.trace_left, baseline, own)

@@ -8,14 +8,14 @@ from matplotlib.colors import to_rgba
 
 from anylead.pictures import style
 from anylead.pictures.ecg_layout import Trace, View
-from anylead.records import Mark
 
 COLORS = {"P": style.BLUE, "QRS": style.PURPLE, "T": style.GREEN}
 _OPACITY = 0.28
+Wave = tuple[str, str, float, float]  # lead, name, onset and offset in seconds
 
 
 def tints(
-    shown: View, trace: Trace, left: float, baseline: float, waves: Sequence[Mark]
+    shown: View, trace: Trace, left: float, baseline: float, waves: Sequence[Wave]
 ) -> PolyCollection:
     """A box for each wave that lies in a trace, as high as the trace.
 

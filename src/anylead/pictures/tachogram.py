@@ -1,5 +1,7 @@
 """Intervals between heartbeats over the hours of a recording."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -40,7 +42,7 @@ def tachogram(time: NDArray[np.floating], rr_ms: NDArray[np.floating], title: st
     return figure
 
 
-def _turned(value: NDArray[np.floating]) -> NDArray[np.floating]:
+def _turned(value: Any) -> Any:
     """From ms to beats a minute, and back."""
     return 60_000 / np.maximum(np.asarray(value, dtype=np.float64), 1.0)
 

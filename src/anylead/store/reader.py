@@ -74,13 +74,6 @@ class Store:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
 
-    @staticmethod
-    def from_records(records: Any, out: str | Path = "store", **options: Any) -> "Store":
-        """Recordings in memory as a store: `anylead.prepare(records=records, out=out, ...)`."""
-        api = import_module("anylead.commands.api")
-        made: Store = api.prepare(records=records, out=out, **options)
-        return made
-
     def check_fits(self, wanted: PreprocessConfig, who: str) -> None:
         """Make sure that the signals are what a model was trained on.
 

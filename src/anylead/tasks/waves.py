@@ -92,8 +92,8 @@ class Waves(nn.Module):
         share, is_known = self.targets.of(batch.record, batch.start, batch.signal.shape[-1])
         seen = self.augment(batch) if self.training else batch
         if batch.num_samples is not None:
-            place = torch.arange(is_known.shape[-1], device=batch.num_samples.device)
-            is_there = place < batch.num_samples.flatten()[:, None, None]
+            sample = torch.arange(is_known.shape[-1], device=batch.num_samples.device)
+            is_there = sample < batch.num_samples.flatten()[:, None, None]
             is_known = is_known & is_there.to(is_known.device)
         has_lead = seen.has_lead.flatten(0, 1)
         log = log_softmax(self.logits(seen).float(), dim=1)  # (leads, class, time)
