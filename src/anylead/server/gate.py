@@ -140,7 +140,6 @@ class _Body:
         self.is_complete = self.is_complete or not message.get("more_body", False)
         return message
 
-
     async def skim(self) -> None:
         """Take in what is on its way, within bounds.
 
