@@ -30,9 +30,14 @@ TABLE = benchmark.Recipe(
 
 def test_a_run_for_each_core_but_no_more_than_can_be_at_work_together(monkeypatch):
     monkeypatch.setenv(threads.VARIABLE, "4")
+    monkeypatch.setattr(running, "memory_bytes", lambda: 2**40)
     assert running.choose_devices("auto", 9) == ["cpu"] * 4
     assert running.choose_devices("auto", 3) == ["cpu"] * 3
     assert running.choose_devices("auto", 0) == ["cpu"]
+    monkeypatch.setattr(running, "memory_bytes", lambda: 9 * 2**30)
+    assert running.choose_devices("auto", 9) == ["cpu"] * 2
+    monkeypatch.setattr(running, "memory_bytes", lambda: 2**30)
+    assert running.choose_devices("auto", 9) == ["cpu"]
     assert running.choose_devices("cpu, cuda:1", 9) == ["cpu", "cuda:1"]
 
 

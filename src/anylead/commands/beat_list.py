@@ -23,7 +23,7 @@ from anylead.pictures.output import picture_kind
 from anylead.pictures.tachogram import tachogram
 from anylead.store.files import whole_file
 
-COLUMNS = ("record", "time", "RR_ms", "PR_ms", "QRS_ms", "QT_ms")
+COLUMNS = ("record", "time", "RR_ms", "PR_ms", "QRS_ms", "QT_ms", "class")
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ class Recipe:
         margin: differences below it do not matter; rows that lie within it are marked equivalent.
         shares_persons: persons who are tested may be learned from; the table says so.
         published: task -> row -> numbers of a paper, shown beside.
-        devices: where runs go, one at a time each: auto (every GPU, or else every core), or a list
-            such as cuda:0,cuda:1 or cpu,cpu.
+        devices: where runs go, one at a time each: auto (every GPU, or else every core with
+            4 GiB of memory for each), or a list such as cuda:0,cuda:1 or cpu,cpu.
         engine: "processes" of this machine, or "ray", a cluster that shares this folder; cpu among
             the devices keeps its runs off GPUs.
         keep_runs: keep the weights of fine-tuned runs.

@@ -1,7 +1,7 @@
 """What adapters of long recordings with beat annotations share: windows with labels of their own.
 
-Task "beats": the AAMI classes (ANSI/AAMI EC57) of the beats in a window. Task "rhythm": the rhythms
-that are marked in it or go on from before.
+Task "beats": the AAMI classes (ANSI/AAMI EC57) of the beats in a window; the beats are its marks,
+too. Task "rhythm": the rhythms that are marked in it or go on from before.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from anylead.datasets.corpus import Item
 from anylead.errors import DatasetError, FormatError
 from anylead.formats import wfdb
 from anylead.formats.wfdb_header import read_header
-from anylead.records import Record, Split
+from anylead.records import Mark, Record, Split
+from anylead.signals.beat_rules import CLASSES as BEATS
 
-BEATS = ("N", "S", "V", "F", "Q")
 # Symbols of PhysioNet's annotations -> AAMI classes.
 AAMI = {
     **dict.fromkeys("NLRejnB", "N"),
@@ -83,6 +83,7 @@ def read_window(item: Item) -> Record:
         patient_id=window.patient_id,
         split=window.split,
         labels=labels,
+        marks=beats_between(window.path, window.start, window.stop, record.sample_rate),
     )
 
 
@@ -102,6 +103,23 @@ def labels_between(
     going_on = before[-1:] + [n for n in changes if start <= samples[n] < stop]
     rhythms = tuple(dict.fromkeys(notes[n][1:] for n in going_on))
     return tuple(name for name in BEATS if name in found), rhythms if changes else None
+
+
+def beats_between(path: Path, start: int, stop: int, sample_rate: float) -> tuple[Mark, ...]:
+    """The beats in a stretch, as points of all leads named by their AAMI class.
+
+    Args:
+        path: header of the recording.
+        start, stop: samples.
+        sample_rate: Hz.
+
+    Raises:
+        FormatError: the annotations are missing or broken.
+    """
+    samples, symbols, _ = _annotations(path.with_suffix(".atr"))
+    inside = np.flatnonzero((samples >= start) & (samples < stop)).tolist()
+    times = {n: float(samples[n] - start) / sample_rate for n in inside}
+    return tuple(Mark("", AAMI[symbols[n]], t, t) for n, t in times.items() if symbols[n] in AAMI)
 
 
 # Windows of a recording are read one after another.

@@ -1,7 +1,8 @@
 """Boundaries of waves by lead set: F1, sensitivity, predictive value and errors in ms.
 
 Each lead of the set is scored against the marks of that lead (see `metrics/waves.py`); the model
-sees the leads of the set and no others. Intervals are over patients.
+sees the leads of the set and no others. Intervals are over patients. A model that tells beats is
+scored by their classes (see `metrics/beats.py`).
 """
 
 from collections.abc import Sequence
@@ -29,14 +30,30 @@ from anylead.evaluation.scores import (
 from anylead.inference.delineator import Delineator, delineator_of
 from anylead.inference.model import Model
 from anylead.leads import LEADS, lead_mask
+from anylead.metrics.beats import confusion, true_false_missed
 from anylead.metrics.bootstrap import Statistic, bootstrap_interval
 from anylead.metrics.waves import BOUNDARIES, Tally, score_waves
-from anylead.pictures import waves_report
+from anylead.pictures import score_report
 from anylead.records import Mark
+from anylead.signals.beat_rules import CLASSES as BEATS
 from anylead.store import Store
 from anylead.store.marks import stored_marks
 
 _AT_ONCE = 16  # recordings
+_OF_WAVES = ["f1", "f1_with_ends", "se", "ppv"]
+_MEANT = {*BEATS, *(" ".join(boundary) for boundary in BOUNDARIES)}
+_MEANING = (
+    "F1 of boundaries within 150 ms, the mean over six; found boundaries may lie beyond the first"
+    " and last marked QRS.",
+    "F1 of beats within 150 ms, the mean over the AAMI classes that were marked.",
+)
+_COLUMNS = (
+    "se: sensitivity; ppv: positive predictive value; f1 as usual for LUDB, where the first QRS"
+    " onset counts as missed as soon as it is found a sample early; f1 with ends lets it lie"
+    " beyond; mean and sd of the error in ms.",
+    "se: sensitivity; ppv: positive predictive value. Fusion and unknown beats that are called"
+    " ventricular, and unknown ones that are called supraventricular, do not count as false.",
+)
 Counts = NDArray[np.float64]
 
 
@@ -71,26 +88,27 @@ class WavesRun:
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
         evidence = self.evidence(lead_set)
-        arrays, settings = evidence.arrays, self.settings
+        settings = self.settings
 
         def interval(statistic: Statistic) -> Any:
             return bootstrap_interval(
                 statistic, evidence.patient, settings.num_resamples, settings.seed
             )
 
-        by_boundary = {
-            name: {
-                score: interval(statistic)
-                for score, statistic in _of_boundary(
-                    arrays["usual"][:, n], arrays["with_ends"][:, n]
-                ).items()
-            }
+        by_class = {
+            name: {score: interval(each) for score, each in _of_class(evidence, n).items()}
             for n, name in enumerate(evidence.label_names)
         }
+        absent = [name for n, name in enumerate(evidence.label_names) if not _occurs(evidence, n)]
         num = len(evidence.patient)
-        macro = {name: interval(each) for name, each in statistics(evidence).items()}
         return LeadSetScores(
-            self.folder.name, lead_set, macro, by_boundary, num, len(self.rows) - num
+            run=self.folder.name,
+            lead_set=lead_set,
+            macro={name: interval(each) for name, each in statistics(evidence).items()},
+            by_class={name: each for name, each in by_class.items() if name not in absent},
+            num_records=num,
+            num_left_out=len(self.rows) - num,
+            not_scored=dict.fromkeys(absent, "never marked"),
         )
 
     def _evidence(self, lead_set: str) -> Evidence:
@@ -99,6 +117,11 @@ class WavesRun:
         rows = [row for row in self.rows[has_any].tolist() if self.marks[row] is not None]
         if not rows:
             raise RecipeError(f"lead set {lead_set!r}: no recording with marks has these leads")
+        patient = self.store.patient[rows]
+        if self.delineator.classes == BEATS:
+            table = [self._confusion(row, self.store.has_lead[row] & is_seen) for row in rows]
+            counts = true_false_missed(np.array(table)).astype(np.float64)
+            return Evidence(patient, {"beats": counts}, [*BEATS, "any beat"])
         usual, with_ends = [], []
         for first in range(0, len(rows), _AT_ONCE):
             some = rows[first : first + _AT_ONCE]
@@ -111,7 +134,11 @@ class WavesRun:
                 with_ends.append(_counts(score_waves(pairs, beyond_ends=True)))
         names = [" ".join(boundary) for boundary in BOUNDARIES]
         arrays = {"usual": np.array(usual), "with_ends": np.array(with_ends)}
-        return Evidence(self.store.patient[rows], arrays, names)
+        return Evidence(patient, arrays, names)
+
+    def _confusion(self, row: int, has_lead: NDArray[np.bool_]) -> NDArray[np.int64]:
+        found = self.delineator.beats(self._signal(row, has_lead), has_lead)
+        return confusion(self.marks[row] or (), found)
 
     def _signal(self, row: int, has_lead: NDArray[np.bool_]) -> NDArray[np.float32]:
         length = int(self.store.num_samples[row])
@@ -136,39 +163,45 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> WavesR
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
-    """The means over boundaries."""
-    arrays = evidence.arrays
-    each = [
-        _of_boundary(arrays["usual"][:, n], arrays["with_ends"][:, n])
-        for n in range(len(evidence.label_names))
-    ]
-    return {name: _mean([of[name] for of in each]) for name in score_names(())}
+    """The means over boundaries, or over the classes of beats that were marked."""
+    names = evidence.label_names
+    numbers = [n for n in range(len(names)) if _occurs(evidence, n) and names[n] in _MEANT]
+    each = [_of_class(evidence, n) for n in numbers]
+    return {name: _mean([of[name] for of in each]) for name in score_names(names)}
 
 
 def score_names(label_names: Sequence[str]) -> list[str]:
     """What `statistics` tells; errors of several boundaries have no mean that says anything."""
-    return ["f1", "f1_with_ends", "se", "ppv"]
+    return ["f1", "se", "ppv"] if set(BEATS) <= set(label_names) else _OF_WAVES
 
 
 def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]) -> None:
     """Scores and logs in one HTML file."""
     main = runs[0]
     lead_sets = list(dict.fromkeys(score.lead_set for score in scores))
+    is_of_beats = "f1_with_ends" not in scores[0].macro
+    main_score = "f1" if is_of_beats else "f1_with_ends"
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["f1_with_ends"]
-    waves_report.write(
+        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)[main_score]
+    score_report.write(
         path,
-        command([run.folder for run in runs], lead_sets, main.settings),
-        about(main.store, main.split, len(main.rows), main.settings.num_resamples),
-        by_run,
-        [
-            {"run": score.run, "leads": score.lead_set, "boundary": name, **triples(of_boundary),
-             "recordings": score.num_records}
-            for score in scores
-            for name, of_boundary in score.by_class.items()
-        ],
-        {run.folder.name: log for run in runs if (log := read_log(run.folder))},
+        score_report.Facts(
+            title=f"{'Beats' if is_of_beats else 'Waves'} by lead set",
+            command=command([run.folder for run in runs], lead_sets, main.settings),
+            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
+            score_name="F1",
+            meaning=_MEANING[is_of_beats],
+            score_by_run=by_run,
+            rows=[
+                {"run": score.run, "leads": score.lead_set, "of": name, **triples(of_class),
+                 "recordings": score.num_records}
+                for score in scores
+                for name, of_class in score.by_class.items()
+            ],
+            columns=_COLUMNS[is_of_beats],
+            logs={run.folder.name: log for run in runs if (log := read_log(run.folder))},
+        ),
     )  # fmt: skip
 
 
@@ -193,12 +226,21 @@ def _counts(tallies: dict[tuple[str, str], Tally]) -> list[list[float]]:
     return made
 
 
-def _of_boundary(usual: Counts, with_ends: Counts) -> dict[str, Statistic]:
-    """Scores of one boundary as functions of weights; both are (record, 5)."""
+def _occurs(evidence: Evidence, number: int) -> bool:
+    """Whether a boundary or class was marked at all."""
+    if "beats" in evidence.arrays:
+        return bool(evidence.arrays["beats"][:, number, [0, 2]].sum())
+    return bool(evidence.arrays["usual"][:, number, :2].sum())
 
-    def ratio(above: tuple[float, ...], below: tuple[float, ...], counts: Counts) -> Statistic:
-        top, bottom = counts[:, :3] @ above, counts[:, :3] @ below
-        return lambda weights: _divided(top @ weights, bottom @ weights)
+
+def _of_class(evidence: Evidence, number: int) -> dict[str, Statistic]:
+    """Scores of one boundary or class as functions of weights."""
+    if "beats" in evidence.arrays:
+        right, wrong, missed = evidence.arrays["beats"][:, number].T
+        return _rates(right, wrong, missed)
+    usual, with_ends = (evidence.arrays[name][:, number] for name in ("usual", "with_ends"))
+    hit, missed, extra = usual[:, :3].T
+    ends_hit, ends_missed, ends_extra = with_ends[:, :3].T
 
     def mean(weights: NDArray[np.float32]) -> Counts:
         return _divided(usual[:, 3] @ weights, usual[:, 0] @ weights)
@@ -209,12 +251,23 @@ def _of_boundary(usual: Counts, with_ends: Counts) -> dict[str, Statistic]:
         return made
 
     return {
-        "se": ratio((1, 0, 0), (1, 1, 0), usual),
-        "ppv": ratio((1, 0, 0), (1, 0, 1), usual),
-        "f1": ratio((2, 0, 0), (2, 1, 1), usual),
-        "f1_with_ends": ratio((2, 0, 0), (2, 1, 1), with_ends),
+        **_rates(hit, extra, missed),
+        "f1_with_ends": _rates(ends_hit, ends_extra, ends_missed)["f1"],
         "mean_ms": mean,
         "sd_ms": spread,
+    }
+
+
+def _rates(right: Counts, wrong: Counts, missed: Counts) -> dict[str, Statistic]:
+    """Sensitivity, positive predictive value and F1 from counts by recording."""
+
+    def ratio(above: Counts, below: Counts) -> Statistic:
+        return lambda weights: _divided(above @ weights, below @ weights)
+
+    return {
+        "se": ratio(right, right + missed),
+        "ppv": ratio(right, right + wrong),
+        "f1": ratio(2 * right, 2 * right + wrong + missed),
     }
 
 

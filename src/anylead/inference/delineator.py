@@ -30,6 +30,8 @@ from anylead.models.frozen_decoder import FrozenDecoder
 from anylead.models.wave_decoder import WaveDecoder
 from anylead.records import Mark, Record
 from anylead.signals import PreprocessConfig, Quality, intervals
+from anylead.signals.beat_rules import CLASSES as BEATS
+from anylead.signals.beat_rules import beats_of
 from anylead.signals.intervals import Measure
 from anylead.signals.wave_rules import marks_of
 from anylead.tasks.waves import WaveConfig, new_decoder, wave_logits
@@ -97,7 +99,7 @@ class Delineator:
     Args:
         encoder: of the model.
         decoder: made for it.
-        uses_encoder: or the decoder alone.
+        config: of the decoder.
         sample_rate: Hz of the signals.
         device: where it runs.
         precision: of the networks.
@@ -107,14 +109,14 @@ class Delineator:
         self,
         encoder: nn.Module,
         decoder: WaveDecoder,
-        uses_encoder: bool,
+        config: WaveConfig,
         sample_rate: float,
         device: torch.device,
         precision: torch.dtype,
     ):
         self.sample_rate, self.device, self.precision = sample_rate, device, precision
-        self.length = round(SECONDS * sample_rate)
-        self.encoder = freeze(encoder, self.length, precision) if uses_encoder else None
+        self.length, self.classes = round(SECONDS * sample_rate), config.names
+        self.encoder = freeze(encoder, self.length, precision) if config.uses_encoder else None
         self.decoder = FrozenDecoder(decoder).to(device)
 
     def over(
@@ -126,7 +128,14 @@ class Delineator:
             names: of the recordings.
             windows: of each.
             alone: the model sees one lead at a time.
+
+        Raises:
+            CheckpointError: the decoder tells beats, not waves.
         """
+        if self.classes == BEATS:
+            raise CheckpointError(
+                "this model tells beats by class, no waves; use `anylead delineate --rows beats`"
+            )
         find = self.marks_alone if alone else self.marks
         for first in range(0, len(windows), _AT_ONCE):
             some = windows[first : first + _AT_ONCE]
@@ -169,11 +178,17 @@ class Delineator:
                 found[n] += marks
         return found
 
+    def beats(self, signal: Floats, has_lead: NDArray[np.bool_]) -> list[Mark]:
+        """Beats and their classes in a recording (12, time)."""
+        found = self.probabilities(signal[None], has_lead[None])[0]
+        return beats_of(found, self.classes, self.sample_rate)
+
     @torch.inference_mode()
     def probabilities(self, signal: Floats, has_lead: NDArray[np.bool_]) -> Floats:
-        """(recording, lead, time, 4) of none, P, QRS and T; NaN for leads that are not there."""
+        """(recording, lead, time, class), none first; NaN for leads that are not there."""
         num, _, length = signal.shape
-        made = np.full((num, NUM_LEADS, length, 4), np.nan, dtype=np.float32)
+        size = len(self.classes) + 1
+        made = np.full((num, NUM_LEADS, length, size), np.nan, dtype=np.float32)
         margin = round(_MARGIN * self.sample_rate)
         starts = _starts(length, self.length, margin)
         for start in starts:
@@ -186,7 +201,7 @@ class Delineator:
                 logits = wave_logits(self.encoder, self.decoder, piece, present)
             answer = softmax(logits.float(), dim=1).transpose(1, 2).cpu().numpy()
             low = 0 if start == 0 else margin
-            dense = np.full((num, NUM_LEADS, end - start - low, 4), np.nan, dtype=np.float32)
+            dense = np.full((num, NUM_LEADS, end - start - low, size), np.nan, dtype=np.float32)
             dense[has_lead] = answer[:, low:]
             made[:, :, start + low : end] = dense
         return _without_flat(made, signal, self.sample_rate)
@@ -221,7 +236,7 @@ def delineator_of(model: Delineates) -> Delineator:
         _MADE[model] = Delineator(
             model.encoder,
             decoder,
-            config.uses_encoder,
+            config,
             model.preprocess_config.sample_rate,
             model.device,
             model.precision,
@@ -358,5 +373,6 @@ def _without_flat(probability: Floats, signal: Floats, sample_rate: float) -> Fl
         edges = np.flatnonzero(np.diff(np.r_[True, moves[record, lead], True].astype(np.int8)))
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             if end - begin >= least and np.isfinite(probability[record, lead, 0, 0]):
-                probability[record, lead, begin : end + 1] = (1, 0, 0, 0)
+                probability[record, lead, begin : end + 1] = 0
+                probability[record, lead, begin : end + 1, 0] = 1
     return probability

@@ -12,8 +12,10 @@ from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import wfdb_parts
 from anylead.formats.channels import Rename
+from anylead.inference.delineator import delineator_of, whole
 from anylead.inference.model import Model
 from anylead.records import Record
+from anylead.signals.beat_rules import CLASSES
 from anylead.signals.intervals import GLOBAL, beats_of
 
 PIECE = 60.0  # seconds whose beats are told at once
@@ -39,9 +41,11 @@ class Piece(NamedTuple):
 class HeartBeat(NamedTuple):
     """One beat of all leads together.
 
-    time: seconds from the start of the recording to QRS onset.
+    time: seconds from the start of the recording to QRS onset, or to the beat where its class is
+        told.
     rr_ms: since the one before; None for the first, and after a stretch that cannot be looked at.
-    pr_ms, qrs_ms, qt_ms: None where a wave is not there.
+    pr_ms, qrs_ms, qt_ms: None where a wave is not there, and of a model that tells classes.
+    kind: AAMI class; None of a model that tells waves.
     """
 
     time: float
@@ -49,6 +53,7 @@ class HeartBeat(NamedTuple):
     pr_ms: float | None
     qrs_ms: float | None
     qt_ms: float | None
+    kind: str | None = None
 
 
 def beats(
@@ -74,28 +79,44 @@ def beats(
     is_seen, problem = False, ""
     for piece in pieces(Path(path), rename):
         try:
-            found = model.delineate(piece.record, use_leads=use_leads)
+            found = _of_piece(model, piece.record, use_leads)
         except FormatError as error:  # flat, or electrodes off, for a whole piece
             before, problem = None, problem or str(error)
             continue
         is_seen = True
-        assert not isinstance(found, list)
-        for beat in beats_of(mark for mark in found.waves if mark.lead == GLOBAL):
-            time = round(piece.begin + beat.qrs_onset, 4)
+        for beat in found:
+            time = round(piece.begin + beat.time, 4)
             # A beat at the seam is told once, whichever side of it the two pieces put it on.
             is_known = before is not None and time - before < _REFRACTORY
             if is_known or not piece.first - _REFRACTORY / 2 <= time < piece.last:
                 continue
-            yield HeartBeat(
-                time,
-                None if before is None else _ms(time - before),
-                _ms(beat.qrs_onset - beat.p_onset),
-                _ms(beat.qrs_offset - beat.qrs_onset),
-                _ms(beat.t_offset - beat.qrs_onset),
-            )
+            rr = None if before is None else _ms(time - before)
+            yield beat._replace(time=time, rr_ms=rr)
             before = time
     if not is_seen:
         raise FormatError(problem or f"{path}: shorter than {_SHORTEST:g} s")
+
+
+def _of_piece(
+    model: Model, record: Record, use_leads: str | Sequence[str] | None
+) -> list[HeartBeat]:
+    """The beats of a piece, in its own time and without RR."""
+    delineator = delineator_of(model)
+    (windows,) = model.windows([record], use_leads)
+    if delineator.classes == CLASSES:
+        found = delineator.beats(whole(windows), windows.has_lead)
+        return [HeartBeat(mark.onset, None, None, None, None, mark.name) for mark in found]
+    (delineation,) = delineator.over([record.record_id], [windows])
+    return [
+        HeartBeat(
+            beat.qrs_onset,
+            None,
+            _ms(beat.qrs_onset - beat.p_onset),
+            _ms(beat.qrs_offset - beat.qrs_onset),
+            _ms(beat.t_offset - beat.qrs_onset),
+        )
+        for beat in beats_of(mark for mark in delineation.waves if mark.lead == GLOBAL)
+    ]
 
 
 def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:

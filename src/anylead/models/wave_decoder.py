@@ -14,13 +14,12 @@ from torch.nn.functional import relu
 from anylead.leads import NUM_LEADS
 from anylead.models.residual import convolution
 
-CLASSES = ("none", "P", "QRS", "T")
 # mV; a lead that moves less is not blown up further than this.
 _LEAST_SPREAD = 0.02
 
 
 class WaveDecoder(nn.Module):
-    """Leads and features of an encoder -> scores of none, P, QRS and T for each sample.
+    """Leads and features of an encoder -> scores of none, P, QRS and T (or classes of beats).
 
     Args:
         stage_dims: channels of the encoder's features after 1, 2, ... halvings of the sample rate;
@@ -28,6 +27,7 @@ class WaveDecoder(nn.Module):
         context_dim: channels of its last layer, as long as the last stage; 0 for none.
         dims: channels of the U-Net, at the sample rate and after each halving.
         kernel: of all convolutions, odd.
+        num_classes: none among them.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class WaveDecoder(nn.Module):
         context_dim: int,
         dims: Sequence[int] = (16, 24, 32, 48, 64),
         kernel: int = 5,
+        num_classes: int = 4,
     ):
         super().__init__()
         self.down = nn.ModuleList(
@@ -54,7 +55,7 @@ class WaveDecoder(nn.Module):
             nn.Sequential(nn.BatchNorm1d(source), nn.Conv1d(source, dim, 1))
             for source, dim in zip(sources, dims[1:], strict=False)
         )
-        self.out = nn.Conv1d(dims[0], len(CLASSES), 1)
+        self.out = nn.Conv1d(dims[0], num_classes, 1)
 
     def forward(
         self, signal: Tensor, is_wanted: Tensor, stages: Sequence[Tensor], context: Tensor | None
@@ -68,7 +69,7 @@ class WaveDecoder(nn.Module):
             context: (rows, step, channels) of its last layer, or None.
 
         Returns:
-            (wanted leads of all rows in order, 4, time) logits.
+            (wanted leads of all rows in order, class, time) logits.
         """
         row, lead = is_wanted.nonzero(as_tuple=True)
         features = list(stages)

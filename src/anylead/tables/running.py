@@ -6,6 +6,7 @@ slowest one.
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -27,6 +28,7 @@ from anylead.tables.plan import Fit, Plan
 from anylead.training.tracking import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
+_BYTES_OF_A_RUN = 4 * 2**30  # of base size, 8 segments a step
 
 
 def make_jobs(
@@ -87,14 +89,22 @@ def choose_devices(wanted: str, num_together: int = 1) -> list[str]:
     """One entry for each run at a time.
 
     Args:
-        wanted: "auto" is every GPU, or else the CPU once for each physical core.
+        wanted: "auto" is every GPU, or else the CPU once for each physical core, as far as there
+            are 4 GiB of memory for each.
         num_together: runs that may ever be at work at the same time; the CPU stands no oftener.
     """
     if wanted != "auto":
         return [name.strip() for name in wanted.split(",")]
     number = torch.cuda.device_count()
-    most = max(1, min(physical_cores(), num_together))
-    return [f"cuda:{i}" for i in range(number)] or ["cpu"] * most
+    most = min(physical_cores(), num_together, memory_bytes() // _BYTES_OF_A_RUN)
+    return [f"cuda:{i}" for i in range(number)] or ["cpu"] * max(1, most)
+
+
+def memory_bytes() -> int:
+    """Of this machine; very many where it does not tell."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return 2**60
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def num_together(plan: Plan) -> int:

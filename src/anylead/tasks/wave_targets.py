@@ -1,4 +1,4 @@
-"""What each sample of each lead is - P, QRS, T or none - from marks in seconds."""
+"""What each sample of each lead is - P, QRS, T or none, or a class of beats - from marks."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.records import Mark
+from anylead.signals.beat_rules import CLASSES as BEATS
+from anylead.signals.beat_rules import HALF_WIDTH
+from anylead.signals.wave_rules import WAVES
 
-KINDS = {"P": 1, "QRS": 2, "T": 3}
 # Seconds beyond the outermost marks of a lead in which there certainly is no other wave.
 _MARGIN = 0.03
 _KEPT = 256  # segments; of 10 s at 100 Hz they take 50 MB
@@ -23,10 +25,16 @@ class WaveTargets:
     Args:
         marks: of each recording; None where nobody looked.
         sample_rate: Hz of the store.
+        classes: names of marks that are learned.
     """
 
-    def __init__(self, marks: Sequence[Sequence[Mark] | None], sample_rate: float):
-        self.marks, self.sample_rate = marks, sample_rate
+    def __init__(
+        self,
+        marks: Sequence[Sequence[Mark] | None],
+        sample_rate: float,
+        classes: Sequence[str] = WAVES,
+    ):
+        self.marks, self.sample_rate, self.classes = marks, sample_rate, tuple(classes)
         self._made: dict[tuple[int, int, int], tuple[Floats, NDArray[np.bool_]]] = {}
 
     def of(self, record: Tensor, start: Tensor, num_samples: int) -> tuple[Tensor, Tensor]:
@@ -38,7 +46,7 @@ class WaveTargets:
             num_samples: of a segment.
 
         Returns:
-            (batch * segment, 12, 4, time) share of each sample that is none, P, QRS and T, and
+            (batch * segment, 12, class, time) share of each sample that is none and each class, and
             (batch * segment, 12, time) bool: where somebody looked.
         """
         made = [
@@ -56,36 +64,43 @@ class WaveTargets:
             if len(self._made) >= _KEPT:
                 self._made.clear()
             marks = self.marks[row] or ()
-            self._made[key] = targets(marks, begin, num_samples, self.sample_rate)
+            self._made[key] = targets(marks, begin, num_samples, self.sample_rate, self.classes)
         return self._made[key]
 
 
 def targets(
-    marks: Sequence[Mark], start: int, num_samples: int, sample_rate: float
+    marks: Sequence[Mark],
+    start: int,
+    num_samples: int,
+    sample_rate: float,
+    classes: Sequence[str] = WAVES,
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Targets of one segment; see `WaveTargets.of`.
 
     A boundary between two samples is kept: the sample that it cuts belongs to the wave in part.
-    What lies before the first and behind the last mark of a lead is not known.
+    What lies before the first and behind the last wave of a lead is not known. Of beats, which are
+    points, all is known, and the samples around one are of its class.
     """
-    share = np.zeros((NUM_LEADS, len(KINDS) + 1, num_samples), dtype=np.float32)
-    is_known = np.zeros((NUM_LEADS, num_samples), dtype=bool)
+    kinds = {name: number for number, name in enumerate(classes, start=1)}
+    share = np.zeros((NUM_LEADS, len(kinds) + 1, num_samples), dtype=np.float32)
+    is_known = np.full((NUM_LEADS, num_samples), tuple(classes) == BEATS)
     time = (start + np.arange(num_samples)) / sample_rate
     for lead, name in enumerate(LEADS):
-        own = [mark for mark in marks if mark.lead in (name, "") and mark.name in KINDS]
+        own = [mark for mark in marks if mark.lead in (name, "") and mark.name in kinds]
         if not own:
             continue
         first, last = min(mark.onset for mark in own), max(mark.offset for mark in own)
-        is_known[lead] = (time >= first - _MARGIN) & (time <= last + _MARGIN)
+        is_known[lead] |= (time >= first - _MARGIN) & (time <= last + _MARGIN)
         for mark in own:
             # Sample n stands for the time from n - 1/2 to n + 1/2.
-            begin = mark.onset * sample_rate - start + 0.5
-            end = mark.offset * sample_rate - start + 0.5
+            half = HALF_WIDTH if mark.onset == mark.offset else 0.0
+            begin = (mark.onset - half) * sample_rate - start + 0.5
+            end = (mark.offset + half) * sample_rate - start + 0.5
             low, high = max(0, int(begin)), min(num_samples, int(end) + 1)
             if low < high:
                 place = np.arange(low, high)
                 covered = np.minimum(end, place + 1) - np.maximum(begin, place)
-                share[lead, KINDS[mark.name], low:high] += covered.clip(0, 1)
+                share[lead, kinds[mark.name], low:high] += covered.clip(0, 1)
     waves = share[:, 1:].sum(axis=1)
     share[:, 1:] /= np.maximum(waves, 1)[:, None]  # two marks that overlap share a sample
     share[:, 0] = 1 - np.minimum(waves, 1)

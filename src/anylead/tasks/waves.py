@@ -1,4 +1,4 @@
-"""Where P, QRS and T begin and end in each lead: the class of every sample.
+"""Where P, QRS and T begin and end in each lead, or where beats are: the class of every sample.
 
 The encoder sees the leads that are there, and the decoder (`models/wave_decoder.py`) answers for
 each of them. With random lead masking one model serves a single lead as well as all twelve.
@@ -15,8 +15,10 @@ from anylead.augment import Augmentation
 from anylead.errors import RecipeError
 from anylead.models.encoder import Encoder, scale_gradient
 from anylead.models.feature_extractor import ResidualFeatureExtractor
-from anylead.models.wave_decoder import CLASSES, WaveDecoder
+from anylead.models.wave_decoder import WaveDecoder
 from anylead.objective import Batch, Step
+from anylead.signals.beat_rules import CLASSES as BEATS
+from anylead.signals.wave_rules import WAVES
 from anylead.tasks.wave_targets import WaveTargets
 
 
@@ -28,11 +30,27 @@ class WaveConfig:
         dims: its channels at the sample rate and after each halving.
         kernel: of its convolutions, odd.
         uses_encoder: false leaves the encoder out: a small U-Net for comparison.
+        classes: "P,QRS,T", or "N,S,V,F,Q": beats by their AAMI class.
     """
 
     dims: tuple[int, ...] = (16, 24, 32, 48, 64)
     kernel: int = 5
     uses_encoder: bool = True
+    classes: str = "P,QRS,T"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes.
+
+        Raises:
+            RecipeError: others than the two.
+        """
+        found = tuple(part.strip() for part in self.classes.split(","))
+        if found not in (WAVES, BEATS):
+            raise RecipeError(
+                f"waves.classes {self.classes}: want {','.join(WAVES)} or {','.join(BEATS)}"
+            )
+        return found
 
 
 class Waves(nn.Module):
@@ -73,8 +91,12 @@ class Waves(nn.Module):
             raise RecipeError("the batch has no marks of waves")
         share, is_known = self.targets.of(batch.record, batch.start, batch.signal.shape[-1])
         seen = self.augment(batch) if self.training else batch
+        if batch.num_samples is not None:
+            place = torch.arange(is_known.shape[-1], device=batch.num_samples.device)
+            is_there = place < batch.num_samples.flatten()[:, None, None]
+            is_known = is_known & is_there.to(is_known.device)
         has_lead = seen.has_lead.flatten(0, 1)
-        log = log_softmax(self.logits(seen).float(), dim=1)  # (leads, 4, time)
+        log = log_softmax(self.logits(seen).float(), dim=1)  # (leads, class, time)
         place = has_lead.nonzero(as_tuple=True)
         share, is_known = (part.to(log.device)[place] for part in (share, is_known))
         loss = -((share * log).sum(dim=1) * is_known).sum()
@@ -84,19 +106,19 @@ class Waves(nn.Module):
         return Step(loss, terms, logs)
 
     def logits(self, batch: Batch) -> Tensor:
-        """(leads that are there, of all segments in order, 4, time)."""
+        """(leads that are there, of all segments in order, class, time)."""
         num_samples = None if batch.num_samples is None else batch.num_samples.flatten()
         signal, has_lead = batch.signal.flatten(0, 1), batch.has_lead.flatten(0, 1)
         encoder = self.encoder if self.uses_encoder else None
         return wave_logits(encoder, self.head, signal, has_lead, num_samples)
 
     def probabilities(self, batch: Batch) -> Tensor:
-        """(batch, segment, lead, time, 4); NaN for leads that are not there."""
+        """(batch, segment, lead, time, class); NaN for leads that are not there."""
         has_lead = batch.has_lead.flatten(0, 1)
-        shape = (*has_lead.shape, batch.signal.shape[-1], len(CLASSES))
-        dense = torch.full(shape, float("nan"), device=has_lead.device)
-        dense[has_lead] = softmax(self.logits(batch).float(), dim=1).transpose(1, 2)
-        return dense.view(*batch.has_lead.shape[:2], *shape[1:])
+        found = softmax(self.logits(batch).float(), dim=1).transpose(1, 2)
+        dense = found.new_full((*has_lead.shape, *found.shape[1:]), float("nan"))
+        dense[has_lead] = found
+        return dense.view(*batch.has_lead.shape[:2], *found.shape[1:])
 
 
 def wave_logits(
@@ -138,7 +160,7 @@ def new_decoder(encoder: nn.Module, config: WaveConfig) -> WaveDecoder:
         RecipeError: an encoder whose steps do not halve the rate, or more of them than the decoder.
     """
     if not config.uses_encoder:
-        return WaveDecoder((), 0, config.dims, config.kernel)
+        return WaveDecoder((), 0, config.dims, config.kernel, len(config.names) + 1)
     if not isinstance(encoder, Encoder) or not isinstance(
         encoder.feature_extractor, ResidualFeatureExtractor
     ):
@@ -152,7 +174,9 @@ def new_decoder(encoder: nn.Module, config: WaveConfig) -> WaveDecoder:
             f"task waves: conv_layers {layers}; want strides of 2, at most"
             f" {len(config.dims) - 1} of them"
         )
-    return WaveDecoder([dim for dim, _, _ in layers], encoder.dim, config.dims, config.kernel)
+    stages = [dim for dim, _, _ in layers]
+    size = len(config.names) + 1
+    return WaveDecoder(stages, encoder.dim, config.dims, config.kernel, size)
 
 
 def described(config: WaveConfig) -> dict[str, Any]:

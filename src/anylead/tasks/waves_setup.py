@@ -1,4 +1,7 @@
-"""Waves made ready for a store: targets from its marks, validation by the F1 of boundaries."""
+"""Waves made ready for a store: targets from its marks, validation by the F1 of boundaries.
+
+Of beats: by the F1 of the AAMI classes that occur.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +14,11 @@ from anylead.errors import RecipeError
 from anylead.leads import LEADS
 from anylead.loading import evaluation_batches
 from anylead.loading.crops import even_windows
+from anylead.metrics.beats import confusion, true_false_missed
 from anylead.metrics.waves import as_table, by_lead, score_waves
 from anylead.records import Mark
+from anylead.signals.beat_rules import CLASSES as BEATS
+from anylead.signals.beat_rules import beats_of
 from anylead.signals.wave_rules import marks_of
 from anylead.store import Store
 from anylead.store.marks import stored_marks
@@ -42,13 +48,21 @@ class WavesSetup:
                 f"task waves: {len(without)} of {len(used)} recordings have no marks of waves, such"
                 f" as {parts.store.record_id[without[0]]}; prepare those that have (docs/intervals)"
             )
-        self.targets = WaveTargets(marks, parts.store.manifest.sample_rate)
+        names = parts.waves.names
+        self.targets = WaveTargets(marks, parts.store.manifest.sample_rate, names)
+        if not any(mark.name in names for row in used for mark in marks[row] or ()):
+            raise RecipeError(
+                f"task waves: no recording has a mark named {', '.join(names)}; waves.classes"
+                f" {parts.waves.classes} is not what was marked here"
+            )
         self.module = Waves(parts.encoder, parts.waves, parts.augment, self.targets)
 
     def validate(self, run: Run) -> Verdict:
         """The mean F1 of the six boundaries, lead by lead; NaN without recordings to validate."""
         if not len(self.parts.valid_rows):
             return Verdict(float("nan"), {})
+        if self.targets.classes == BEATS:
+            return self._validate_beats(run)
         pairs = []
         for row, start, found in self._found(run):
             end = start + self.parts.segment_seconds
@@ -57,6 +71,21 @@ class WavesSetup:
             pairs += by_lead(marked, found, leads)
         table = as_table(score_waves(pairs, beyond_ends=True))
         return Verdict(float(np.mean([row["f1"] for row in table.values()])), {"waves": table})
+
+    def _validate_beats(self, run: Run) -> Verdict:
+        """The mean F1 of the classes that occur among the recordings."""
+        table = np.zeros((len(BEATS) + 1, len(BEATS) + 1), dtype=np.int64)
+        for row, start, found in self._found(run):
+            end = start + self.parts.segment_seconds
+            marked = [m for m in self.targets.marks[row] or () if start <= m.onset < end]
+            table += confusion(marked, found)
+        counts = true_false_missed(table)
+        scores = {
+            name: 2 * right / max(2 * right + wrong + missed, 1)
+            for name, (right, wrong, missed) in zip(BEATS, counts.tolist(), strict=False)
+            if right + missed
+        }
+        return Verdict(float(np.mean(list(scores.values()))), {"beats": scores})
 
     def weights(self) -> dict[str, Tensor]:
         """What is kept of the training."""
@@ -67,7 +96,7 @@ class WavesSetup:
         return {"kind": "waves", "decoder": described(self.parts.waves)}
 
     def _found(self, run: Run) -> Iterator[tuple[int, float, list[Mark]]]:
-        """Row, first second and waves of each window of the validation split."""
+        """Row, first second and waves or beats of each window of the validation split."""
         parts, store = self.parts, self.parts.store
         rate = store.manifest.sample_rate
         segment = round(parts.segment_seconds * rate)
@@ -85,7 +114,10 @@ class WavesSetup:
             for row, windows in zip(rows.tolist(), dense, strict=True):
                 starts = even_windows(int(store.num_samples[row]), segment).start[0] / rate
                 for start, each in zip(starts.tolist(), windows, strict=True):
-                    yield row, start, marks_of(each, LEADS, rate, start)
+                    if self.targets.classes == BEATS:
+                        yield row, start, beats_of(each, BEATS, rate, start)
+                    else:
+                        yield row, start, marks_of(each, LEADS, rate, start)
 
 
 def _no_labels(store: Store, wanted: str | None) -> None:
