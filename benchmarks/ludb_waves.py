@@ -4,6 +4,7 @@
     python benchmarks/ludb_waves.py folds --encoder ptbxl-small --out runs/ludb/pretrained
     python benchmarks/ludb_waves.py folds --encoder ptbxl-small --random --out runs/ludb/random
     python benchmarks/ludb_waves.py folds --unet --out runs/ludb/unet
+    python benchmarks/ludb_waves.py decoders --out runs/ludb
     python benchmarks/ludb_waves.py table runs/ludb/pretrained runs/ludb/random runs/ludb/unet
     python benchmarks/ludb_waves.py table runs/ludb/pretrained --plot docs/pictures/intervals.png
     python benchmarks/ludb_waves.py box --encoder ptbxl-small
@@ -11,7 +12,9 @@
 `folds` trains on four fifths of the patients and finds the waves of the last fifth, five times. It
 writes waves-alone.csv (each lead seen alone) and waves-12.csv (all leads seen) in the columns
 record,lead,wave,onset,offset. `box` trains on all patients and puts the decoder beside the weights
-of the encoder. Run again after the encoder has changed.
+of the encoder. Run again after the encoder has changed. `decoders` makes all cells of the table of
+decoders: with the encoder, with the same network from random weights, without any, each with 80, 8
+and 2 patients; what is there already is left as it is, so it goes on where it was stopped.
 """
 
 import argparse
@@ -46,6 +49,7 @@ ABOUT = {
     "Not for": "Diagnosis or any other decision about a person: it is not a medical device.",
 }
 WAYS = ("alone", "12")
+PATIENTS = {0: 150, 8: 60, 2: 60}  # to learn from (0 is all) -> steps
 
 
 def recipe_of(options, out, exclude):
@@ -77,7 +81,8 @@ def folds(options):
     store = Store.open(options.store)
     options.out.mkdir(parents=True, exist_ok=True)
     for fold in range(1, FOLDS + 1):
-        if fold not in options.only:
+        done = [options.out / f"waves-{way}-{fold}.csv" for way in WAYS]
+        if fold not in options.only or all(path.is_file() for path in done):
             continue
         held = store.fold == fold
         learned = np.flatnonzero(~held)
@@ -89,6 +94,21 @@ def folds(options):
         listed.write_text("\n".join(store.record_id[excluded]) + "\n")
         run = finetune.run(recipe_of(options, options.out / f"fold{fold}", listed))
         find(load(run, device="cpu"), store, np.flatnonzero(held), options.out, fold)
+
+
+def decoders(options):
+    """All cells of the table: a folder NAME, NAME-8 and NAME-2 for each kind of network."""
+    for name, random, unet in (
+        ("ptbxl-small", False, False),
+        ("random", True, False),
+        ("unet", False, True),
+    ):
+        for patients, steps in PATIENTS.items():
+            cell = argparse.Namespace(**vars(options))
+            cell.random, cell.unet, cell.full = random, unet, False
+            cell.patients, cell.steps = patients, options.steps or steps
+            cell.out = options.out / (f"{name}-{patients}" if patients else name)
+            folds(cell)
 
 
 def find(model, store, rows, out, fold):
@@ -216,7 +236,7 @@ def box(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["folds", "table", "box"])
+    parser.add_argument("what", choices=["folds", "decoders", "table", "box"])
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--store", default="stores/ludb100")
     parser.add_argument("--encoder", default="ptbxl-small")
@@ -229,7 +249,7 @@ def main():
     parser.add_argument("--plot", type=Path, help="of intervals, for the last run of a table")
     parser.add_argument("--only", type=int, nargs="*", default=range(1, FOLDS + 1))
     options = parser.parse_args()
-    {"folds": folds, "table": table, "box": box}[options.what](options)
+    {"folds": folds, "decoders": decoders, "table": table, "box": box}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -181,6 +181,9 @@ def test_a_store_from_memory_holds_the_recordings_and_is_not_mistaken_for_anothe
     hot, is_labelled = store.labels("labels")
     assert is_labelled.all()
     assert hot.sum() == 3
+    same = anylead.Store.from_records(frame, tmp_path / "store", channels="12",
+                                      preprocess={"sample_rate": 100})  # fmt: skip
+    assert same.manifest == store.manifest
     frame.loc[0, "signal"][0, 0] += 1
     with pytest.raises(AnyleadError, match="other settings"):
         anylead.prepare(records=frame, channels="12", out=tmp_path / "store",

@@ -64,8 +64,9 @@ def labelled_batch(task="classification"):
 
 
 def test_every_task_is_under_test():
-    # A decoder of waves has a target for each sample: tests/tasks/test_waves.py.
-    assert {*TASKS, "waves"} == set(tasks.TASKS)
+    # A decoder of waves has a target for each sample: tests/tasks/test_waves.py. Cox's loss is over
+    # those that are together in a batch, and no sum over recordings: tests/tasks/test_survival.py.
+    assert {*TASKS, "waves", "survival"} == set(tasks.TASKS)
 
 
 def losses(trained, batch, steps=40):

@@ -106,8 +106,9 @@ class Recipe:
     Attributes:
         out: folder of the run.
         task: "classification" (labels that may occur together), "multiclass" (one class for each
-            recording), "regression" (measurements), "identification" (the paper: learning rate
-            3e-5, tri_stage), "waves" (where P, QRS and T begin and end; wants marks).
+            recording), "regression" (measurements), "survival" (follow-up and event),
+            "identification" (the paper: learning rate 3e-5, tri_stage), "waves" (where P, QRS and
+            T begin and end, or beats by class; wants marks).
         leads: the model is trained on these leads only; a named set or a list.
         lead_sets: the validation score is the mean over these lead sets, separated by spaces; null
             takes `leads`. Thresholds are chosen for each of them.

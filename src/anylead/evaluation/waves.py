@@ -33,7 +33,7 @@ from anylead.leads import LEADS, lead_mask
 from anylead.metrics.beats import confusion, true_false_missed
 from anylead.metrics.bootstrap import Statistic, bootstrap_interval
 from anylead.metrics.waves import BOUNDARIES, Tally, score_waves
-from anylead.pictures import waves_report
+from anylead.pictures import score_report
 from anylead.records import Mark
 from anylead.signals.beat_rules import CLASSES as BEATS
 from anylead.store import Store
@@ -42,6 +42,18 @@ from anylead.store.marks import stored_marks
 _AT_ONCE = 16  # recordings
 _OF_WAVES = ["f1", "f1_with_ends", "se", "ppv"]
 _MEANT = {*BEATS, *(" ".join(boundary) for boundary in BOUNDARIES)}
+_MEANING = (
+    "F1 of boundaries within 150 ms, the mean over six; found boundaries may lie beyond the first"
+    " and last marked QRS.",
+    "F1 of beats within 150 ms, the mean over the AAMI classes that were marked.",
+)
+_COLUMNS = (
+    "se: sensitivity; ppv: positive predictive value; f1 as usual for LUDB, where the first QRS"
+    " onset counts as missed as soon as it is found a sample early; f1 with ends lets it lie"
+    " beyond; mean and sd of the error in ms.",
+    "se: sensitivity; ppv: positive predictive value. Fusion and unknown beats that are called"
+    " ventricular, and unknown ones that are called supraventricular, do not count as false.",
+)
 Counts = NDArray[np.float64]
 
 
@@ -167,22 +179,29 @@ def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]
     """Scores and logs in one HTML file."""
     main = runs[0]
     lead_sets = list(dict.fromkeys(score.lead_set for score in scores))
-    main_score = "f1_with_ends" if "f1_with_ends" in scores[0].macro else "f1"
+    is_of_beats = "f1_with_ends" not in scores[0].macro
+    main_score = "f1" if is_of_beats else "f1_with_ends"
     by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
     for score in scores:
         by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)[main_score]
-    waves_report.write(
+    score_report.write(
         path,
-        command([run.folder for run in runs], lead_sets, main.settings),
-        about(main.store, main.split, len(main.rows), main.settings.num_resamples),
-        by_run,
-        [
-            {"run": score.run, "leads": score.lead_set, "boundary": name, **triples(of_boundary),
-             "recordings": score.num_records}
-            for score in scores
-            for name, of_boundary in score.by_class.items()
-        ],
-        {run.folder.name: log for run in runs if (log := read_log(run.folder))},
+        score_report.Facts(
+            title=f"{'Beats' if is_of_beats else 'Waves'} by lead set",
+            command=command([run.folder for run in runs], lead_sets, main.settings),
+            about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
+            score_name="F1",
+            meaning=_MEANING[is_of_beats],
+            score_by_run=by_run,
+            rows=[
+                {"run": score.run, "leads": score.lead_set, "of": name, **triples(of_class),
+                 "recordings": score.num_records}
+                for score in scores
+                for name, of_class in score.by_class.items()
+            ],
+            columns=_COLUMNS[is_of_beats],
+            logs={run.folder.name: log for run in runs if (log := read_log(run.folder))},
+        ),
     )  # fmt: skip
 
 

@@ -55,4 +55,5 @@ OUTCOMES: dict[str, Outcome] = {
     "classification": Outcome(sigmoid),
     "multiclass": Outcome(_softmax, is_exclusive=True, joins=("mean", "max")),
     "regression": Outcome(_as_it_is, is_probability=False, joins=("mean", "max")),
+    "survival": Outcome(_as_it_is, is_probability=False, joins=("mean", "max")),
 }

@@ -8,6 +8,7 @@ _WHAT = {
     "classification": "an ECG classifier",
     "multiclass": "an ECG classifier for classes that exclude each other",
     "regression": "an ECG model that answers with numbers",
+    "survival": "an ECG model of the time to an event",
     "identification": "an ECG encoder trained to tell persons apart",
 }
 

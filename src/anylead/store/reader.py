@@ -74,6 +74,13 @@ class Store:
             raise StoreError(f"{location}: {INDEX_FILE} does not fit {MANIFEST}; prepare it again")
         return cls(location, manifest, index)
 
+    @staticmethod
+    def from_records(records: Any, out: str | Path = "store", **options: Any) -> "Store":
+        """Recordings in memory as a store: `anylead.prepare(records=records, out=out, ...)`."""
+        api = import_module("anylead.commands.api")
+        made: Store = api.prepare(records=records, out=out, **options)
+        return made
+
     def check_fits(self, wanted: PreprocessConfig, who: str) -> None:
         """Make sure that the signals are what a model was trained on.
 
@@ -82,8 +89,7 @@ class Store:
             who: wants it, for the message.
 
         Raises:
-            StoreError: they were prepared in another way; the message holds both and the options
-                that prepare them again.
+            StoreError: they are not; the message holds both and the options that mend it.
         """
         fitting = import_module("anylead.store.fitting")
         fitting.check_fits(self.manifest.preprocess, wanted, str(self.location), who)
@@ -121,8 +127,7 @@ class Store:
     @cached_property
     def patient_id(self) -> list[str | None]:
         """The patient of each recording; None where the source does not tell."""
-        values: list[str | None] = self._column("patient_id").to_pylist()
-        return values
+        return list(self._column("patient_id").to_pylist())
 
     @cached_property
     def patient(self) -> NDArray[np.int64]:
@@ -223,8 +228,7 @@ class Store:
 
         Returns:
             (record, class) multi-hot in the order of `label_names(task)`, and (record, class)
-            whether it is known: False throughout where the recording is not labelled for the task
-            at all, and for classes that nobody looked for.
+            whether it is known: not where the task, or the class, was not looked for.
 
         Raises:
             StoreError: the store has no such task.
@@ -245,15 +249,12 @@ class Store:
             scheme: "official" (the corpus's own; recordings without one are left out), "hash"
                 (8:1:1 by patient, or by recording where no patient is known; stable when
                 recordings are added), "auto" (official where there is one), "folds:9:10"
-                (validation and test by the corpus's folds, training on the others), "all" (every
-                recording trains).
+                (validation and test by the corpus's folds, the others train), "all" (all train).
 
         Raises:
             StoreError: no such scheme or folds, or patients on several sides.
         """
-        is_wanted: NDArray[np.bool_] = np.ones(self.num_records, dtype=bool)
-        if task is not None:
-            is_wanted = self._is_told(task)
+        is_wanted = np.ones(self.num_records, bool) if task is None else self._is_told(task)
         rows = split_rows(self.split, self.split_draw, self.fold, is_wanted, scheme)
         if not self.manifest.settings.get(SHARED):
             self._refuse_shared(rows)
@@ -299,7 +300,6 @@ class Store:
             raise ValueError(f"rows {rows.shape} and starts {starts.shape}; want starts >= 0")
         crops = np.empty((len(rows), NUM_LEADS, num_samples), dtype=np.int16)
         taken = np.clip(self.num_samples[rows] - starts, 0, num_samples)
-        is_checked = self._is_checked
         places = zip(
             rows.tolist(),
             crops,
@@ -319,7 +319,7 @@ class Store:
             if view is None:
                 view = self._views[block] = self._map(block)
             values = view[begin : begin + len(leads) * length]
-            if not is_checked[row]:
+            if not self._is_checked[row]:
                 self._check(row, block, values, len(leads) * length)
             signal = values.reshape(len(leads), length)
             if len(leads) == NUM_LEADS:

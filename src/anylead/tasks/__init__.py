@@ -19,6 +19,7 @@ from anylead.tasks.setup import (
     TaskSetup,
     Verdict,
 )
+from anylead.tasks.survival import SURVIVAL
 from anylead.tasks.waves import WaveConfig, Waves
 from anylead.tasks.waves_setup import WAVES
 
@@ -26,6 +27,7 @@ TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
     "multiclass": MULTICLASS,
     "regression": REGRESSION,
+    "survival": SURVIVAL,
     "identification": IDENTIFICATION,
     "waves": WAVES,
 }

@@ -23,7 +23,8 @@ class LabelConfig:
 
     Attributes:
         task: label task of the store, for regression a measurement ("age", or a column of numbers
-            of a table), or several joined by "+"; null takes the only one.
+            of a table), or several joined by "+"; null takes the only one. For survival two
+            measurements, "TIME+EVENT".
         fraction: share of the training patients that are used.
     """
 

@@ -71,7 +71,7 @@ async function newest(kind, work) {
 
 const standard = () => state.model.lead_sets["12"];
 const usable = () => state.model.leads.filter((lead) => state.record.leads.includes(lead));
-const isClassifier = () => ["classification", "multiclass", "regression"].includes(state.model.kind);
+const isClassifier = () => ["classification", "multiclass", "regression", "survival"].includes(state.model.kind);
 const isWhole = () => state.seen.size === usable().length;
 // All leads is the absence of a choice, for models that were trained on few.
 const chosen = () => (isWhole() ? "" : [...state.seen].join(","));
