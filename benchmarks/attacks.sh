@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export PYTHONPATH=src OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 size=${SIZE:-small} seconds=${SECONDS_EACH:-60} requests=${REQUESTS:-10000} times=${TIMES:-10}
 folder=$(mktemp -d)
-pid=
+pid= failed=0
 trap 'stop; rm -rf "$folder"' EXIT
 tell() { tee -a "${OUT:-.}/attacks.jsonl"; }
 anylead() { python -m anylead "$@"; }
@@ -30,7 +30,7 @@ stop() {
   [ -z "$pid" ] || { kill "$pid" && wait "$pid"; } || true
   pid=
 }
-load() { python benchmarks/serve_load.py --url http://127.0.0.1:8123 "$@" | tell; }
+load() { python benchmarks/serve_load.py --url http://127.0.0.1:8123 "$@" | tell || failed=1; }
 
 # Waiting times with and without batches, malformed requests, clients that send a byte a second.
 server() {
@@ -50,6 +50,7 @@ soak() {
 }
 
 # Ctrl-C and kill -9 at any moment of every command.
-faults() { python benchmarks/faults.py --times "$times" | tell; }
+faults() { python benchmarks/faults.py --times "$times" | tell || failed=1; }
 
 for part in ${@:-server soak faults}; do "$part"; done
+exit $failed

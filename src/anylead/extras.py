@@ -11,12 +11,27 @@ from anylead.errors import MissingPackageError
 
 
 def missing(package: str | None, extra: str) -> MissingPackageError:
-    """What to raise where a package of an extra cannot be imported.
+    """What to raise where a package of an extra cannot be imported, from where that is caught.
 
     Args:
         package: that is missing.
         extra: of anylead, which brings it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came while it was imported; libraries in C tell it as an
+            ImportError.
     """
+    caught = error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        error = error.__cause__ or error.__context__
+    if isinstance(caught, ImportError) and not isinstance(caught, ModuleNotFoundError):
+        why = (str(caught).splitlines() or ["no reason told"])[0]
+        return MissingPackageError(
+            f"{package} is there and cannot be imported ({why}); to bring it anew run:"
+            f" {install_command(extra)}"
+        )
     return MissingPackageError(
         f"{package} is not installed, a part of anylead[{extra}]; run: {install_command(extra)}"
     )

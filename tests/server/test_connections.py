@@ -106,6 +106,16 @@ def test_the_rest_of_a_refused_upload_is_not_read(site):
     assert sent < 14_000_000  # what the buffers of both ends hold, no more
 
 
+def test_who_is_refused_while_sending_hears_why(site):
+    head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
+    with connect(site[0]) as connection:
+        connection.sendall(head + b"Content-Length: 400000\r\n\r\n")
+        for _ in range(4):
+            time.sleep(0.15)  # the server has made up its mind at the first
+            connection.sendall(b"x" * 100_000)
+        assert b" 415 " in connection.recv(4096)
+
+
 def test_a_file_that_takes_too_long_to_read_keeps_no_one_waiting(site):
     header = "m/60000 12 500 600000\n" + "s 10\n" * 60_000
     boundary = b"b"

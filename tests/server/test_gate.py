@@ -203,8 +203,8 @@ def test_messages_are_one_short_line(whole_client, record):
     assert len(message) <= 400 and "\n" not in message
 
 
-def test_a_connection_ends_where_a_body_was_not_read(whole_client, record):
+def test_a_connection_goes_on_after_a_little_refused(whole_client, record):
     refused = whole_client.post("/predict", content=b"x" * 1000, headers={"content-type": "x/y"})
-    assert (refused.status_code, refused.headers["connection"]) == (415, "close")
+    assert (refused.status_code, "connection" in refused.headers) == (415, False)
     answered = whole_client.post("/predict", json=as_json(record))
     assert "connection" not in answered.headers

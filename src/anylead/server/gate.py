@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from anylead.server.limits import Limits, RefusalError, short
@@ -24,6 +25,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 _LOG = logging.getLogger("anylead.server")
 OPEN_PATHS = ("/", "/docs", "/health")
 OPEN_FOLDER = "/page/"
+# Of a body that is refused, so much is taken in and thrown away before the answer goes out.
+_SKIMMED_BYTES, _SKIMMED_SECONDS = 2**20, 1.0
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -137,6 +140,19 @@ class _Body:
         self.is_complete = self.is_complete or not message.get("more_body", False)
         return message
 
+    async def skim(self) -> None:
+        """Take in what is on its way, within bounds.
+
+        A connection that is closed over unread bytes is reset, and the answer may be lost with it.
+        """
+        left = _SKIMMED_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SKIMMED_SECONDS):
+                while left > 0 and not self.is_complete:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self.is_complete = not message.get("more_body", False)
+
 
 class _Answer:
     """Adds headers to what goes out, and remembers the status."""
@@ -147,6 +163,8 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if message["status"] != 408:  # who sends too slowly is not waited for again
+                await self._body.skim()
             self.status = message["status"]
             message["headers"] = [*message.get("headers", []), *_HEADERS]
             if not self._body.is_complete:  # what is still to come is not read
