@@ -103,7 +103,7 @@ def test_the_command_lists_beats_and_draws_them(folder, tmp_path, capsys):
     out, picture = tmp_path / "beats.csv", tmp_path / "rr.png"
     words = ["delineate", str(folder / "long3.hea"), "-o", str(out), "--rows", "beats"]
     assert main([*words, "--tachogram", str(picture)]) == 0
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert list(rows[0]) == ["record", "time", "RR_ms", "PR_ms", "QRS_ms", "QT_ms", "class"]
     assert rows[0]["RR_ms"] == "" and 400 < float(rows[1]["RR_ms"]) < 1200
     assert picture.stat().st_size > 5000
