@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from anylead.pictures import style
 
-_HOUR = 3600.0
+_HOUR, _MINUTE = 3600.0, 60.0
+_USUAL = (500.0, 1500.0)  # ms; always in sight, so that a steady rhythm looks steady
 _LOWEST, _HIGHEST = 200.0, 3000.0  # ms; what lies beyond is told, and drawn at the edge
 
 
@@ -22,14 +23,18 @@ def tachogram(time: NDArray[np.floating], rr_ms: NDArray[np.floating], title: st
     """
     known = np.isfinite(rr_ms)
     time, rr = np.asarray(time)[known], np.asarray(rr_ms)[known]
-    is_long = bool(len(time)) and time[-1] >= _HOUR
-    per, unit = (_HOUR, "hours") if is_long else (60.0, "minutes")
+    lasts = time[-1] if len(time) else 0.0
+    units = ((_HOUR, "hours"), (3 * _MINUTE, "minutes"), (0.0, "seconds"))
+    unit = next(name for least, name in units if lasts >= least)
+    per = {"hours": _HOUR, "minutes": _MINUTE, "seconds": 1.0}[unit]
     figure = style.new_figure(11.0, 4.0)
     axes = figure.subplots()
     axes.plot(
         time / per, rr.clip(_LOWEST, _HIGHEST), ".", color=style.BLUE, alpha=0.5,
         markersize=2.0 if len(time) > 2000 else 4.0, rasterized=True,
     )  # fmt: skip
+    shown = (*rr.clip(_LOWEST, _HIGHEST), *_USUAL)
+    axes.set_ylim(min(shown) - 50, max(shown) + 50)
     beyond = int(((rr < _LOWEST) | (rr > _HIGHEST)).sum())
     told = f", {beyond} beyond {_LOWEST:g} to {_HIGHEST:g} ms" if beyond else ""
     style.finish(axes, f"{title}: {len(rr):,} intervals{told}".removeprefix(": "),
