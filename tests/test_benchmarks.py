@@ -39,4 +39,4 @@ def test_what_is_measured_on_a_gpu_runs_at_tiny_size_without_one(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
     found = {line["benchmark"].partition(" ")[0] for line in lines}
     assert found == {"ceilings", "inference"}
-    assert "Self CPU total" in told.stdout
+    assert "Self CPU time total" in told.stdout

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from anylead.commands import cli
+from anylead.engines import threads
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -110,6 +111,8 @@ def check_options(statement: str) -> None:
         return
     name, *given = words[words.index("anylead") + 1 :]
     recipe = import_module(f"anylead.commands.{cli.VERBS[name].module}").Recipe
+    numbers = ["1" if word.startswith("$") else word for word in given]  # of a batch system
+    given, _ = threads.take_option(numbers)  # goes with every command
     cli.parse(name, recipe, [word for word in given if not word.endswith((".yaml", ".yml"))])
 
 

@@ -251,7 +251,7 @@ def test_parts_of_zenodo_are_checked_and_unpacked(server, tmp_path, monkeypatch)
 def test_an_unknown_name_is_answered_with_the_known_ones(capsys):
     assert cli.main(["download", "ptbx", "-o", "nowhere"]) == 2
     error = capsys.readouterr().err
-    assert "no corpus 'ptbx'" in error and "ptbxl, physionet2021" in error
+    assert "name 'ptbx'; known are" in error and "ptbxl, physionet2021" in error
 
 
 def test_without_a_name_the_corpora_are_listed(capsys, monkeypatch):
