@@ -111,7 +111,7 @@ def check_options(statement: str) -> None:
         return
     name, *given = words[words.index("anylead") + 1 :]
     recipe = import_module(f"anylead.commands.{cli.VERBS[name].module}").Recipe
-    numbers = ["1" if word.startswith("$") else word for word in given]  # of a batch system
+    numbers = [re.sub(r"\$\w+", "1", word) for word in given]  # of a batch system
     given, _ = threads.take_option(numbers)  # goes with every command
     cli.parse(name, recipe, [word for word in given if not word.endswith((".yaml", ".yml"))])
 
