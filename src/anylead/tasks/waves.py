@@ -118,7 +118,7 @@ class Waves(nn.Module):
         found = softmax(self.logits(batch).float(), dim=1).transpose(1, 2)
         dense = found.new_full((*has_lead.shape, *found.shape[1:]), float("nan"))
         dense[has_lead] = found
-        return dense.view(*batch.has_lead.shape[:2], *found.shape[1:])
+        return dense.view(*batch.has_lead.shape, *found.shape[1:])
 
 
 def wave_logits(
