@@ -200,6 +200,7 @@ def test_a_folder_without_one_good_recording_says_why(model, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # workers of a cluster import torch one by one
 @pytest.mark.usefixtures("cluster")
 def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):
     by_ray = run(folder, model, tmp_path / "ray.parquet", engine="ray")
@@ -209,6 +210,7 @@ def test_a_ray_cluster_gives_what_one_process_gives(folder, model, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # workers of a cluster import torch one by one
 @pytest.mark.usefixtures("cluster")
 def test_a_store_prepared_on_a_ray_cluster_is_the_same_store(folder, tmp_path):
     made = [
@@ -231,6 +233,7 @@ def test_a_store_prepared_on_a_ray_cluster_is_the_same_store(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # workers of a cluster import torch one by one
 @pytest.mark.usefixtures("cluster")
 def test_a_mistake_found_by_a_worker_of_the_cluster_is_the_users_error(folder, model, tmp_path):
     recipe = embed.Recipe(str(folder), model, tmp_path / "a.parquet", layer=9, engine="ray")
