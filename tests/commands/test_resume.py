@@ -9,7 +9,7 @@ from anylead.errors import RecipeError, StoppedError
 
 @pytest.mark.parametrize(("error", "status"), [(StoppedError, 75), (RecipeError, 2)])
 def test_a_stopped_run_has_another_status_than_a_mistake(monkeypatch, capsys, error, status):
-    def fail(name, arguments):
+    def fail(name, arguments, is_own_process):
         raise error("what happened")
 
     monkeypatch.setattr(cli, "run_verb", fail)
