@@ -1,7 +1,7 @@
 """Diagnosis by lead set: AUROC, AUPRC, F1 and the CinC 2021 score."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
-from anylead.evaluation.heads import Head, open_head
+from anylead.evaluation.heads import HeadRun, open_head
 from anylead.evaluation.scores import Evidence, LeadSetScores, Settings
 from anylead.loading import Labels
 from anylead.metrics import cinc_score, weighted
-from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
+from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.metrics.classification import classification_scores
 from anylead.metrics.thresholds import thresholds_for
-from anylead.store import Store
-from anylead.tasks import Predictions, columns_by_task
+from anylead.tasks import columns_by_task
 from anylead.tasks.multiclass import exclusive_labels
 
 # The score of the challenge -> which decisions it is of.
@@ -30,7 +29,7 @@ _CINC = {
 
 
 @dataclass
-class ClassificationRun:
+class ClassificationRun(HeadRun):
     """A fine-tuned run, its data, and what it predicted per lead set.
 
     `columns` are those of `task` among the outputs; with label tasks that were learned together
@@ -38,14 +37,11 @@ class ClassificationRun:
     most probable one is the answer; else thresholds decide.
     """
 
-    folder: Path
     task: str
     columns: slice
-    head: Head
     labels: Labels
     thresholds: Mapping[str, Any]
     is_exclusive: bool = False
-    predictions: dict[str, Predictions] = field(default_factory=dict)
 
     def by_task(self) -> list["ClassificationRun"]:
         """A run for each label task that was learned."""
@@ -99,7 +95,7 @@ class ClassificationRun:
             evidence.arrays["label"], evidence.arrays["probability"]
         ).is_scored
         by_class = {
-            name: self._intervals(one_class(evidence, i))
+            name: self._scores(one_class(evidence, i))
             for i, name in enumerate(evidence.label_names)
             if is_scored[i]
         }
@@ -112,28 +108,12 @@ class ClassificationRun:
         return LeadSetScores(
             self.name,
             lead_set,
-            self._intervals(evidence),
+            self._scores(evidence),
             by_class,
             num_scored,
             self._num_labelled() - num_scored,
             not_scored,
         )
-
-    def predict(self, lead_set: str) -> Predictions:
-        """Logits of all recordings that have any of these leads."""
-        if lead_set not in self.predictions:
-            self.predictions[lead_set] = self.head.predict(lead_set)
-        return self.predictions[lead_set]
-
-    @property
-    def store(self) -> Store:
-        """Of the recordings."""
-        return self.head.store
-
-    @property
-    def split(self) -> str:
-        """What is scored."""
-        return self.head.split
 
     @property
     def names(self) -> list[str]:
@@ -146,18 +126,12 @@ class ClassificationRun:
         is_all = self.columns == slice(0, len(self.names))
         return self.folder.name if is_all else f"{self.folder.name}, {self.task}"
 
+    def _scores(self, evidence: Evidence) -> dict[str, Interval]:
+        return self.intervals(statistics(evidence), evidence)
+
     def _num_labelled(self) -> int:
         label = self.labels.of(self.head.rows)[:, self.columns]
         return int(np.isfinite(label).any(axis=1).sum())
-
-    def _intervals(self, evidence: Evidence) -> dict[str, Interval]:
-        settings = self.head.settings
-        return {
-            name: bootstrap_interval(
-                statistic, evidence.patient, settings.num_resamples, settings.seed
-            )
-            for name, statistic in statistics(evidence).items()
-        }
 
 
 def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> ClassificationRun:

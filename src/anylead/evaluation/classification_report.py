@@ -20,8 +20,9 @@ from anylead.evaluation.scores import (
     LeadSetScores,
     about,
     command,
+    logs_of,
+    main_by_run,
     quality_table,
-    read_log,
     triples,
 )
 from anylead.leads import LEAD_SETS, LEADS
@@ -37,9 +38,6 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
     settings = main.head.settings
     first = next(iter(main.predictions.values()))
     sets = list(dict.fromkeys(score.lead_set for score in scores))
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["auroc"]
     labels = main.evidence(sets[0]).label_names
     names = full_names(labels)
     evaluation_report.write(
@@ -49,7 +47,7 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             about=about(
                 main.store, main.split, len(main.head.rows), main.head.settings.num_resamples
             ),
-            score_by_run=by_run,
+            score_by_run=main_by_run(scores, "auroc"),
             macro=_macro(scores),
             differences=_differences(runs, sets),
             classes={run.name: class_rows(run, scores) for run in runs},
@@ -58,7 +56,7 @@ def report(path: Path, runs: Sequence[ClassificationRun], scores: Sequence[LeadS
             label_names=[names[name] for name in labels],
             judged={name: _judged(main, name) for name in sets},
             example=example_record(main.store, int(first.row[0])),
-            logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
+            logs=logs_of(runs),
             is_exclusive=main.is_exclusive,
         ),
     )

@@ -1,5 +1,7 @@
 """A fine-tuned linear head beside its data, and what it says with some leads."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
-from anylead.evaluation.scores import Settings, choose_split, open_store
+from anylead.evaluation.scores import Evidence, Settings, choose_split, intervals, open_store
 from anylead.loading import evaluation_batches
+from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.store import Store
 from anylead.tasks import LinearHead, Predictions, predict
 from anylead.tasks.linear_head import trained_head
@@ -63,6 +66,43 @@ class Head(NamedTuple):
             restrict=restrict,
             joins_windows=not is_by_segment,
         )
+
+
+@dataclass
+class HeadRun:
+    """A fine-tuned head beside its data, and what it said per lead set.
+
+    Attributes:
+        folder: of the run.
+        head: of the run.
+        predictions: lead set -> what was said of the recordings that have any of these leads.
+    """
+
+    folder: Path
+    head: Head
+    predictions: dict[str, Predictions] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def store(self) -> Store:
+        """Of the recordings."""
+        return self.head.store
+
+    @property
+    def split(self) -> str:
+        """What is scored."""
+        return self.head.split
+
+    def predict(self, lead_set: str) -> Predictions:
+        """Outputs for all recordings that have any of these leads."""
+        if lead_set not in self.predictions:
+            self.predictions[lead_set] = self.head.predict(lead_set)
+        return self.predictions[lead_set]
+
+    def intervals(
+        self, statistics: Mapping[str, Statistic], evidence: Evidence
+    ) -> dict[str, Interval]:
+        """Each score with its interval over patients."""
+        return intervals(statistics, evidence, self.head.settings)
 
 
 def open_head(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Head:

@@ -24,8 +24,9 @@ from anylead.evaluation.scores import (
     about,
     choose_split,
     command,
+    logs_of,
+    main_by_run,
     open_store,
-    read_log,
     triples,
 )
 from anylead.loading.draws import Part, drawn_batches
@@ -190,9 +191,6 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
     main = runs[0]
     lead_set, found = next(iter(main.searched.items()))
     genuine, impostor, cmc = pair_scores(found)
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["rank_1"]
     compared = {
         "recordings": "two recordings of each patient",
         "first_recordings": "the first two recordings of each patient",
@@ -211,7 +209,7 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
             )
             + f" Compared are {compared}, one random segment each, drawn"
             f" {main.settings.num_draws} times.",
-            score_by_run=by_run,
+            score_by_run=main_by_run(scores, "rank_1"),
             rows=[
                 {
                     "run": row.run,
@@ -225,7 +223,7 @@ def report(path: Path, runs: Sequence[IdentificationRun], scores: Sequence[LeadS
             genuine=genuine,
             impostor=impostor,
             cmc=cmc,
-            logs={opened.folder.name: log for opened in runs if (log := read_log(opened.folder))},
+            logs=logs_of(runs),
         ),
     )
 

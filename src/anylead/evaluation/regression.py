@@ -1,7 +1,7 @@
 """Numbers by lead set: mean absolute error, R2 and correlation, by target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
-from anylead.evaluation.heads import Head, open_head
+from anylead.evaluation.heads import HeadRun, open_head
 from anylead.evaluation.scores import (
     Evaluation,
     Evidence,
@@ -17,15 +17,14 @@ from anylead.evaluation.scores import (
     Settings,
     about,
     command,
-    read_log,
+    logs_of,
+    main_by_run,
     triples,
 )
 from anylead.loading import Labels
 from anylead.metrics import regression
-from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
+from anylead.metrics.bootstrap import Statistic, mean_of
 from anylead.pictures import regression_report
-from anylead.store import Store
-from anylead.tasks import Predictions
 from anylead.tasks.regression import measured
 
 # The errors of several targets have no unit in common, so they have no mean.
@@ -34,23 +33,10 @@ _ALL = {**_MEANS, "mae": regression.mae}
 
 
 @dataclass
-class RegressionRun:
+class RegressionRun(HeadRun):
     """A fine-tuned run, its data, and what it said per lead set."""
 
-    folder: Path
-    head: Head
     targets: Labels
-    predictions: dict[str, Predictions] = field(default_factory=dict)
-
-    @property
-    def store(self) -> Store:
-        """Of the recordings."""
-        return self.head.store
-
-    @property
-    def split(self) -> str:
-        """What is scored."""
-        return self.head.split
 
     def by_task(self) -> list["RegressionRun"]:
         """All targets are scored together."""
@@ -58,9 +44,7 @@ class RegressionRun:
 
     def evidence(self, lead_set: str) -> Evidence:
         """Targets (NaN where unknown) and what was said, both (record, target)."""
-        if lead_set not in self.predictions:
-            self.predictions[lead_set] = self.head.predict(lead_set)
-        said = self.predictions[lead_set]
+        said = self.predict(lead_set)
         target = self.targets.of(said.row).astype(np.float64)
         arrays: dict[str, NDArray[Any]] = {
             "target": target, "predicted": said.logits.astype(np.float64)
@@ -74,27 +58,18 @@ class RegressionRun:
             zip(evidence.arrays["target"].T, evidence.arrays["predicted"].T, strict=True)
         )
         by_target = {
-            name: self._intervals({score: make(*each) for score, make in _ALL.items()}, evidence)
+            name: self.intervals({score: make(*each) for score, make in _ALL.items()}, evidence)
             for name, each in zip(self.head.names, columns, strict=True)
         }
         num_scored = len(evidence.patient)
         return LeadSetScores(
             self.folder.name,
             lead_set,
-            self._intervals(statistics(evidence), evidence),
+            self.intervals(statistics(evidence), evidence),
             by_target,
             num_scored,
             len(self.head.rows) - num_scored,
         )
-
-    def _intervals(self, scores: dict[str, Statistic], evidence: Evidence) -> dict[str, Interval]:
-        settings = self.head.settings
-        return {
-            name: bootstrap_interval(
-                statistic, evidence.patient, settings.num_resamples, settings.seed
-            )
-            for name, statistic in scores.items()
-        }
 
 
 def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> RegressionRun:
@@ -112,7 +87,7 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
     target, predicted = evidence.arrays["target"], evidence.arrays["predicted"]
     columns = list(zip(target.T, predicted.T, strict=True))
     chosen = _ALL if len(columns) == 1 else _MEANS
-    return {name: _mean([make(*each) for each in columns]) for name, make in chosen.items()}
+    return {name: mean_of([make(*each) for each in columns]) for name, make in chosen.items()}
 
 
 def score_names(label_names: Sequence[str]) -> list[str]:
@@ -125,16 +100,13 @@ def report(path: Path, runs: Sequence[RegressionRun], scores: Sequence[LeadSetSc
     main = runs[0]
     settings = main.head.settings
     lead_sets = list(dict.fromkeys(score.lead_set for score in scores))
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["r2"]
     evidence = {name: main.evidence(name).arrays for name in lead_sets}
     regression_report.write(
         path,
         regression_report.Facts(
             command=command([run.folder for run in runs], lead_sets, settings),
             about=about(main.store, main.split, len(main.head.rows), settings.num_resamples),
-            score_by_run=by_run,
+            score_by_run=main_by_run(scores, "r2"),
             rows=[
                 {
                     "run": score.run,
@@ -150,13 +122,9 @@ def report(path: Path, runs: Sequence[RegressionRun], scores: Sequence[LeadSetSc
             judged={
                 name: (arrays["target"], arrays["predicted"]) for name, arrays in evidence.items()
             },
-            logs={run.folder.name: log for run in runs if (log := read_log(run.folder))},
+            logs=logs_of(runs),
         ),
     )
-
-
-def _mean(statistics: Sequence[Statistic]) -> Statistic:
-    return lambda weights: np.mean([each(weights) for each in statistics], axis=0)
 
 
 REGRESSION = Evaluation(open_run, report, statistics, score_names)

@@ -15,7 +15,7 @@ from anylead import __version__
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, StoreError
 from anylead.inference.named import FOLDER
-from anylead.metrics.bootstrap import Interval, Statistic
+from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
 from anylead.store.manifest import MANIFEST
@@ -218,8 +218,32 @@ def command(folders: Sequence[Path], lead_sets: Sequence[str], settings: Setting
     return f"{shlex.join(words)}\n# {date.today().isoformat()}, anylead {__version__}"
 
 
-def read_log(folder: Path) -> list[dict[str, str]]:
-    """The rows of a training log; none where there is no log."""
+def intervals(
+    statistics: Mapping[str, Statistic], evidence: Evidence, settings: Settings
+) -> dict[str, Interval]:
+    """Each score with its interval over patients."""
+    return {
+        name: bootstrap_interval(each, evidence.patient, settings.num_resamples, settings.seed)
+        for name, each in statistics.items()
+    }
+
+
+def main_by_run(
+    scores: Sequence[LeadSetScores], name: str
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Run -> lead set -> one of the scores over all classes: value, low, high."""
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for score in scores:
+        found.setdefault(score.run, {})[score.lead_set] = triples(score.macro)[name]
+    return found
+
+
+def logs_of(runs: Sequence[OpenedRun]) -> dict[str, list[dict[str, str]]]:
+    """Run -> the rows of its training log, of those that have one."""
+    return {run.folder.name: log for run in runs if (log := _read_log(run.folder))}
+
+
+def _read_log(folder: Path) -> list[dict[str, str]]:
     path = folder / "log.csv"
     if not path.is_file():
         return []

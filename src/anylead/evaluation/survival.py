@@ -1,7 +1,7 @@
 """Time to an event by lead set: Harrell's concordance of the hazards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint
-from anylead.evaluation.heads import Head, open_head
+from anylead.evaluation.heads import HeadRun, open_head
 from anylead.evaluation.scores import (
     Evaluation,
     Evidence,
@@ -17,35 +17,19 @@ from anylead.evaluation.scores import (
     Settings,
     about,
     command,
-    read_log,
+    logs_of,
+    main_by_run,
     triples,
 )
-from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
+from anylead.metrics.bootstrap import Statistic
+from anylead.metrics.survival import concordance
 from anylead.pictures import score_report
-from anylead.store import Store
-from anylead.tasks import Predictions
 from anylead.tasks.survival import follow_up
-
-_EVENTS_AT_ONCE = 256
 
 
 @dataclass
-class SurvivalRun:
+class SurvivalRun(HeadRun):
     """A fine-tuned run, its data, and what it said per lead set."""
-
-    folder: Path
-    head: Head
-    predictions: dict[str, Predictions] = field(default_factory=dict)
-
-    @property
-    def store(self) -> Store:
-        """Of the recordings."""
-        return self.head.store
-
-    @property
-    def split(self) -> str:
-        """What is scored."""
-        return self.head.split
 
     def by_task(self) -> list["SurvivalRun"]:
         """There is one."""
@@ -53,9 +37,7 @@ class SurvivalRun:
 
     def evidence(self, lead_set: str) -> Evidence:
         """Time, whether the event ended it, and log hazard of those whose follow-up is known."""
-        if lead_set not in self.predictions:
-            self.predictions[lead_set] = self.head.predict(lead_set)
-        said = self.predictions[lead_set]
+        said = self.predict(lead_set)
         time, is_event = follow_up(self.store, self.head.task)
         known = np.isfinite(time[said.row])
         rows = said.row[known]
@@ -68,11 +50,8 @@ class SurvivalRun:
 
     def score(self, lead_set: str) -> LeadSetScores:
         """The concordance with its interval."""
-        evidence, settings = self.evidence(lead_set), self.head.settings
-        scores: dict[str, Interval] = {
-            name: bootstrap_interval(each, evidence.patient, settings.num_resamples, settings.seed)
-            for name, each in statistics(evidence).items()
-        }
+        evidence = self.evidence(lead_set)
+        scores = self.intervals(statistics(evidence), evidence)
         num = len(evidence.patient)
         names = self.head.names
         return LeadSetScores(
@@ -90,24 +69,9 @@ def open_run(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Surviv
 
 
 def statistics(evidence: Evidence) -> dict[str, Statistic]:
-    """The concordance as a function of weights; a pair weighs as both of its recordings."""
+    """The concordance as a function of weights."""
     time, is_event, hazard = (evidence.arrays[name] for name in ("time", "event", "predicted"))
-    events = np.flatnonzero(is_event)
-
-    def concordance(weights: NDArray[np.float32]) -> NDArray[np.float64]:
-        right = np.zeros(weights.shape[1])
-        pairs = np.zeros(weights.shape[1])
-        for first in range(0, len(events), _EVENTS_AT_ONCE):
-            some = events[first : first + _EVENTS_AT_ONCE]
-            is_later = (time > time[some, None]) | ((time == time[some, None]) & ~is_event)
-            lower, equal = hazard < hazard[some, None], hazard == hazard[some, None]
-            told = (is_later * (lower + 0.5 * equal)).astype(np.float32)
-            pairs += (weights[some] * (is_later.astype(np.float32) @ weights)).sum(axis=0)
-            right += (weights[some] * (told @ weights)).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(pairs > 0, right / pairs, np.nan)
-
-    return {"concordance": concordance}
+    return {"concordance": concordance(time, is_event, hazard)}
 
 
 def score_names(label_names: Sequence[str]) -> list[str]:
@@ -120,9 +84,6 @@ def report(path: Path, runs: Sequence[SurvivalRun], scores: Sequence[LeadSetScor
     main = runs[0]
     settings = main.head.settings
     lead_sets = list(dict.fromkeys(score.lead_set for score in scores))
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)["concordance"]
     score_report.write(
         path,
         score_report.Facts(
@@ -132,7 +93,7 @@ def report(path: Path, runs: Sequence[SurvivalRun], scores: Sequence[LeadSetScor
             score_name="concordance",
             meaning="Share of pairs of recordings whose order in time the hazards tell; .5 is"
             " chance.",
-            score_by_run=by_run,
+            score_by_run=main_by_run(scores, "concordance"),
             rows=[
                 {"run": score.run, "leads": score.lead_set, **triples(score.macro),
                  "recordings": score.num_records}
@@ -140,7 +101,7 @@ def report(path: Path, runs: Sequence[SurvivalRun], scores: Sequence[LeadSetScor
             ],
             columns="A pair counts where the earlier of the two times is that of an event"
             " (Harrell et al. 1982).",
-            logs={run.folder.name: log for run in runs if (log := read_log(run.folder))},
+            logs=logs_of(runs),
         ),
     )  # fmt: skip
 

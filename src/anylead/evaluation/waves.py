@@ -23,15 +23,17 @@ from anylead.evaluation.scores import (
     about,
     choose_split,
     command,
+    intervals,
+    logs_of,
+    main_by_run,
     open_store,
-    read_log,
     triples,
 )
 from anylead.inference.delineator import Delineator, delineator_of
 from anylead.inference.model import Model
 from anylead.leads import LEADS, lead_mask
 from anylead.metrics.beats import confusion, true_false_missed
-from anylead.metrics.bootstrap import Statistic, bootstrap_interval
+from anylead.metrics.bootstrap import Statistic, mean_of
 from anylead.metrics.waves import BOUNDARIES, Tally, score_waves
 from anylead.pictures import score_report
 from anylead.records import Mark
@@ -88,15 +90,8 @@ class WavesRun:
     def score(self, lead_set: str) -> LeadSetScores:
         """All scores with their intervals."""
         evidence = self.evidence(lead_set)
-        settings = self.settings
-
-        def interval(statistic: Statistic) -> Any:
-            return bootstrap_interval(
-                statistic, evidence.patient, settings.num_resamples, settings.seed
-            )
-
         by_class = {
-            name: {score: interval(each) for score, each in _of_class(evidence, n).items()}
+            name: intervals(_of_class(evidence, n), evidence, self.settings)
             for n, name in enumerate(evidence.label_names)
         }
         absent = [name for n, name in enumerate(evidence.label_names) if not _occurs(evidence, n)]
@@ -104,7 +99,7 @@ class WavesRun:
         return LeadSetScores(
             run=self.folder.name,
             lead_set=lead_set,
-            macro={name: interval(each) for name, each in statistics(evidence).items()},
+            macro=intervals(statistics(evidence), evidence, self.settings),
             by_class={name: each for name, each in by_class.items() if name not in absent},
             num_records=num,
             num_left_out=len(self.rows) - num,
@@ -167,7 +162,7 @@ def statistics(evidence: Evidence) -> dict[str, Statistic]:
     names = evidence.label_names
     numbers = [n for n in range(len(names)) if _occurs(evidence, n) and names[n] in _MEANT]
     each = [_of_class(evidence, n) for n in numbers]
-    return {name: _mean([of[name] for of in each]) for name in score_names(names)}
+    return {name: mean_of([of[name] for of in each]) for name in score_names(names)}
 
 
 def score_names(label_names: Sequence[str]) -> list[str]:
@@ -181,9 +176,6 @@ def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]
     lead_sets = list(dict.fromkeys(score.lead_set for score in scores))
     is_of_beats = "f1_with_ends" not in scores[0].macro
     main_score = "f1" if is_of_beats else "f1_with_ends"
-    by_run: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for score in scores:
-        by_run.setdefault(score.run, {})[score.lead_set] = triples(score.macro)[main_score]
     score_report.write(
         path,
         score_report.Facts(
@@ -192,7 +184,7 @@ def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]
             about=about(main.store, main.split, len(main.rows), main.settings.num_resamples),
             score_name="F1",
             meaning=_MEANING[is_of_beats],
-            score_by_run=by_run,
+            score_by_run=main_by_run(scores, main_score),
             rows=[
                 {"run": score.run, "leads": score.lead_set, "of": name, **triples(of_class),
                  "recordings": score.num_records}
@@ -200,7 +192,7 @@ def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]
                 for name, of_class in score.by_class.items()
             ],
             columns=_COLUMNS[is_of_beats],
-            logs={run.folder.name: log for run in runs if (log := read_log(run.folder))},
+            logs=logs_of(runs),
         ),
     )  # fmt: skip
 
@@ -274,14 +266,6 @@ def _rates(right: Counts, wrong: Counts, missed: Counts) -> dict[str, Statistic]
 def _divided(above: Counts, below: Counts) -> Counts:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below > 0, above / below, np.nan)
-
-
-def _mean(statistics: Sequence[Statistic]) -> Statistic:
-    def mean(weights: NDArray[np.float32]) -> Counts:
-        made: Counts = np.mean([each(weights) for each in statistics], axis=0)
-        return made
-
-    return mean
 
 
 WAVES = Evaluation(open_run, report, statistics, score_names)

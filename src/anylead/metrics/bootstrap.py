@@ -5,7 +5,7 @@ for each recording, the number of times its patient was drawn, and a statistic i
 weights: one sort serves all resamples. Two models are compared on the same draws.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -87,6 +87,16 @@ def paired_difference(
     tail = min((known <= 0).mean(), (known >= 0).mean()) if number else float("nan")
     p_value = float(np.clip(2 * tail, 1 / max(number, 1), 1.0))
     return Difference(first_value - second_value, low, high, number, p_value)
+
+
+def mean_of(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean of several scores on the same draws."""
+
+    def mean(weights: NDArray[np.float32]) -> Floats:
+        made: Floats = np.mean([each(weights) for each in statistics], axis=0)
+        return made
+
+    return mean
 
 
 def patient_weights(

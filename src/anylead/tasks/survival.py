@@ -14,6 +14,7 @@ from torch import Tensor
 
 from anylead.errors import RecipeError
 from anylead.loading import Labels, evaluation_batches
+from anylead.metrics.survival import concordance
 from anylead.store import Store
 from anylead.tasks.labels import check_valid_rows
 from anylead.tasks.linear_head import Criterion, LinearHead
@@ -40,19 +41,6 @@ def cox_loss(output: Tensor, target: Tensor) -> Tensor:
     is_event = signed > 0
     total = at_risk.where(is_event[:, None], 0.0).logsumexp(dim=1)
     return ((total - hazard) * is_event).view_as(output)
-
-
-def concordance(time: Floats, is_event: NDArray[np.bool_], hazard: Floats) -> float:
-    """Share of pairs whose order in time the hazards tell (Harrell et al. 1982); ties are half.
-
-    A pair counts where the earlier of the two times is that of an event. NaN without any.
-    """
-    right = pairs = 0.0
-    for n in np.flatnonzero(is_event).tolist():
-        later = (time > time[n]) | ((time == time[n]) & ~is_event)
-        pairs += float(later.sum())
-        right += float((hazard[later] < hazard[n]).sum() + 0.5 * (hazard[later] == hazard[n]).sum())
-    return right / pairs if pairs else float("nan")
 
 
 def choose_follow_up(store: Store, wanted: str | None) -> str:
@@ -128,7 +116,8 @@ class SurvivalSetup:
         kept = found.row[is_known]
         hazard = found.logits[is_known, 0].astype(np.float64)
         score = concordance(self.time[kept], self.is_event[kept], hazard)
-        return Verdict(score, {"valid_events": float(self.is_event[kept].sum())})
+        once = np.ones((len(kept), 1), dtype=np.float32)
+        return Verdict(float(score(once)[0]), {"valid_events": float(self.is_event[kept].sum())})
 
     def weights(self) -> dict[str, Tensor]:
         """What is kept of the training."""
