@@ -14,7 +14,14 @@ from rich.console import Console
 
 from anylead.commands import screen
 from anylead.commands.beat_list import Asked, write
-from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
+from anylead.commands.over_many import (
+    make_job,
+    open_many,
+    run_job,
+    say_model,
+    source_and_model,
+    tell,
+)
 from anylead.engines.workers import Engine
 from anylead.errors import RecipeError
 from anylead.inference import named
@@ -93,13 +100,13 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         return list_beats(recipe, console)
     if recipe.out is not None:
         job = plan(recipe, recipe.out)
-        _say_model(recipe, job, console)
+        say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "delineating", console)
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job = plan(recipe, Path(folder) / "waves.jsonl")
-        _say_model(recipe, job, console)
+        say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "delineating", console)
         shown = screen.console()
         for line in job.out.read_text(encoding="utf-8").splitlines():
@@ -149,12 +156,6 @@ def list_beats(recipe: Recipe, console: Console) -> Path:
         screen.say_box(console, model.about.name, model.about.version)
     asked = Asked(recipe.source, recipe.out, recipe.leads, recipe.rename, recipe.tachogram)
     return write(asked, model, console)
-
-
-def _say_model(recipe: Recipe, job: Job, console: Console) -> None:
-    if recipe.model is None:
-        told = job.plan.settings["model"]
-        screen.say_box(console, told["name"], told["version"])
 
 
 def show(found: Delineation, where: Console) -> None:

@@ -43,7 +43,6 @@ from anylead.tasks import (
 from anylead.tasks.teaching import (
     Teacher,
     TeacherConfig,
-    Where,
     check_teachers,
     taught_columns,
     taught_labels,
@@ -234,14 +233,14 @@ def _taught(
 ) -> tuple[NDArray[np.int64], Labels]:
     """All recordings of the training split, and what is to be learned from them."""
     rows = split_rows(store, recipe.data, "train", recipe.leads)
-    where = Where(machine.device, machine.precision, recipe.train.batch_size)
+    run = Run(machine.device, machine.precision, recipe.train.batch_size, KeepLeads("12"))
     if machine.world.is_main:
         _log.info(
             "%d recordings with labels; teachers answer for %d", len(setup.train_rows), len(rows)
         )
     columns = torch.from_numpy(taught_columns(recipe.teacher, setup))
     setup.module.leave_to_others(columns)  # type: ignore[operator]
-    return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, where)
+    return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, run)
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -141,6 +141,13 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
     return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
 
 
+def say_model(console: Console, model: str | None, job: Job) -> None:
+    """Say which model was taken, where none was named."""
+    if model is None:
+        told = job.plan.settings["model"]
+        screen.say_box(console, told["name"], told["version"])
+
+
 def tell(console: Console, text: str, job: Job, lost: int) -> None:
     """Say a line, and where those that were left out are named."""
     note = f", {lost:,} left out (see {job.rejected_file})" if lost else ""

@@ -138,11 +138,10 @@ def _draw_alone(path: Path, out: Path, recipe: Recipe) -> None:
 
 def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:
     header = record_header(record) if recipe.show_header else ()
+    shown = filtered(record, recipe.filter)
     if recipe.layout == FULL:
-        shown = filtered(record, recipe.filter)
         yield from full_disclosure(shown, recipe.leads, title="  ·  ".join(header))
         return
-    shown = filtered(record, recipe.filter)
     notes = [f"filtered, {recipe.filter} Hz"] if recipe.filter else []
     waves: Sequence[Mark] = ()
     if recipe.waves:

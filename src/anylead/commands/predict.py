@@ -13,7 +13,14 @@ from typing import Any, Literal
 from rich.console import Console
 
 from anylead.commands import screen
-from anylead.commands.over_many import make_job, open_many, run_job, source_and_model, tell
+from anylead.commands.over_many import (
+    make_job,
+    open_many,
+    run_job,
+    say_model,
+    source_and_model,
+    tell,
+)
 from anylead.engines.workers import Engine
 from anylead.errors import CheckpointError
 from anylead.inference.about import About
@@ -87,14 +94,14 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
     source, model = source_and_model(recipe.source, recipe.model)
     recipe = replace(recipe, source=source, model=model)
     if recipe.out is not None:
-        job, about = plan(recipe, recipe.out)
-        _say_model(recipe, about, console)
+        job, _ = plan(recipe, recipe.out)
+        say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "predicting", console)
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
         job, about = plan(recipe, Path(folder) / "answers.jsonl")
-        _say_model(recipe, about, console)
+        say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "predicting", console)
         lines = job.out.read_text(encoding="utf-8").splitlines()
         answers = [from_dict(json.loads(line), about) for line in lines]
@@ -135,11 +142,6 @@ def settings_of(recipe: Recipe, model: Model) -> dict[str, Any]:
         "model": model.about.as_dict(),
         "use_leads": recipe.leads,
     }
-
-
-def _say_model(recipe: Recipe, about: About, console: Console) -> None:
-    if recipe.model is None:
-        screen.say_box(console, about.name, about.version)
 
 
 def _show(answers: list[Answer], where: Console, every_label: bool) -> None:

@@ -85,7 +85,8 @@ def within(number: int) -> Iterator[None]:
     threads_before = torch.get_num_threads() if torch else 0
     with threadpool_limits(number):
         prepare(os.environ, number)
-        limit(number)
+        if torch is not None:
+            torch.set_num_threads(number)
         try:
             yield
         finally:

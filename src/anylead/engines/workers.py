@@ -163,14 +163,18 @@ class Cluster:
             self._ray.init(log_to_driver=False, include_dashboard=False)
         self._task = self._ray.remote(num_cpus=1, max_retries=3)(work_on)
         self._running: dict[Future[Any], Any] = {}
+        self._work: Callable[..., Any] | None = None
+        self._sent: Any = None
         resources = self._ray.cluster_resources()
         self.gpus_per_task = gpus_per_task
         self.number, self.has_gpus = int(resources.get("CPU", 1)), bool(resources.get("GPU", 0))
 
     def submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Begin a piece of work as soon as a core is free."""
+        if work is not self._work:  # sent to the cluster once, however many pieces there are
+            self._work, self._sent = work, self._ray.put(work)
         task = self._task.options(num_gpus=self.gpus_per_task)
-        reference = task.remote(work, *arguments)
+        reference = task.remote(self._sent, *arguments)
         promised: Future[Result] = Future()
         self._running[promised] = reference
         reference.future().add_done_callback(partial(self._hand_on, promised))

@@ -104,7 +104,13 @@ def explain(
     names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
     rate = model.preprocess_config.sample_rate
     falls = {name: fall[LEADS.index(name)] if len(names) > 1 else None for name in names}
-    whole = target.joined(signal, has_lead[None].expand(len(signal), -1))
+    without: dict[str, float | None] = {}
+    if probability is not None:
+        whole = target.joined(signal, has_lead[None].expand(len(signal), -1))
+        without = {
+            name: None if each is None else float(sigmoid(np.asarray(whole - each)))
+            for name, each in falls.items()
+        }
     return Explanation(
         method,
         label,
@@ -113,12 +119,7 @@ def explain(
         rate,
         falls,
         tuple((s / rate, (s + windows.signal.shape[2]) / rate) for s in windows.start.tolist()),
-        {}
-        if probability is None
-        else {
-            name: None if each is None else float(sigmoid(np.asarray(whole - each)))
-            for name, each in falls.items()
-        },
+        without,
     )
 
 

@@ -127,10 +127,10 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     """
     if formats.find_format(path) == "wfdb":
         total, rate = wfdb_parts.length_of(path)
-        whole = None
+        loaded = None
     else:
-        whole = formats.read(path, rename)
-        total, rate = whole.signal.shape[1], whole.sample_rate
+        loaded = formats.read(path, rename)
+        total, rate = loaded.signal.shape[1], loaded.sample_rate
     step, margin = round(PIECE * rate), round(MARGIN * rate)
     starts = list(range(0, total, step))
     if len(starts) > 1 and total - starts[-1] < _SHORTEST * rate:
@@ -138,10 +138,10 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     for number, start in enumerate(starts):
         stop = total if number == len(starts) - 1 else start + step
         low, high = max(0, start - margin), min(total, stop + margin)
-        if whole is None:
+        if loaded is None:
             record = wfdb_parts.read_part(path, low, high, rename)
         else:
-            record = replace(whole, signal=whole.signal[:, low:high])
+            record = replace(loaded, signal=loaded.signal[:, low:high])
         yield Piece(record, low / rate, start / rate, stop / rate)
 
 

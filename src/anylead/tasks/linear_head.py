@@ -93,6 +93,7 @@ class LinearHead(nn.Module):
         self.register_buffer("row_weight", criterion.row_weight, persistent=False)
         share = 0.0 if average is None else average.distillation
         self.register_buffer("distillation", torch.full((num_outputs,), share), persistent=False)
+        self.teaches_itself = share > 0  # known without asking the device in each step
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
             self.average = MovingAverage(self._parts(), average.decay)
@@ -117,6 +118,7 @@ class LinearHead(nn.Module):
     def leave_to_others(self, is_taught: Tensor) -> None:
         """The average does not teach these outputs, (output,) bool, since another model does."""
         self.distillation[is_taught] = 0.0
+        self.teaches_itself = bool(self.distillation.any())
 
     def logits(self, batch: Batch) -> Tensor:
         """(batch, segment, output); outside of training those of the average, if there is one."""
@@ -153,7 +155,7 @@ class LinearHead(nn.Module):
         if self.average is None:
             return None
         self.average.follow(self._parts(), batch.step)
-        if not self.distillation.any():
+        if not self.teaches_itself:
             return None
         copies = self.average.eval().copies
         return self.criterion.answer(_outputs(copies["encoder"], copies["head"], batch).float())

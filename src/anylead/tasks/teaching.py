@@ -20,7 +20,7 @@ from anylead.store import Store
 from anylead.tasks.labels import columns_by_task
 from anylead.tasks.linear_head import trained_head
 from anylead.tasks.prediction import predict
-from anylead.tasks.setup import TaskSetup
+from anylead.tasks.setup import Run, TaskSetup
 
 # Kinds whose outputs are probabilities of labels.
 _KINDS = ("classification", "multiclass")
@@ -53,14 +53,6 @@ class Teacher(NamedTuple):
 
     name: str
     checkpoint: Checkpoint
-
-
-class Where(NamedTuple):
-    """How teachers are run."""
-
-    device: torch.device
-    precision: torch.dtype
-    batch_size: int
 
 
 def check_teachers(
@@ -99,7 +91,7 @@ def taught_labels(
     setup: TaskSetup,
     store: Store,
     rows: NDArray[np.int64],
-    where: Where,
+    run: Run,
 ) -> Labels:
     """Targets of recordings: what teachers say of each, mixed with its labels where it has some.
 
@@ -109,7 +101,7 @@ def taught_labels(
         setup: of the task; its labels of `train_rows` are mixed in, all others are left unseen.
         store: of the recordings.
         rows: (record,) which are learned from.
-        where: how the teachers are run.
+        run: how the teachers are run.
 
     Returns:
         Float targets of all rows of the store, unknown outside of `rows`.
@@ -119,7 +111,7 @@ def taught_labels(
     """
     if setup.labels is None:
         raise RecipeError("teacher.models: the task has no labels")
-    logits = np.mean([_logits(each, store, rows, where) for each in teachers], axis=0)
+    logits = np.mean([_logits(each, store, rows, run) for each in teachers], axis=0)
     module: Any = setup.module
     answer = np.full((store.num_records, logits.shape[1]), np.nan, dtype=np.float32)
     answer[rows] = module.criterion.answer(torch.from_numpy(logits)).numpy()
@@ -149,9 +141,9 @@ def taught_columns(config: TeacherConfig, setup: TaskSetup) -> NDArray[np.bool_]
 
 
 def _logits(
-    teacher: Teacher, store: Store, rows: NDArray[np.int64], where: Where
+    teacher: Teacher, store: Store, rows: NDArray[np.int64], run: Run
 ) -> NDArray[np.float32]:
-    module = trained_head(teacher.checkpoint, teacher.name).to(where.device)
+    module = trained_head(teacher.checkpoint, teacher.name).to(run.device)
     seconds = teacher.checkpoint.description["segment_seconds"]
-    batches = evaluation_batches(store, rows, seconds, where.batch_size)
-    return predict(module, batches, where.device, where.precision).logits
+    batches = evaluation_batches(store, rows, seconds, run.batch_size)
+    return predict(module, batches, run.device, run.precision, run.restrict).logits
