@@ -196,6 +196,44 @@ def incart(root):
         _half_minute(root, name, list(LEADS), 257, "NVNANN", [""] * 6, about)
 
 
+# One marked beat of the QT Database, in samples: two with P, T without an onset.
+QT_BEAT = [
+    (-40, "("),
+    (-30, "p"),
+    (-20, ")"),
+    (-10, "("),
+    (0, "N"),
+    (12, ")"),
+    (60, "t"),
+    (80, ")"),
+]
+
+
+def qtdb(root):
+    """15 beats of half a minute, every 480 samples; the 3rd to 8th and the 11th to 13th marked.
+
+    sel100 and sele0104 are the same but for their leads: the latter has none of the twelve by name.
+    """
+    import wfdb
+
+    root.mkdir(parents=True, exist_ok=True)
+    beats = np.arange(100, 7400, 480)
+    marked = [*beats[2:8], *beats[10:13]]
+    places, symbols = zip(
+        *((n + at, symbol) for n in marked for at, symbol in QT_BEAT), strict=True
+    )
+    for name, leads in (("sel100", ["MLII", "CM5"]), ("sele0104", ["CM5", "D4"])):
+        signal = np.tile(RECORDS[0].signal[:2], (1, 30))[:, :7500]
+        about = ["# 69 M 1085 1629 x1", "#Produced by xform from record 100"]
+        write_wfdb(root / name, replace(RECORDS[0], signal=signal, leads=LEADS[:2]), about,
+                   leads=leads, rate="250/360")  # fmt: skip
+        # The package writes no name such as .q1c, which it reads.
+        for own, written in (("qxc", "q1c"), ("pux", "pu0")):
+            wfdb.wrann(name, own, np.array(places), symbol=list(symbols), write_dir=str(root))
+            (root / f"{name}.{own}").rename(root / f"{name}.{written}")
+        wfdb.wrann(name, "atr", beats, symbol=["N"] * len(beats), write_dir=str(root))
+
+
 def cinc2011(root):
     for n, record in enumerate(RECORDS[:4], start=1):
         write_wfdb(root / "set-a" / f"100000{n}", record)
@@ -224,6 +262,7 @@ LAYOUTS = {
         ptb,
         incart,
         mitdb,
+        qtdb,
         cinc2011,
         ecgid,
         folder,

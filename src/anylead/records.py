@@ -13,14 +13,17 @@ from anylead.leads import to_canonical
 from anylead.preprocessing import HIGHEST_RATE, LOWEST_RATE
 
 Split = Literal["train", "valid", "test"]
+UNMARKED = "unmarked"
+MARGIN = 0.03  # seconds beyond a marked wave in which there certainly is no other
 
 
 class Mark(NamedTuple):
     """A stretch of a recording that somebody marked, in seconds from its start.
 
     lead: canonical name; "" where it is of all leads.
-    name: "P", "QRS" or "T", or the class of a beat.
-    onset, offset: where it begins and ends; equal for a point, such as a beat.
+    name: "P", "QRS" or "T", or the class of a beat; `UNMARKED` where nobody looked.
+    onset, offset: where it begins and ends; equal for a point, such as a beat. An end of a wave
+        that lies at one of an `UNMARKED` stretch is not its boundary.
     """
 
     lead: str

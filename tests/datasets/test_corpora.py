@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from anylead import datasets
-from anylead.datasets import code15, mimic_iv_ecg, physionet2021
+from anylead.datasets import code15, holter, mimic_iv_ecg, mitdb, physionet2021, qtdb
 from anylead.datasets.scp import CLASSES
 from anylead.errors import DatasetError, FormatError
 from anylead.leads import EINTHOVEN, LEADS
-from anylead.records import Mark
+from anylead.records import UNMARKED, Mark
 from corpora import LAYOUTS, RECORDS, WAVES, write_csv, write_wfdb
 
 
@@ -429,6 +429,109 @@ def test_incart_takes_the_patient_from_the_header(made):
     header.write_text(header.read_text().replace("#patient 1", ""))
     with pytest.raises(DatasetError, match=r"I02\.hea: names no patient"):
         datasets.corpus("incart", root)
+
+
+@pytest.mark.parametrize("made", ["mitdb"], indirect=True)
+def test_mitdb_as_published_tests_with_record_202(made):
+    listed = datasets.corpus("mitdb", made[0], as_published=True)
+    split = {name[:3]: window.split for name, window in listed.items}
+    assert split == {"100": "test", "101": "train", "102": None, "201": "train", "202": "test"}
+    assert "202 tests" in listed.note
+
+
+def test_the_split_of_mitdb_is_that_of_de_chazal_and_without_paced_records():
+    train, test = (
+        {name for name, side in mitdb._SPLITS.items() if side == wanted}
+        for wanted in ("train", "test")
+    )
+    assert len(train) == len(test) == 22
+    assert not (train | test) & {"102", "104", "107", "217"}
+
+
+def test_aami_classes_are_those_of_de_chazal():
+    by_class = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}
+    for name, symbols in by_class.items():
+        assert {holter.AAMI[symbol] for symbol in symbols} == {name}
+    assert not set('[]!+~|"x') & set(holter.AAMI)
+
+
+def test_ventricular_flutter_is_where_nobody_looked(tmp_path):
+    import wfdb
+
+    at = np.array([360, 3000, 3300, 4500, 5400, 6000, 7000])
+    wfdb.wrann("207", "atr", at, symbol=list("N[!!]VN"), write_dir=str(tmp_path))
+    first, second = (
+        holter.beats_between(tmp_path / "207.hea", n, n + 3600, 360.0) for n in (0, 3600)
+    )
+    assert first == (Mark("", "N", 1.0, 1.0), Mark("", UNMARKED, 3000 / 360, 10.0))
+    assert [(mark.name, mark.onset, mark.offset) for mark in second] == [
+        ("V", 2400 / 360, 2400 / 360), ("N", 3400 / 360, 3400 / 360), (UNMARKED, 0.0, 5.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", ["qtdb"], indirect=True)
+def test_qtdb_windows_have_marked_beats_and_say_where_nobody_looked(made):
+    _, corpus = made
+    # Beats at 0.4 + n * 1.92 s; marked from 4.24 to 13.84 s and from 19.6 to 23.44 s.
+    records = by_id(corpus)
+    assert list(records) == ["sel100/00000", "sel100/00010", "sel100/00020"]
+    assert "1 records have no lead of the twelve" in corpus.note
+    first = records["sel100/00000"]
+    assert (first.leads, first.patient_id, first.sample_rate) == (("II",), "sel100", 250.0)
+    assert first.signal.shape == (1, 2500)
+    names = [mark.name for mark in first.marks]
+    # Of the fourth beat the window has the P and the begin of the QRS.
+    assert names == [*["P", "QRS", UNMARKED, "T"] * 3, "P"]
+    assert {mark.lead for mark in first.marks} == {""}
+    _, qrs, gap, wave = first.marks[:4]
+    np.testing.assert_allclose([*qrs[2:], *gap[2:], *wave[2:]],
+                               [4.2, 4.288, 4.318, 4.48, 4.48, 4.56])  # fmt: skip
+    second = records["sel100/00020"]
+    assert [mark.name for mark in second.marks].count("QRS") == 2
+
+
+@pytest.mark.parametrize("made", ["qtdb"], indirect=True)
+def test_qtdb_beats_between_marked_ones_are_unmarked_not_absent(made):
+    root, _ = made
+    (_, record), *others = (
+        (name, record)
+        for name, record in by_id(datasets.corpus("qtdb", root, seconds=30.0)).items()
+    )
+    assert not others
+    gaps = [mark for mark in record.marks if mark.name == UNMARKED and mark.offset - mark.onset > 1]
+    # From behind the T of the 8th beat to before the P of the 11th.
+    np.testing.assert_allclose(gaps[0][2:], [13.84 + 0.32 + 0.03, 19.6 - 0.16 - 0.03])
+    assert len(gaps) == 1
+    for name in ("sel100.atr", "sel100.pu0"):
+        (root / name).unlink()
+    holter.annotations.cache_clear()
+    again = qtdb.marks(root / "sel100.hea", "q1c")
+    assert [mark for mark in again if mark.offset - mark.onset > 1] == gaps
+
+
+@pytest.mark.parametrize("made", ["qtdb"], indirect=True)
+def test_qtdb_takes_a_lead_of_unknown_place_for_the_one_that_is_stated(made):
+    root, _ = made
+    records = by_id(datasets.corpus("qtdb", root, unplaced="v5"))
+    assert records["sele0104/00000"].leads == ("V5",)
+    assert records["sele0104/00000"].marks == records["sel100/00000"].marks
+    assert records["sel100/00000"].leads == ("II",)
+    of_signal = by_id(datasets.corpus("qtdb", root, unplaced="V5", annotator="pu0"))
+    assert {m.lead for m in of_signal["sel100/00000"].marks} == {"II"}
+    assert {m.lead for m in of_signal["sele0104/00000"].marks} == {"V5"}
+    with pytest.raises(DatasetError, match="annotator 'q3c'; want one of q1c"):
+        datasets.corpus("qtdb", root, annotator="q3c")
+    with pytest.raises(DatasetError, match="no window of 10 s with marks of q2c"):
+        datasets.corpus("qtdb", root, annotator="q2c")
+
+
+@pytest.mark.parametrize("made", ["qtdb"], indirect=True)
+def test_qtdb_broken_marks_are_told_when_their_record_is_read(made):
+    root, _ = made
+    (root / "sel100.q1c").write_bytes(b"\xff" * 7)
+    listed = datasets.corpus("qtdb", root)
+    with pytest.raises(FormatError, match=r"sel100\.q1c: cannot be read"):
+        listed.read(listed.items[0])
 
 
 @pytest.mark.parametrize("made", ["cinc2011"], indirect=True)

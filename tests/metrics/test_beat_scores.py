@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anylead.metrics.beats import confusion, true_false_missed
-from anylead.records import Mark
+from anylead.records import UNMARKED, Mark
 from anylead.signals.beat_rules import CLASSES, beats_of
 
 RATE = 100.0
@@ -20,6 +20,31 @@ def test_each_beat_is_matched_once_the_nearest_first():
     table = confusion(marked, found)
     right = {(0, 0): 1, (2, 2): 1, (0, 5): 1, (5, 1): 1}
     assert {(i, j): n for (i, j), n in np.ndenumerate(table) if n} == right
+
+
+def test_in_ventricular_flutter_nothing_counts():
+    marked = [beat("N", 1.0), beat("N", 9.0), Mark("", UNMARKED, 2.0, 8.0)]
+    found = [beat("N", 1.0), beat("V", 3.0), beat("V", 4.0), beat("N", 9.0)]
+    assert confusion(marked, found).sum() == confusion(marked, found)[0, 0] == 2
+    assert confusion(marked[:2], found)[5, 2] == 2
+
+
+@pytest.mark.parametrize(
+    ("marked", "found", "wrong", "missed"),
+    [
+        ("N", "V", "V", "N"), ("S", "V", "V", "S"), ("F", "V", "", "F"), ("Q", "V", "", "Q"),
+        ("N", "S", "S", "N"), ("V", "S", "S", "V"), ("F", "S", "S", "F"), ("Q", "S", "", "Q"),
+        ("V", "N", "N", "V"), ("V", "F", "F", "V"), ("V", "Q", "Q", "V"),
+    ],
+)  # fmt: skip
+def test_a_beat_of_another_class_is_held_against_whom_the_standard_says(
+    marked, found, wrong, missed
+):
+    counts = true_false_missed(confusion([beat(marked, 1.0)], [beat(found, 1.0)]))
+    told = dict(zip((*CLASSES, "any"), counts.tolist(), strict=True))
+    assert {name for name, (_, false, _) in told.items() if false} == set(wrong)
+    assert {name for name, (_, _, lost) in told.items() if lost} == set(missed)
+    assert told["any"] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(5))

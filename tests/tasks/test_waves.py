@@ -16,7 +16,7 @@ from anylead.leads import LEADS
 from anylead.metrics.waves import by_lead, score_waves
 from anylead.models import Encoder, EncoderConfig, describe_encoder
 from anylead.objective import Batch
-from anylead.records import Mark
+from anylead.records import UNMARKED, Mark
 from anylead.store import Store
 from anylead.store.marks import stored_marks
 from anylead.tasks.wave_targets import WaveTargets, targets
@@ -176,6 +176,17 @@ def test_the_loss_is_a_cross_entropy_over_known_samples_of_leads_that_are_seen()
     assert step.terms.item() == terms
     assert step.loss.item() == pytest.approx(loss, rel=1e-4)
     assert math.isclose(share[LEADS.index("II"), 1].sum(), 10, abs_tol=1e-3)
+
+
+def test_where_nobody_looked_is_not_known_and_its_edges_are():
+    marks = (Mark("", "QRS", 0.3, 0.4), Mark("II", UNMARKED, 0.5, 1.0), Mark("", "T", 1.0, 1.2))
+    share, is_known = targets(marks, 20, 120, 100.0)
+    seconds = (20 + np.arange(120)) / 100
+    hidden = (seconds >= 0.5) & (seconds < 1.0)
+    certain = (seconds >= 0.27) & (seconds <= 1.23)
+    np.testing.assert_array_equal(is_known[LEADS.index("II")], certain & ~hidden)
+    np.testing.assert_array_equal(is_known[LEADS.index("V1")], certain)
+    assert share[LEADS.index("II"), 3, 85] == 1  # T at 1.05 s
 
 
 def test_recordings_without_marks_and_encoders_without_halvings_are_refused(tmp_path):

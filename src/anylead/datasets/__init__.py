@@ -27,6 +27,7 @@ from anylead.datasets import (
     physionet2021,
     ptb,
     ptbxl,
+    qtdb,
     sph,
     synthetic,
 )
@@ -58,6 +59,7 @@ DATASETS: dict[str, Dataset] = {
     "ptb": ptb,
     "incart": incart,
     "mitdb": mitdb,
+    "qtdb": qtdb,
     "cinc2011": cinc2011,
     "ecgid": ecgid,
     "folder": folder,

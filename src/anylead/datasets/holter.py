@@ -1,10 +1,13 @@
 """What adapters of long recordings with beat annotations share: windows with labels of their own.
 
-Task "beats": the AAMI classes (ANSI/AAMI EC57) of the beats in a window; the beats are its marks,
-too. Task "rhythm": the rhythms that are marked in it or go on from before.
+Task "beats": the AAMI classes of the beats in a window; the beats are its marks, too. The classes
+are those of de Chazal et al. 2004 (doi:10.1109/TBME.2004.827359), where escape beats of the atria
+and the node (e, j, n) are N; by the letter of ANSI/AAMI EC57 they would be S. Ventricular flutter
+and fibrillation ("[" to "]") have no beats that could be scored: they are `UNMARKED`. Task
+"rhythm": the rhythms that are marked in a window or go on from before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +17,10 @@ from numpy.typing import NDArray
 
 from anylead.datasets.corpus import Item
 from anylead.errors import DatasetError, FormatError
-from anylead.formats import wfdb
+from anylead.formats import wave_marks, wfdb
+from anylead.formats.wave_marks import Annotations
 from anylead.formats.wfdb_header import read_header
-from anylead.records import Mark, Record, Split
+from anylead.records import UNMARKED, Mark, Record, Split
 from anylead.signals.beat_rules import CLASSES as BEATS
 
 # Symbols of PhysioNet's annotations -> AAMI classes.
@@ -71,19 +75,29 @@ def windows(
 def read_window(item: Item) -> Record:
     """One window with the labels of its annotations."""
     record_id, window = item
-    record = _whole(window.path)
     beats, rhythms = labels_between(window.path, window.start, window.stop)
     labels = {"beats": beats}
     if rhythms is not None:
         labels["rhythm"] = rhythms
+    record = signal_of(record_id, window)
+    marks = beats_between(window.path, window.start, window.stop, record.sample_rate)
+    return replace(record, split=window.split, labels=labels, marks=marks)
+
+
+def signal_of(record_id: str, window: Window, rename: tuple[tuple[str, str], ...] = ()) -> Record:
+    """A window without labels.
+
+    Args:
+        record_id: of the window.
+        window: of a recording.
+        rename: names of channels, and their leads.
+    """
+    record = _whole(window.path, rename)
     return replace(
         record,
         signal=record.signal[:, window.start : window.stop],
         record_id=record_id,
         patient_id=window.patient_id,
-        split=window.split,
-        labels=labels,
-        marks=beats_between(window.path, window.start, window.stop, record.sample_rate),
     )
 
 
@@ -95,7 +109,7 @@ def labels_between(
     Raises:
         FormatError: the annotations are missing or broken.
     """
-    samples, symbols, notes = _annotations(path.with_suffix(".atr"))
+    samples, symbols, notes = annotations(path.with_suffix(".atr"))
     inside = (samples >= start) & (samples < stop)
     found = {AAMI.get(symbols[n]) for n in np.flatnonzero(inside)}
     changes = [n for n, note in enumerate(notes) if note.startswith("(")]
@@ -106,7 +120,7 @@ def labels_between(
 
 
 def beats_between(path: Path, start: int, stop: int, sample_rate: float) -> tuple[Mark, ...]:
-    """The beats in a stretch, as points of all leads named by their AAMI class.
+    """The beats in a stretch, as points of all leads named by their AAMI class, and flutter.
 
     Args:
         path: header of the recording.
@@ -116,25 +130,40 @@ def beats_between(path: Path, start: int, stop: int, sample_rate: float) -> tupl
     Raises:
         FormatError: the annotations are missing or broken.
     """
-    samples, symbols, _ = _annotations(path.with_suffix(".atr"))
+    samples, symbols, _ = annotations(path.with_suffix(".atr"))
     inside = np.flatnonzero((samples >= start) & (samples < stop)).tolist()
     times = {n: float(samples[n] - start) / sample_rate for n in inside}
-    return tuple(Mark("", AAMI[symbols[n]], t, t) for n, t in times.items() if symbols[n] in AAMI)
+    beats = [Mark("", AAMI[symbols[n]], t, t) for n, t in times.items() if symbols[n] in AAMI]
+    flutter = [
+        Mark("", UNMARKED, (max(begin, start) - start) / sample_rate, (end - start) / sample_rate)
+        for begin, end in _flutter(samples, symbols, stop)
+        if begin < stop and end > start
+    ]
+    return (*beats, *flutter)
+
+
+def _flutter(
+    samples: NDArray[np.int64], symbols: Sequence[str], stop: int
+) -> list[tuple[int, int]]:
+    """First and last sample of each stretch of ventricular flutter or fibrillation up to `stop`."""
+    stretches: list[tuple[int, int]] = []
+    begin: int | None = None
+    for sample, symbol in zip(samples.tolist(), symbols, strict=True):
+        if symbol == "[" and begin is None:
+            begin = sample
+        elif symbol == "]" and begin is not None:
+            stretches.append((begin, min(sample, stop)))
+            begin = None
+    return stretches if begin is None else [*stretches, (begin, stop)]
 
 
 # Windows of a recording are read one after another.
 @lru_cache(maxsize=2)
-def _whole(path: Path) -> Record:
-    return wfdb.read(path)
+def _whole(path: Path, rename: tuple[tuple[str, str], ...]) -> Record:
+    return wfdb.read(path, rename=dict(rename))
 
 
-@lru_cache(maxsize=2)
-def _annotations(path: Path) -> tuple[NDArray[np.int64], list[str], list[str]]:
-    import wfdb as package
-
-    try:
-        found = package.rdann(str(path.with_suffix("")), path.suffix[1:])
-    except Exception as error:  # the package has no error class of its own
-        raise FormatError(f"{path}: cannot be read ({error})") from None
-    notes = [note.strip("\0 \t") for note in found.aux_note]
-    return np.asarray(found.sample, dtype=np.int64), list(found.symbol), notes
+@lru_cache(maxsize=4)
+def annotations(path: Path) -> Annotations:
+    """All of an annotation file; see `wave_marks.read_annotations`."""
+    return wave_marks.read_annotations(path)

@@ -159,6 +159,14 @@ SOURCES: dict[str, Source] = {
         "Moody and Mark 2001, IEEE Engineering in Medicine and Biology 20(3):45,"
         " doi:10.1109/51.932724; data doi:10.13026/C2F305",
     ),
+    "qtdb": _physionet(
+        "qtdb/1.0.0",
+        "QT Database",
+        "ODC-By 1.0",
+        "about 80 MB",
+        "Laguna et al. 1997, Computers in Cardiology 24:673, doi:10.1109/CIC.1997.648140;"
+        " data doi:10.13026/C24K53",
+    ),
     "cinc2011": _physionet(
         "challenge-2011/1.0.0",
         "PhysioNet/Computing in Cardiology Challenge 2011, set A",

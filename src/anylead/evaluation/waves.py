@@ -34,7 +34,7 @@ from anylead.inference.model import Model
 from anylead.leads import LEADS, lead_mask
 from anylead.metrics.beats import confusion, true_false_missed
 from anylead.metrics.bootstrap import Statistic, mean_of
-from anylead.metrics.waves import BOUNDARIES, Tally, score_waves
+from anylead.metrics.waves import BOUNDARIES, Tally, by_lead, score_waves
 from anylead.pictures import score_report
 from anylead.records import Mark
 from anylead.signals.beat_rules import CLASSES as BEATS
@@ -124,7 +124,7 @@ class WavesRun:
             signals = [self._signal(row, has) for row, has in zip(some, present, strict=True)]
             found = self.delineator.marks(signals, present)
             for row, has, waves in zip(some, present, found, strict=True):
-                pairs = _pairs(self.marks[row] or (), waves, has)
+                pairs = by_lead(self.marks[row] or (), waves, [LEADS[n] for n in has.nonzero()[0]])
                 usual.append(_counts(score_waves(pairs)))
                 with_ends.append(_counts(score_waves(pairs, beyond_ends=True)))
         names = [" ".join(boundary) for boundary in BOUNDARIES]
@@ -195,17 +195,6 @@ def report(path: Path, runs: Sequence[WavesRun], scores: Sequence[LeadSetScores]
             logs=logs_of(runs),
         ),
     )  # fmt: skip
-
-
-def _pairs(
-    marked: Sequence[Mark], found: Sequence[Mark], has_lead: NDArray[np.bool_]
-) -> list[tuple[list[Mark], list[Mark]]]:
-    """Marked and found waves of each lead that is there; marks of no lead are of all."""
-    return [
-        ([m for m in marked if m.lead in (lead, "")], [m for m in found if m.lead == lead])
-        for lead, is_there in zip(LEADS, has_lead, strict=True)
-        if is_there
-    ]
 
 
 def _counts(tallies: dict[tuple[str, str], Tally]) -> list[list[float]]:

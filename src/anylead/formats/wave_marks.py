@@ -1,22 +1,25 @@
 """Waves that somebody marked: WFDB annotations of one lead, and a CSV for any recordings.
 
-In WFDB "(" stands at the onset of a wave, "p", "N" or "t" at its peak and ")" at its offset, one
-file for each lead (LUDB), or one for all (the QT Database). The CSV has the columns record, lead,
-wave, onset and offset: P, QRS or T, and seconds from the start.
+In WFDB "(" stands at the onset of a wave, "p", "N" or "t" at its peak (both peaks, where T has two)
+and ")" at its offset, one file for each lead (LUDB), or one for all (the QT Database). The CSV has
+the columns record, lead, wave, onset and offset: P, QRS or T, and seconds from the start.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from math import isfinite
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.leads import lead_name
-from anylead.records import Mark
+from anylead.records import MARGIN, UNMARKED, Mark
 
 WAVES = ("P", "QRS", "T")
 COLUMNS = ("record", "lead", "wave", "onset", "offset")
@@ -37,20 +40,67 @@ def read_wfdb(path: Path, lead: str, sample_rate: float) -> tuple[Mark, ...]:
     Raises:
         FormatError: the file is missing or broken.
     """
+    found = _waves(read_annotations(path), sample_rate)
+    return tuple(
+        Mark(lead, wave.name, wave.onset, wave.offset)
+        for wave in found
+        if wave.onset is not None and wave.offset is not None
+    )
+
+
+def read_incomplete(path: Path, lead: str, sample_rate: float) -> tuple[Mark, ...]:
+    """The waves of an annotation file, also those of which one boundary was not marked.
+
+    Such a wave is there from its peak on, or up to it; between the peak and the wave before, or
+    behind, nothing is known: that stretch is `UNMARKED`, like all around a wave without both. It
+        ends
+    short of the boundaries of those waves, where they are known.
+
+    Args:
+        path, lead, sample_rate: as for `read_wfdb`.
+
+    Raises:
+        FormatError: the file is missing or broken.
+    """
+    found = list(_waves(read_annotations(path), sample_rate))
+    marks = []
+    for before, wave, after in zip([None, *found], found, [*found[1:], None], strict=False):
+        begin = wave.peaks[0] if wave.onset is None else wave.onset
+        end = wave.peaks[-1] if wave.offset is None else wave.offset
+        if wave.onset is None:
+            marks.append(Mark(lead, UNMARKED, _sure_until(before, begin), begin))
+        if begin < end:
+            marks.append(Mark(lead, wave.name, begin, end))
+        if wave.offset is None:
+            marks.append(Mark(lead, UNMARKED, end, _sure_from(after, end)))
+    return tuple(marks)
+
+
+class Annotations(NamedTuple):
+    """What a WFDB annotation file holds: (mark,) samples, symbols and the notes beside them."""
+
+    samples: NDArray[np.int64]
+    symbols: list[str]
+    notes: list[str]
+
+
+def read_annotations(path: Path) -> Annotations:
+    """All of an annotation file.
+
+    Args:
+        path: RECORD.ANNOTATOR.
+
+    Raises:
+        FormatError: the file is missing or broken.
+    """
     import wfdb as package
 
     try:
         found = package.rdann(str(path.with_suffix("")), path.suffix[1:])
     except Exception as error:  # the package has no error class of its own
         raise FormatError(f"{path}: cannot be read ({error})") from None
-    symbols, seconds = list(found.symbol), np.asarray(found.sample) / sample_rate
-    marks = []
-    for before, symbol, after, onset, offset in zip(
-        symbols, symbols[1:], symbols[2:], seconds, seconds[2:], strict=False
-    ):
-        if symbol in _SYMBOLS and before == "(" and after == ")":
-            marks.append(Mark(lead, _SYMBOLS[symbol], float(onset), float(offset)))
-    return tuple(marks)
+    notes = [note.strip("\0 \t") for note in found.aux_note]
+    return Annotations(np.asarray(found.sample, dtype=np.int64), list(found.symbol), notes)
 
 
 def write_wfdb(marks: Iterable[Mark], path: Path, sample_rate: float) -> None:
@@ -122,6 +172,54 @@ def write_table(path: Path, marks: Mapping[str, Sequence[Mark]]) -> None:
         for record, of_record in marks.items():
             for lead, name, onset, offset in of_record:
                 rows.writerow([record, lead, name, f"{onset:.6f}", f"{offset:.6f}"])
+
+
+class _Wave(NamedTuple):
+    """A wave in seconds; an onset or offset of None was not marked."""
+
+    name: str
+    onset: float | None
+    peaks: list[float]
+    offset: float | None
+
+
+def _waves(found: Annotations, sample_rate: float) -> Iterator[_Wave]:
+    """The waves of an annotation file in order."""
+    symbols, seconds = found.symbols, (found.samples / sample_rate).tolist()
+    first = 0
+    for symbol, group in groupby(symbols):
+        last = first + len(list(group)) - 1
+        if symbol in _SYMBOLS:
+            # Two complexes side by side are two waves, two peaks of P or T are one.
+            pieces = [(n, n) for n in range(first, last + 1)] if symbol == "N" else [(first, last)]
+            for begin, end in pieces:
+                has_onset = begin > 0 and symbols[begin - 1] == "("
+                has_offset = end + 1 < len(symbols) and symbols[end + 1] == ")"
+                yield _Wave(
+                    _SYMBOLS[symbol],
+                    seconds[begin - 1] if has_onset else None,
+                    seconds[begin : end + 1],
+                    seconds[end + 1] if has_offset else None,
+                )
+        first = last + 1
+
+
+def _sure_until(before: _Wave | None, begin: float) -> float:
+    """From where on nothing is known before a wave that begins at `begin`."""
+    if before is None:
+        return 0.0
+    if before.offset is None:
+        return before.peaks[-1]
+    return before.offset + min(MARGIN, (begin - before.offset) / 2)
+
+
+def _sure_from(after: _Wave | None, end: float) -> float:
+    """Up to where nothing is known behind a wave that ends at `end`."""
+    if after is None:
+        return np.inf
+    if after.onset is None:
+        return after.peaks[0]
+    return after.onset - min(MARGIN, (after.onset - end) / 2)
 
 
 def _mark(row: Mapping[str, str], where: str) -> Mark:

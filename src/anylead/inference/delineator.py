@@ -45,6 +45,7 @@ _DOUBTFUL = np.uint16(
     Quality.LOST | Quality.FLAT | Quality.NOISE | Quality.UNACCEPTABLE | Quality.CLIPPED
 )
 _AT_ONCE = 16  # recordings
+_DIGITS = 4  # of seconds
 
 
 class Delineates(Protocol):
@@ -149,7 +150,10 @@ class Delineator:
     def marks(
         self, signals: Sequence[Floats], has_lead: Sequence[NDArray[np.bool_]]
     ) -> list[list[Mark]]:
-        """Waves of recordings (12, time); those of one length are put in order together."""
+        """Waves of recordings (12, time), to a tenth of a millisecond, in all that is told of them.
+
+        Recordings of one length are put in order together.
+        """
         found: list[list[Mark]] = [[] for _ in signals]
         same: dict[int, list[int]] = {}
         for n, signal in enumerate(signals):
@@ -162,7 +166,8 @@ class Delineator:
             names = [f"{n} {lead}" for n in numbers for lead in LEADS]
             for mark in self._in_order(rows, names):
                 number, lead = mark.lead.split(" ")
-                found[int(number)].append(mark._replace(lead=lead))
+                onset, offset = round(mark.onset, _DIGITS), round(mark.offset, _DIGITS)
+                found[int(number)].append(Mark(lead, mark.name, onset, offset))
         return found
 
     def marks_alone(
@@ -338,18 +343,16 @@ def _delineation(
     joint["Axis_deg"] = intervals.axis(
         signal, windows.has_lead, sample_rate, together, all(doubtful.values())
     )
-    waves = (*marks, *intervals.global_marks(together))
     return Delineation(
         record=name,
         seconds=signal.shape[1] / sample_rate,
         leads=tuple(present),
-        waves=tuple(mark._replace(onset=round(mark.onset, 4), offset=round(mark.offset, 4))
-                    for mark in waves),
+        waves=(*marks, *intervals.global_marks(together)),
         measures={
             lead: {key: _rounded(each) for key, each in found.items()}
             for lead, found in (*measures.items(), (intervals.GLOBAL, joint))
         },
-    )  # fmt: skip
+    )
 
 
 def _rounded(found: Measure) -> Measure:

@@ -1,8 +1,16 @@
 """Scores of heartbeats and their classes (ANSI/AAMI EC57; de Chazal et al. 2004).
 
-A beat counts as found within 150 ms of the marked one, each matched once, the nearest first. What
-the standard does not hold against a finder is not counted: fusion and unknown beats that are called
-ventricular, and unknown ones that are called supraventricular (doi:10.1109/TBME.2004.827359).
+A beat counts as found within 150 ms of the marked one, each matched once, the nearest first. With
+counts such as Nv, the normal beats that were called ventricular (o: not found, On: no beat there):
+
+    V: true Vv, missed Vn + Vs + Vf + Vq + Vo, false Nv + Sv + Ov; Fv and Qv are not counted
+    S: true Ss, missed Sn + Sv + Sf + Sq + So, false Ns + Vs + Fs + Os; Qs is not counted
+    N, F, Q: all that is called so and is none is false
+    any beat: true where one was found, whatever it was called
+
+as in de Chazal et al. 2004 (doi:10.1109/TBME.2004.827359), who follow the standard. Within
+ventricular flutter and fibrillation (`UNMARKED`) nothing counts. The standard also leaves out paced
+records and the first five minutes of the others: who chooses the recordings decides that.
 """
 
 from collections.abc import Sequence
@@ -10,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.metrics.waves import match
+from anylead.metrics.waves import is_unmarked, match
 from anylead.records import Mark
 from anylead.signals.beat_rules import CLASSES
 
@@ -23,9 +31,15 @@ def confusion(marked: Sequence[Mark], found: Sequence[Mark]) -> Counts:
     last column of marked ones that were not found.
     """
     table = np.zeros((len(CLASSES) + 1, len(CLASSES) + 1), dtype=np.int64)
-    want = [mark for mark in marked if mark.name in CLASSES]
-    got = [mark for mark in found if mark.name in CLASSES]
-    pairs = match(np.array([m.onset for m in want]), np.array([m.onset for m in got]))
+    want, got = (
+        [
+            mark
+            for mark, hidden in zip(beats, is_unmarked(_onsets(beats), marked), strict=True)
+            if mark.name in CLASSES and not hidden
+        ]
+        for beats in (marked, found)
+    )
+    pairs = match(_onsets(want), _onsets(got))
     for i, j in pairs:
         table[CLASSES.index(want[i].name), CLASSES.index(got[j].name)] += 1
     for i in set(range(len(want))) - {i for i, _ in pairs}:
@@ -33,6 +47,10 @@ def confusion(marked: Sequence[Mark], found: Sequence[Mark]) -> Counts:
     for j in set(range(len(got))) - {j for _, j in pairs}:
         table[-1, CLASSES.index(got[j].name)] += 1
     return table
+
+
+def _onsets(beats: Sequence[Mark]) -> NDArray[np.float64]:
+    return np.array([beat.onset for beat in beats])
 
 
 def true_false_missed(table: NDArray[np.generic]) -> NDArray[np.generic]:

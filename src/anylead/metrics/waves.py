@@ -3,7 +3,7 @@
 As usual for LUDB (Kalyakulina et al. 2020, doi:10.1109/ACCESS.2020.3029211; ISO 60601-2-51): a
 boundary counts as found within 150 ms of the marked one, each matched once, the nearest first, and
 only what lies between the first and the last marked QRS of a lead counts, since the ends were left
-out.
+out. Nor does what lies where nobody looked (`UNMARKED`) in between.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.records import Mark
+from anylead.records import UNMARKED, Mark
 
 TOLERANCE = 0.150  # seconds
 BOUNDARIES = tuple((wave, side) for wave in ("P", "QRS", "T") for side in ("onset", "offset"))
@@ -88,14 +88,15 @@ def score_waves(
         for (wave, side), tally in tallies.items():
             want = _times(marked, wave, side)
             got = _times(found, wave, side)
-            want = want[(want >= start) & (want <= end)]
+            want = want[(want >= start) & (want <= end) & ~is_unmarked(want, marked)]
             reach = TOLERANCE if beyond_ends else 0.0
             near = got[(got >= start - reach) & (got <= end + reach)]
             matched = match(want, near)
             used = {j for _, j in matched}
             tally.errors += [float(near[j] - want[i]) for i, j in matched]
             tally.missed += len(want) - len(matched)
-            tally.extra += sum(1 for j, t in enumerate(near) if j not in used and start <= t <= end)
+            counts = (near >= start) & (near <= end) & ~is_unmarked(near, marked)
+            tally.extra += sum(1 for j in np.flatnonzero(counts).tolist() if j not in used)
     return tallies
 
 
@@ -122,10 +123,29 @@ def match(
 def by_lead(
     marked: Sequence[Mark], found: Sequence[Mark], leads: Sequence[str]
 ) -> list[tuple[list[Mark], list[Mark]]]:
-    """Marked and found waves, lead by lead."""
+    """Marked and found waves, lead by lead; marks of no lead are of all."""
     return [
-        ([mark for mark in marked if mark.lead == lead], [m for m in found if m.lead == lead])
+        ([m for m in marked if m.lead in (lead, "")], [m for m in found if m.lead == lead])
         for lead in leads
+    ]
+
+
+def is_unmarked(times: NDArray[np.float64], marked: Sequence[Mark]) -> NDArray[np.bool_]:
+    """Whether times lie where nobody looked, its edges included."""
+    is_in = np.zeros(len(times), dtype=bool)
+    for mark in marked:
+        if mark.name == UNMARKED:
+            is_in |= (times >= mark.onset - _EPSILON) & (times <= mark.offset + _EPSILON)
+    return is_in
+
+
+def between(marked: Iterable[Mark], start: float, end: float) -> list[Mark]:
+    """The marks that begin in a stretch, and where nobody looked in it."""
+    return [
+        mark
+        for mark in marked
+        if start <= mark.onset < end
+        or (mark.name == UNMARKED and mark.onset < end and mark.offset > start)
     ]
 
 

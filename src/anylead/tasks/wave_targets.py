@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anylead.leads import LEADS, NUM_LEADS
-from anylead.records import Mark
+from anylead.records import MARGIN, UNMARKED, Mark
 from anylead.signals.beat_rules import CLASSES as BEATS
 from anylead.signals.beat_rules import HALF_WIDTH
 from anylead.signals.wave_rules import WAVES
 
-# Seconds beyond the outermost marks of a lead in which there certainly is no other wave.
-_MARGIN = 0.03
 _KEPT = 256  # segments; of 10 s at 100 Hz they take 50 MB
 Floats = NDArray[np.float32]
 
@@ -79,7 +77,8 @@ def targets(
 
     A boundary between two samples is kept: the sample that it cuts belongs to the wave in part.
     What lies before the first and behind the last wave of a lead is not known. Of beats, which are
-    points, all is known, and the samples around one are of its class.
+    points, all is known, and the samples around one are of its class. What is `UNMARKED` is not
+    known.
     """
     kinds = {name: number for number, name in enumerate(classes, start=1)}
     share = np.zeros((NUM_LEADS, len(kinds) + 1, num_samples), dtype=np.float32)
@@ -90,7 +89,7 @@ def targets(
         if not own:
             continue
         first, last = min(mark.onset for mark in own), max(mark.offset for mark in own)
-        is_known[lead] |= (time >= first - _MARGIN) & (time <= last + _MARGIN)
+        is_known[lead] |= (time >= first - MARGIN) & (time <= last + MARGIN)
         for mark in own:
             # Sample n stands for the time from n - 1/2 to n + 1/2.
             half = HALF_WIDTH if mark.onset == mark.offset else 0.0
@@ -101,6 +100,10 @@ def targets(
                 place = np.arange(low, high)
                 covered = np.minimum(end, place + 1) - np.maximum(begin, place)
                 share[lead, kinds[mark.name], low:high] += covered.clip(0, 1)
+    for mark in marks:
+        if mark.name == UNMARKED:
+            is_hidden = (time >= mark.onset) & (time < mark.offset)
+            is_known[[mark.lead in (name, "") for name in LEADS]] &= ~is_hidden
     waves = share[:, 1:].sum(axis=1)
     share[:, 1:] /= np.maximum(waves, 1)[:, None]  # two marks that overlap share a sample
     share[:, 0] = 1 - np.minimum(waves, 1)

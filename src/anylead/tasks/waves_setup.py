@@ -15,7 +15,7 @@ from anylead.leads import LEADS
 from anylead.loading import evaluation_batches
 from anylead.loading.crops import even_windows
 from anylead.metrics.beats import confusion, true_false_missed
-from anylead.metrics.waves import as_table, by_lead, score_waves
+from anylead.metrics.waves import as_table, between, by_lead, score_waves
 from anylead.records import Mark
 from anylead.signals.beat_rules import CLASSES as BEATS
 from anylead.signals.beat_rules import beats_of
@@ -64,10 +64,7 @@ class WavesSetup:
         if self.targets.classes == BEATS:
             return self._validate_beats(run)
         pairs = []
-        for row, start, found in self._found(run):
-            end = start + self.parts.segment_seconds
-            marked = [m for m in self.targets.marks[row] or () if start <= m.onset < end]
-            leads = sorted({mark.lead for mark in found}, key=LEADS.index)
+        for marked, found, leads in self._marked_and_found(run):
             pairs += by_lead(marked, found, leads)
         table = as_table(score_waves(pairs, beyond_ends=True))
         return Verdict(float(np.mean([row["f1"] for row in table.values()])), {"waves": table})
@@ -75,9 +72,7 @@ class WavesSetup:
     def _validate_beats(self, run: Run) -> Verdict:
         """The mean F1 of the classes that occur among the recordings."""
         table = np.zeros((len(BEATS) + 1, len(BEATS) + 1), dtype=np.int64)
-        for row, start, found in self._found(run):
-            end = start + self.parts.segment_seconds
-            marked = [m for m in self.targets.marks[row] or () if start <= m.onset < end]
+        for marked, found, _ in self._marked_and_found(run):
             table += confusion(marked, found)
         counts = true_false_missed(table)
         scores = {
@@ -95,8 +90,8 @@ class WavesSetup:
         """The keys of a checkpoint of waves."""
         return {"kind": "waves", "decoder": described(self.parts.waves)}
 
-    def _found(self, run: Run) -> Iterator[tuple[int, float, list[Mark]]]:
-        """Row, first second and waves or beats of each window of the validation split."""
+    def _marked_and_found(self, run: Run) -> Iterator[tuple[list[Mark], list[Mark], list[str]]]:
+        """Waves or beats, and the leads that were seen, of each window of the validation split."""
         parts, store = self.parts, self.parts.store
         rate = store.manifest.sample_rate
         segment = round(parts.segment_seconds * rate)
@@ -114,10 +109,14 @@ class WavesSetup:
             for row, windows in zip(rows.tolist(), dense, strict=True):
                 starts = even_windows(int(store.num_samples[row]), segment).start[0] / rate
                 for start, each in zip(starts.tolist(), windows, strict=True):
+                    marked = between(
+                        self.targets.marks[row] or (), start, start + parts.segment_seconds
+                    )
+                    leads = [LEADS[n] for n in np.isfinite(each[:, 0, 0]).nonzero()[0]]
                     if self.targets.classes == BEATS:
-                        yield row, start, beats_of(each, BEATS, rate, start)
+                        yield marked, beats_of(each, BEATS, rate, start), leads
                     else:
-                        yield row, start, marks_of(each, LEADS, rate, start)
+                        yield marked, marks_of(each, LEADS, rate, start), leads
 
 
 def _no_labels(store: Store, wanted: str | None) -> None:
