@@ -13,10 +13,11 @@ from anylead.commands.cli import main
 from anylead.errors import CheckpointError
 from anylead.formats import wfdb as ecg_wfdb
 from anylead.formats import wfdb_write
+from anylead.inference.delineator import delineator_of, whole
 from anylead.leads import LEADS
 from anylead.metrics.waves import by_lead, score_waves
 from anylead.records import Record
-from anylead.signals.intervals import GLOBAL, MEASURES
+from anylead.signals.intervals import GLOBAL, MEASURES, beats_of, global_beats, measure
 from heart_records import make
 
 
@@ -50,6 +51,31 @@ def test_few_leads_find_the_complexes_of_all(model, leads):
     assert tallies["QRS", "onset"].f1 > 0.95 and tallies["T", "offset"].f1 > 0.9
     only = model.delineate(make(seed=2)[0], use_leads=list(leads))
     assert names_of(only, leads[0]) == names_of(found, leads[0])
+
+
+def test_what_is_scored_is_what_is_told(model):
+    records = [make(seed=seed)[0] for seed in (1, 2)]
+    windows = model.windows(records)
+    found = delineator_of(model).marks([whole(w) for w in windows], [w.has_lead for w in windows])
+    for marks, told in zip(found, model.delineate(records), strict=True):
+        assert [mark for mark in told.waves if mark.lead != GLOBAL] == marks
+        assert all(round(time, 4) == time for mark in marks for time in mark[2:])
+        beats = {lead: beats_of(m for m in marks if m.lead == lead) for lead in told.leads}
+        again = measure(global_beats(beats))["QT_ms"].value
+        assert told.intervals["QT_ms"] == round(again, 1)
+
+
+def test_recordings_of_any_length_and_leads_together_are_those_one_by_one(model):
+    shapes = [(10.0, LEADS), (25.0, ("II",)), (25.0, ("I", "V2")), (4.0, LEADS)]
+    records = [
+        make(100.0, seconds=seconds, leads=leads, seed=seed)[0]
+        for seed, (seconds, leads) in enumerate(shapes)
+    ]
+    for record, together in zip(records, model.delineate(records), strict=True):
+        alone = model.delineate(record)
+        assert [mark[:2] for mark in alone.waves] == [mark[:2] for mark in together.waves]
+        np.testing.assert_allclose([mark[2:] for mark in alone.waves],
+                                   [mark[2:] for mark in together.waves], atol=2e-4)  # fmt: skip
 
 
 def test_without_p_waves_pr_is_not_measurable(model):

@@ -1,12 +1,16 @@
 """Beats of recordings that last hours: none lost or told twice, memory that does not grow."""
 
 import csv
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import anylead
+from anylead.commands import beat_list
 from anylead.commands.cli import main
 from anylead.formats import wfdb, wfdb_parts, wfdb_write
 from anylead.inference import holter
@@ -110,6 +114,32 @@ def test_the_command_lists_beats_and_draws_them(folder, tmp_path, capsys):
     assert f"{len(rows)} beats of 1 recordings" in capsys.readouterr().err
     assert main(words) == 2
     assert "there already" in capsys.readouterr().err
+
+
+def test_a_run_that_is_stopped_leaves_nothing_and_a_later_one_clears_up(
+    folder, tmp_path, monkeypatch
+):
+    out = tmp_path / "beats.csv"
+    words = ["delineate", str(folder / "long1.hea"), "-o", str(out), "--rows", "beats"]
+
+    def stopped(*args, **options):
+        yield holter.HeartBeat(0.5, None, None, None, None)
+        assert [path.suffix for path in tmp_path.iterdir()] == [".unfinished"]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(beat_list, "beats", stopped)
+        assert main(words) == 130
+    assert list(tmp_path.iterdir()) == []
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    dead, alive, other = (
+        tmp_path / f"beats.csv.{name}.unfinished" for name in (killed.pid, os.getppid(), "x")
+    )
+    for path in (dead, alive, other):
+        path.write_text("record,ti")
+    assert main(words) == 0
+    assert set(tmp_path.iterdir()) == {out, alive, other}
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,50 @@ def test_is_the_best_of_all_orders_that_the_rules_allow(seed):
     assert wave_rules.best_path(probability, SLOW)[0].tolist() == by_trying_all(probability[0])
 
 
+def state_by_state(probability, rate):
+    """The same search over states, one for each sample of the shortest length of a part."""
+    states = [
+        (name, n)
+        for name, part in wave_rules.PARTS.items()
+        for n in range(max(1, round(part.shortest * rate)))
+    ]
+    last = {name: n for n, (name, _) in enumerate(states)}
+    before = []
+    for n, (name, place) in enumerate(states):
+        after = wave_rules.PARTS[name].after
+        moves = {last[b]: cost for b, cost in after.items()} if place == 0 else {n - 1: 0.0}
+        before.append(moves | ({n: 0.0} if n == last[name] else {}))
+    log = np.log(np.maximum(probability, 1e-6))
+    kinds = [wave_rules.PARTS[name].kind for name, _ in states]
+    ends = set(last.values())
+    score = [log[0, kinds[n]] if n in ends else -np.inf for n in range(len(states))]
+    came = []
+    for t in range(1, len(log)):
+        chosen = [max(moves, key=lambda b, m=moves: score[b] - m[b]) for moves in before]
+        score = [score[b] - before[n][b] + log[t, kinds[n]] for n, b in enumerate(chosen)]
+        came.append(chosen)
+    path = [int(np.argmax(score))]
+    for chosen in reversed(came):
+        path.append(chosen[path[-1]])
+    return [kinds[n] for n in reversed(path)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rate=st.sampled_from([10.0, 50.0, 100.0, 128.0]),
+    num_samples=st.integers(1, 60),
+    smooth=st.sampled_from([1, 4]),
+)
+def test_is_the_search_over_states_sample_by_sample(seed, rate, num_samples, smooth):
+    # Averages of neighbours: of samples that are the same, several orders would be the best.
+    ragged = drawn(2, num_samples + smooth - 1, seed)
+    probability = sum(ragged[:, n : n + num_samples] for n in range(smooth)) / smooth
+    paths = wave_rules.best_path(probability, rate)
+    for path, of_lead in zip(paths.tolist(), probability, strict=True):
+        assert path == state_by_state(of_lead, rate)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), rate=st.sampled_from([50.0, 100.0, 250.0]))
 def test_waves_never_overlap_and_no_t_is_without_its_qrs(seed, rate):

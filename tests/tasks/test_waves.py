@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import anylead
+from anylead import datasets
 from anylead.augment import compose
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands import evaluate
@@ -21,6 +22,7 @@ from anylead.store import Store
 from anylead.store.marks import stored_marks
 from anylead.tasks.wave_targets import WaveTargets, targets
 from anylead.tasks.waves import WaveConfig, Waves
+from corpora import LAYOUTS
 from heart_records import make, marked_store
 from synthetic_store import store_folder
 
@@ -187,6 +189,22 @@ def test_where_nobody_looked_is_not_known_and_its_edges_are():
     np.testing.assert_array_equal(is_known[LEADS.index("II")], certain & ~hidden)
     np.testing.assert_array_equal(is_known[LEADS.index("V1")], certain)
     assert share[LEADS.index("II"), 3, 85] == 1  # T at 1.05 s
+
+
+def test_what_nobody_looked_at_goes_through_a_store(tmp_path):
+    root = tmp_path / "qtdb"
+    LAYOUTS["qtdb"](root)
+    made = anylead.prepare("qtdb", root, out=tmp_path / "store", preprocess={"sample_rate": 100.0})
+    stored = stored_marks(made)
+    want = {
+        record.record_id: record.marks for record in datasets.records("qtdb", tmp_path / "qtdb")
+    }
+    assert dict(zip(made.record_id.tolist(), stored, strict=True)) == want
+    start = torch.zeros(len(stored), 1, dtype=torch.int64)
+    _, is_known = WaveTargets(stored, 100.0).of(torch.arange(len(stored)), start, 1000)
+    # T of these beats has an onset that nobody marked: .03 s behind the QRS up to its peak.
+    second = is_known[made.record_id.tolist().index("sel100/00000"), LEADS.index("II")]
+    assert second[425:431].all() and not second[432:448].any() and second[448:456].all()
 
 
 def test_recordings_without_marks_and_encoders_without_halvings_are_refused(tmp_path):

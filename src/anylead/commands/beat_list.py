@@ -5,6 +5,8 @@ Each beat is written as soon as it is found, so that a day takes no more memory 
 
 import csv
 import io
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from anylead.inference.sources import files_corpus
 from anylead.pictures import save, save_pages
 from anylead.pictures.output import picture_kind
 from anylead.pictures.tachogram import tachogram
-from anylead.store.files import whole_file
+from anylead.store.files import remove_leftovers, whole_file
 
 COLUMNS = ("record", "time", "RR_ms", "PR_ms", "QRS_ms", "QT_ms", "class")
 
@@ -59,11 +61,13 @@ def write(asked: Asked, model: Model, console: Console) -> Path:
         raise RecipeError(f"{asked.out}: there already; choose another --out or delete it")
     if asked.tachogram is not None:
         picture_kind(asked.tachogram)  # before any work
+    remove_leftovers(asked.out)
     delineator_of(model)  # raises
     rename = parse_rename(asked.rename)
     names = [record_id for record_id, _ in files_corpus(asked.source.split(",")).items]
     lost: list[str] = []
-    of_record: dict[str, list[tuple[float, float]]] = {}
+    count = 0
+    drawn: dict[str, array[float]] = {}  # time and RR of each beat, side by side
     with (
         whole_file(asked.out) as file,
         screen.progress(console, "listing beats", len(names)) as bar,
@@ -71,20 +75,21 @@ def write(asked: Asked, model: Model, console: Console) -> Path:
         file.write(_line(COLUMNS))
         for number, name in enumerate(names, start=1):
             try:
-                of_record[name] = []
+                drawn[name] = array("d")
                 for beat in beats(model, name, use_leads=asked.leads, rename=rename):
                     file.write(_line((name, *("" if each is None else each for each in beat))))
-                    of_record[name].append((beat.time, beat.rr_ms or np.nan))
+                    count += 1
+                    if asked.tachogram is not None:
+                        drawn[name].extend((beat.time, beat.rr_ms or np.nan))
             except AnyleadError as error:
                 if len(names) == 1:
                     raise
                 lost.append(f"{name}: {error}")
             bar.to(number, name)
     if asked.tachogram is not None:
-        _draw(asked.tachogram, of_record)
+        _draw(asked.tachogram, drawn)
     for line in lost:
         screen.say(console, f"left out: {line}")
-    count = sum(map(len, of_record.values()))
     screen.say(console, f"{asked.out}: {count:,} beats of {len(names) - len(lost):,} recordings")
     return asked.out
 
@@ -95,8 +100,8 @@ def _line(cells: tuple[object, ...]) -> bytes:
     return text.getvalue().encode()
 
 
-def _draw(path: Path, of_record: dict[str, list[tuple[float, float]]]) -> None:
-    tables = {name: np.array(rows).reshape(-1, 2) for name, rows in of_record.items() if rows}
+def _draw(path: Path, drawn: Mapping[str, "array[float]"]) -> None:
+    tables = {name: np.array(rows).reshape(-1, 2) for name, rows in drawn.items() if rows}
     pages = (tachogram(table[:, 0], table[:, 1], Path(name).name) for name, table in tables.items())
     if len(tables) == 1:
         save(next(pages), path)

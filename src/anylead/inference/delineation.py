@@ -1,7 +1,7 @@
 """Waves and intervals of one recording, as numbers, rows, JSON and WFDB annotations."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 
 from anylead.formats import wave_marks
+from anylead.inference.windows import Floats, Windows
+from anylead.leads import LEADS, NUM_LEADS
 from anylead.records import Mark
+from anylead.signals import Quality, intervals
 from anylead.signals.intervals import GLOBAL, MEASURES, NOT_MEASURABLE, Measure, beats_of
 
+_DOUBTFUL = np.uint16(
+    Quality.LOST | Quality.FLAT | Quality.NOISE | Quality.UNACCEPTABLE | Quality.CLIPPED
+)
 _RATE = 1000.0  # Hz of annotation files, whatever the recording has: finer than any boundary
 
 
@@ -81,6 +87,50 @@ class Delineation:
             "intervals": measures,
             "waves": [mark._asdict() for mark in self.waves],
         }
+
+
+def measured(
+    name: str, signal: Floats, windows: Windows, marks: Sequence[Mark], sample_rate: float
+) -> Delineation:
+    """Intervals and global waves, added to the waves of leads.
+
+    Args:
+        name: of the recording.
+        signal: (12, time) mV, preprocessed.
+        windows: what it was made of.
+        marks: its waves.
+        sample_rate: Hz.
+    """
+    present = [lead for lead, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    of_lead: dict[str, list[Mark]] = {lead: [] for lead in present}
+    for mark in marks:
+        of_lead[mark.lead].append(mark)
+    beats = {lead: beats_of(own) for lead, own in of_lead.items()}
+    flags = np.zeros(NUM_LEADS, np.uint16) if windows.quality is None else windows.quality
+    doubtful = {lead: bool(flags[LEADS.index(lead)] & _DOUBTFUL) for lead in present}
+    measures = {lead: intervals.measure(beats[lead], doubtful[lead]) for lead in present}
+    together = intervals.global_beats(beats)
+    joint = intervals.measure(together, all(doubtful.values()))
+    joint["Axis_deg"] = intervals.axis(
+        signal, windows.has_lead, sample_rate, together, all(doubtful.values())
+    )
+    return Delineation(
+        record=name,
+        seconds=signal.shape[1] / sample_rate,
+        leads=tuple(present),
+        waves=(*marks, *intervals.global_marks(together)),
+        measures={
+            lead: {key: _rounded(each) for key, each in found.items()}
+            for lead, found in (*measures.items(), (GLOBAL, joint))
+        },
+    )
+
+
+def _rounded(found: Measure) -> Measure:
+    """To a tenth of a millisecond, a beat a minute or a degree: no number is better than that."""
+    return (
+        found if found.value is None else Measure(round(found.value, 1), found.quality, found.beats)
+    )
 
 
 def from_dict(told: Mapping[str, Any]) -> Delineation:

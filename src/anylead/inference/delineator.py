@@ -5,7 +5,6 @@ beside the weights of another one, made for exactly its encoder.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -19,7 +18,7 @@ from torch.nn.functional import softmax
 from anylead.checkpoint import WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
 from anylead.errors import AnyleadError, CheckpointError
 from anylead.inference import inputs
-from anylead.inference.delineation import Delineation
+from anylead.inference.delineation import Delineation, measured
 from anylead.inference.inputs import Recordings
 from anylead.inference.weights import fingerprint
 from anylead.inference.windows import Floats, Windows
@@ -29,11 +28,10 @@ from anylead.models.frozen import freeze
 from anylead.models.frozen_decoder import FrozenDecoder
 from anylead.models.wave_decoder import WaveDecoder
 from anylead.records import Mark, Record
-from anylead.signals import PreprocessConfig, Quality, intervals
+from anylead.signals import PreprocessConfig
 from anylead.signals.beat_rules import CLASSES as BEATS
 from anylead.signals.beat_rules import beats_of
-from anylead.signals.intervals import Measure
-from anylead.signals.wave_rules import marks_of
+from anylead.signals.wave_rules import waves_of
 from anylead.tasks.waves import WaveConfig, new_decoder, wave_logits
 
 FOLDER = "waves"
@@ -41,9 +39,6 @@ SECONDS = 10.0  # seen at once, as in the training
 _MARGIN = 1.0  # seconds at the inner edges of a window that another one answers for
 _BLOCK = 60.0  # seconds of a long recording whose waves are put in order at once
 _FLAT_SECONDS, _FLAT_MV = 0.3, 1e-3
-_DOUBTFUL = np.uint16(
-    Quality.LOST | Quality.FLAT | Quality.NOISE | Quality.UNACCEPTABLE | Quality.CLIPPED
-)
 _AT_ONCE = 16  # recordings
 _DIGITS = 4  # of seconds
 
@@ -145,7 +140,7 @@ class Delineator:
             for name, each, signal, marks in zip(
                 names[first : first + _AT_ONCE], some, signals, found, strict=True
             ):
-                yield _delineation(name, signal, each, marks, self.sample_rate)
+                yield measured(name, signal, each, marks, self.sample_rate)
 
     def marks(
         self, signals: Sequence[Floats], has_lead: Sequence[NDArray[np.bool_]]
@@ -163,11 +158,12 @@ class Delineator:
                 np.stack([signals[n] for n in numbers]), np.stack([has_lead[n] for n in numbers])
             )
             rows = probability.reshape(-1, length, probability.shape[-1])
-            names = [f"{n} {lead}" for n in numbers for lead in LEADS]
-            for mark in self._in_order(rows, names):
-                number, lead = mark.lead.split(" ")
-                onset, offset = round(mark.onset, _DIGITS), round(mark.offset, _DIGITS)
-                found[int(number)].append(Mark(lead, mark.name, onset, offset))
+            for row, marks in enumerate(self._in_order(rows)):
+                lead = LEADS[row % NUM_LEADS]
+                found[numbers[row // NUM_LEADS]] += [
+                    Mark(lead, name, round(onset, _DIGITS), round(offset, _DIGITS))
+                    for _, name, onset, offset in marks
+                ]
         return found
 
     def marks_alone(
@@ -196,32 +192,49 @@ class Delineator:
         made = np.full((num, NUM_LEADS, length, size), np.nan, dtype=np.float32)
         margin = round(_MARGIN * self.sample_rate)
         starts = _starts(length, self.length, margin)
-        for start in starts:
-            end = min(start + self.length, length)
-            piece = torch.from_numpy(np.ascontiguousarray(signal[:, :, start:end])).to(self.device)
-            present = torch.from_numpy(has_lead).to(self.device)
-            with torch.autocast(
-                self.device.type, self.precision, enabled=self.precision != torch.float32
-            ):
-                logits = wave_logits(self.encoder, self.decoder, piece, present)
-            answer = softmax(logits.float(), dim=1).transpose(1, 2).cpu().numpy()
-            low = 0 if start == 0 else margin
-            dense = np.full((num, NUM_LEADS, end - start - low, size), np.nan, dtype=np.float32)
-            dense[has_lead] = answer[:, low:]
-            made[:, :, start + low : end] = dense
+        window = min(self.length, length)
+        # Windows of a long recording are looked at together, like recordings.
+        pieces = [(record, start) for start in starts for record in range(num)]
+        for first in range(0, len(pieces), _AT_ONCE):
+            some = pieces[first : first + _AT_ONCE]
+            answer = self._softmax(
+                np.stack([signal[record, :, start : start + window] for record, start in some]),
+                has_lead[[record for record, _ in some]],
+            )
+            begin = 0
+            for record, start in some:
+                rows = has_lead[record].nonzero()[0]
+                low = 0 if start == 0 else margin
+                of_piece = answer[begin : begin + len(rows), low:]
+                made[record, rows, start + low : start + window] = of_piece
+                begin += len(rows)
         return _without_flat(made, signal, self.sample_rate)
 
-    def _in_order(self, probability: Floats, names: Sequence[str]) -> Iterator[Mark]:
-        """Waves of a long recording block by block, each with a margin on both sides."""
+    def _softmax(self, signal: Floats, has_lead: NDArray[np.bool_]) -> Floats:
+        """(leads that are there, of all rows in order, time, class) of (row, 12, time)."""
+        piece = torch.from_numpy(signal).to(self.device)
+        present = torch.from_numpy(has_lead).to(self.device)
+        with torch.autocast(
+            self.device.type, self.precision, enabled=self.precision != torch.float32
+        ):
+            logits = wave_logits(self.encoder, self.decoder, piece, present)
+        made: Floats = softmax(logits.float(), dim=1).transpose(1, 2).cpu().numpy()
+        return made
+
+    def _in_order(self, probability: Floats) -> list[list[Mark]]:
+        """Waves of each row (row, time, class), block by block with a margin on both sides."""
         rate, length = self.sample_rate, probability.shape[1]
         block, margin = round(_BLOCK * rate), round(4 * _MARGIN * rate)
+        found: list[list[Mark]] = [[] for _ in probability]
         for begin in range(0, length, block):
             low, high = max(0, begin - margin), min(length, begin + block + margin)
             first = begin / rate if begin else -np.inf
             last = (begin + block) / rate if begin + block < length else np.inf
-            for mark in marks_of(probability[:, low:high], names, rate, low / rate):
-                if first <= (mark.onset + mark.offset) / 2 < last:
-                    yield mark
+            for own, marks in zip(
+                found, waves_of(probability[:, low:high], rate, low / rate), strict=True
+            ):
+                own += [mark for mark in marks if first <= (mark.onset + mark.offset) / 2 < last]
+        return found
 
 
 def delineator_of(model: Delineates) -> Delineator:
@@ -328,36 +341,6 @@ def _head_of(model: Delineates) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _encoder_hash(tensors: dict[str, Tensor]) -> str:
     return fingerprint(tensors, ())
-
-
-def _delineation(
-    name: str, signal: Floats, windows: Windows, marks: Sequence[Mark], sample_rate: float
-) -> Delineation:
-    present = [lead for lead, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
-    beats = {lead: intervals.beats_of(m for m in marks if m.lead == lead) for lead in present}
-    flags = np.zeros(NUM_LEADS, np.uint16) if windows.quality is None else windows.quality
-    doubtful = {lead: bool(flags[LEADS.index(lead)] & _DOUBTFUL) for lead in present}
-    measures = {lead: intervals.measure(beats[lead], doubtful[lead]) for lead in present}
-    together = intervals.global_beats(beats)
-    joint = intervals.measure(together, all(doubtful.values()))
-    joint["Axis_deg"] = intervals.axis(
-        signal, windows.has_lead, sample_rate, together, all(doubtful.values())
-    )
-    return Delineation(
-        record=name,
-        seconds=signal.shape[1] / sample_rate,
-        leads=tuple(present),
-        waves=(*marks, *intervals.global_marks(together)),
-        measures={
-            lead: {key: _rounded(each) for key, each in found.items()}
-            for lead, found in (*measures.items(), (intervals.GLOBAL, joint))
-        },
-    )
-
-
-def _rounded(found: Measure) -> Measure:
-    """To a tenth of a millisecond, a beat a minute or a degree: no number is better than that."""
-    return found if found.value is None else replace(found, value=round(found.value, 1))
 
 
 def _starts(length: int, window: int, margin: int) -> list[int]:

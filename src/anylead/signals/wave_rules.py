@@ -50,21 +50,19 @@ _IRREGULAR, _P_SHARE, _P_SPREAD = 0.12, 0.9, 0.010
 _FEWEST_BEATS = 5
 
 
-class _States(NamedTuple):
-    """Parts of a heartbeat with one state for each sample of their shortest length.
+class _Moves(NamedTuple):
+    """Which part may follow which, and how long each lasts at least.
 
-    kind: (state,) class of its samples.
-    part: (state,) number of the part.
-    before: (state, k) states that it may follow, itself among them where it may last.
-    price: (state, k) infinite where there are fewer than k.
-    is_end: (state,) whether it is the last of its part.
+    kind: (part,) class of its samples.
+    shortest: (part,) samples.
+    before: (k, part) the parts that it may follow.
+    price: (k, part) of doing so; infinite where there are fewer than k.
     """
 
     kind: NDArray[np.intp]
-    part: NDArray[np.intp]
+    shortest: NDArray[np.intp]
     before: NDArray[np.intp]
     price: Array
-    is_end: NDArray[np.bool_]
 
 
 def marks_of(
@@ -81,19 +79,16 @@ def marks_of(
         sample_rate: Hz.
         start: seconds to be added to all times.
     """
-    there = np.flatnonzero(np.isfinite(probability[:, 0, 0]))
-    if not len(there):
-        return []
-    paths = best_path(probability[there], sample_rate)
-    return [
-        mark
-        for lead, path in zip(there.tolist(), paths, strict=True)
-        for mark in steady(waves_of(probability[lead], path, leads[lead], sample_rate, start))
-    ]
+    rows = waves_of(probability, sample_rate, start)
+    return [mark._replace(lead=leads[n]) for n, row in enumerate(rows) for mark in row]
 
 
 def best_path(probability: NDArray[np.floating], sample_rate: float) -> NDArray[np.int8]:
     """The likeliest order of waves of each lead that the rules allow.
+
+    A part that has lasted its shortest time goes on or was entered just that long ago. With scores
+    less what the samples up to here would give the part alone, going on costs nothing, and each
+    step is one maximum over the moves.
 
     Args:
         probability: (lead, time, 4) of none, P, QRS and T.
@@ -102,80 +97,133 @@ def best_path(probability: NDArray[np.floating], sample_rate: float) -> NDArray[
     Returns:
         (lead, time) class of each sample, 0 for none.
     """
-    states = _states(sample_rate)
+    moves = _moves(sample_rate)
     num_leads, num_samples, _ = probability.shape
-    log = np.log(np.maximum(probability, _LEAST)).astype(np.float32).transpose(1, 2, 0).copy()
-    score = np.where(states.is_end[:, None], log[0, states.kind], np.float32(-np.inf))
-    came_from = np.zeros((num_samples, len(states.kind), num_leads), dtype=np.int8)
-    # Most states have one predecessor: only the others are compared.
-    first, prices = states.before[:, 0], states.price.astype(np.float32)
-    width = (states.price < np.inf).sum(axis=1)
-    groups = [np.flatnonzero(width == each) for each in np.unique(width) if each > 1]
-    choices = [
-        (group, states.before[group, : width[group[0]]], prices[group, : width[group[0]], None])
-        for group in groups
-    ]
+    log = np.log(np.maximum(probability, _LEAST)).transpose(1, 2, 0)
+    total = np.array(log, dtype=np.float64, order="C")  # (time, class, lead), summed up below
+    num_parts, ahead = len(moves.kind), int(moves.shortest.max()) - 1
+    price = np.repeat(moves.price[:, :, None], num_leads, axis=2)
+    # Scores of parts that may be left, and of entering them; samples before the first have none.
+    lasting = np.zeros((num_samples, num_parts, num_leads))
+    entering = np.full((ahead + num_samples, num_parts, num_leads), -np.inf)
+    rows = entering.reshape(-1, num_leads)
+    in_time = np.arange(num_parts) + num_parts * (ahead + 1 - moves.shortest)
     for t in range(1, num_samples):
-        moved = score[first]  # (state, lead)
-        for group, before, price in choices:
-            offers = score[before] - price  # (state, k, lead)
-            came_from[t, group] = offers.argmax(axis=1)
-            moved[group] = offers.max(axis=1)
-        score = moved + log[t, states.kind]
-    path = np.empty((num_samples, num_leads), dtype=np.intp)
-    state, leads = score.argmax(axis=0), np.arange(num_leads)
-    for t in range(num_samples - 1, 0, -1):
-        path[t] = state
-        state = states.before[state, came_from[t, state, leads]]
-    path[0] = state
-    return np.ascontiguousarray(states.kind[path].T, dtype=np.int8)
+        alone = total[t - 1].take(moves.kind, axis=0)  # what the samples so far give each part
+        offers = (lasting[t - 1] + alone).take(moves.before, axis=0)
+        offers -= price
+        np.subtract(offers.max(axis=0), alone, out=entering[ahead + t])
+        np.maximum(lasting[t - 1], rows.take(in_time + num_parts * t, axis=0), out=lasting[t])
+        total[t] += total[t - 1]
+    return _traced(moves, total, lasting, entering[ahead:])
+
+
+def _traced(moves: _Moves, total: Array, lasting: Array, entering: Array) -> NDArray[np.int8]:
+    """Class of each sample of each lead, from the last part back to the first.
+
+    Args:
+        moves: of the rules.
+        total: (time, class, lead), and lasting, entering: (time, part, lead), as in `best_path`.
+    """
+    num_samples, _, num_leads = lasting.shape
+    # The last time at which staying was no better than having been entered in time.
+    entered = np.zeros(lasting.shape, dtype=np.int32)
+    times = np.arange(num_samples, dtype=np.int32)[:, None]
+    for part, length in enumerate(moves.shortest.tolist()):
+        if length >= num_samples:
+            continue
+        is_new = entering[1 : num_samples - length + 1, part] >= lasting[length - 1 : -1, part]
+        entered[length:, part] = times[length:] * is_new
+    np.maximum.accumulate(entered, axis=0, out=entered)
+    lead = np.arange(num_leads)
+    part, begin = _last_parts(moves, total[-1, moves.kind], lasting, entering, entered)
+    starts = np.zeros((num_samples, num_leads), dtype=np.int8)  # 1 + class where a part begins
+    while len(lead):
+        starts[begin, lead] = 1 + moves.kind[part]
+        goes_on = begin > 0
+        lead, part, last = lead[goes_on], part[goes_on], begin[goes_on] - 1
+        before = moves.before[:, part]  # (k, lead)
+        offers = lasting[last, before, lead] + total[last, moves.kind[before], lead]
+        offers -= moves.price[:, part]
+        part = before[offers.argmax(axis=0), np.arange(len(lead))]
+        at = entered[last, part, lead]
+        begin = np.where(at > 0, at - moves.shortest[part] + 1, 0)
+    place = times * (starts > 0)
+    np.maximum.accumulate(place, axis=0, out=place)
+    kinds = starts[place, np.arange(num_leads)] - 1
+    return np.ascontiguousarray(kinds.T, dtype=np.int8)
+
+
+def _last_parts(
+    moves: _Moves, total: Array, lasting: Array, entering: Array, entered: NDArray[np.int32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(lead,) the part in which the recording ends, and the sample at which it began.
+
+    The recording may cut it, so that it need not have lasted its shortest time.
+
+    Args:
+        moves: of the rules.
+        total: (part, lead) of the last sample.
+        lasting, entering, entered: as in `_traced`.
+    """
+    num_samples = len(lasting)
+    at = entered[-1]
+    best = lasting[-1].copy()
+    begin = np.where(at > 0, at - moves.shortest[:, None] + 1, 0)
+    for part, length in enumerate(moves.shortest.tolist()):
+        for time in range(max(1, num_samples - length + 1), num_samples):
+            is_better = entering[time, part] > best[part]
+            best[part] = np.where(is_better, entering[time, part], best[part])
+            begin[part] = np.where(is_better, time, begin[part])
+    part = (best + total).argmax(axis=0)
+    return part, begin[part, np.arange(len(part))]
 
 
 def waves_of(
-    probability: NDArray[np.floating],
-    path: NDArray[np.int8],
-    lead: str,
-    sample_rate: float,
-    start: float = 0.0,
-) -> list[Mark]:
-    """The waves of one lead, their boundaries finer than a sample.
+    probability: NDArray[np.floating], sample_rate: float, start: float = 0.0
+) -> list[list[Mark]]:
+    """The waves of each row, their boundaries finer than a sample; names of leads are left open.
 
     A probability that rises from 0 to 1 is that of the boundary having passed; the boundary is put
     at its mean. Waves that the recording cuts have no boundary there and are left out.
 
     Args:
-        probability: (time, 4).
-        path: (time,) as of `best_path`.
-        lead: its name.
+        probability: (row, time, 4); NaN for rows that are not there.
         sample_rate: Hz.
         start: seconds to be added to all times.
     """
-    edges = np.flatnonzero(np.diff(path)) + 1
-    begins, ends = np.append(0, edges), np.append(edges, len(path))
-    is_whole = (path[begins] != NONE) & (begins > 0) & (ends < len(path))
-    number = np.flatnonzero(is_whole)
-    if not len(number):
-        return []
-    begin, end = begins[number], ends[number]
-    kind, middle, reach = path[begin], (begin + end) // 2, max(1, round(_REACH * sample_rate))
+    found: list[list[Mark]] = [[] for _ in probability]
+    there = np.flatnonzero(np.isfinite(probability[:, 0, 0]))
+    if not len(there):
+        return found
+    path = best_path(probability[there], sample_rate)
+    length = path.shape[1]
+    # Parts of all rows one after another: the row, where it begins and ends.
+    is_first = np.ones(path.shape, dtype=bool)
+    is_first[:, 1:] = path[:, 1:] != path[:, :-1]
+    row, begins = is_first.nonzero()
+    ends = np.append(begins[1:], 0)
+    ends[ends == 0] = length
+    number = np.flatnonzero((path[row, begins] != NONE) & (begins > 0) & (ends < length))
+    row, begin, end = row[number], begins[number], ends[number]
+    kind, middle, reach = path[row, begin], (begin + end) // 2, max(1, round(_REACH * sample_rate))
     # Sums of stretches as differences of running sums.
-    total = np.zeros((len(path) + 1, len(WAVES) + 1))
-    np.cumsum(probability, axis=0, out=total[1:], dtype=np.float64)
+    total = np.zeros((len(there), length + 1, len(WAVES) + 1))
+    np.cumsum(probability[there], axis=1, out=total[:, 1:], dtype=np.float64)
     low = np.maximum(begin - reach, (begins[number - 1] + begin) // 2)
     high = np.minimum(middle + 1, begin + reach)
-    onset = high - (total[high, kind] - total[low, kind])
+    onset = high - (total[row, high, kind] - total[row, low, kind])
     low = np.maximum(middle, end - reach)
     high = np.minimum(end + reach, (end + ends[number + 1]) // 2 + 1)
-    offset = low + (total[high, kind] - total[low, kind])
+    offset = low + (total[row, high, kind] - total[row, low, kind])
     contradicts = onset >= offset  # probabilities that contradict the path
     onset, offset = np.where(contradicts, begin, onset), np.where(contradicts, end, offset)
     # Sample n stands for the time from n - 1/2 to n + 1/2.
     times = start + (np.stack([onset, offset], axis=1) - 0.5) / sample_rate
-    found = [
-        Mark(lead, WAVES[each - 1], *pair)
-        for each, pair in zip(kind.tolist(), times.tolist(), strict=True)
-    ]
-    return _apart(found)
+    names = [WAVES[each - 1] for each in kind.tolist()]
+    for n, name, pair in zip(there[row].tolist(), names, times.tolist(), strict=True):
+        found[n].append(Mark("", name, *pair))
+    return [steady(_apart(marks)) for marks in found]
 
 
 def steady(marks: list[Mark]) -> list[Mark]:
@@ -208,28 +256,17 @@ def _apart(marks: list[Mark]) -> list[Mark]:
 
 
 @lru_cache(maxsize=8)
-def _states(sample_rate: float) -> _States:
-    names = list(PARTS)
-    lengths = [max(1, round(part.shortest * sample_rate)) for part in PARTS.values()]
-    last = np.cumsum(lengths) - 1  # the state in which a part may stay or end
-    first = last - lengths + 1
-    before: list[list[int]] = []
-    price: list[list[float]] = []
-    for number, part in enumerate(PARTS.values()):
-        entries = {int(last[names.index(name)]): cost for name, cost in part.after.items()}
-        for n in range(lengths[number]):
-            state = int(first[number]) + n
-            own = dict(entries) if n == 0 else {state - 1: 0.0}
-            if n == lengths[number] - 1:
-                own[state] = 0.0
-            before.append(list(own))
-            price.append(list(own.values()))
-    width = max(map(len, before))
-    part_of = np.repeat(np.arange(len(names)), lengths)
-    return _States(
-        kind=np.array([part.kind for part in PARTS.values()])[part_of],
-        part=part_of,
-        before=np.array([each + [0] * (width - len(each)) for each in before]),
-        price=np.array([each + [np.inf] * (width - len(each)) for each in price]),
-        is_end=np.isin(np.arange(len(part_of)), last),
+def _moves(sample_rate: float) -> _Moves:
+    names, parts = list(PARTS), list(PARTS.values())
+    width = max(len(part.after) for part in parts)
+    padded = [[*part.after, *names][:width] for part in parts]
+    prices = [
+        [part.after.get(name, np.inf) for name in row]
+        for part, row in zip(parts, padded, strict=True)
+    ]
+    return _Moves(
+        kind=np.array([part.kind for part in parts]),
+        shortest=np.array([max(1, round(part.shortest * sample_rate)) for part in parts]),
+        before=np.array([[names.index(name) for name in row] for row in padded]).T.copy(),
+        price=np.array(prices).T.copy(),
     )

@@ -1,6 +1,7 @@
 """Files that are either there and whole, or not there."""
 
 import errno
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,26 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that were killed while they wrote `path` left there."""
+    for leftover in path.parent.glob(f"{glob.escape(path.name)}.*{TEMPORARY}"):
+        number = leftover.name[len(path.name) + 1 : -len(TEMPORARY)]
+        if number.isdecimal() and not _is_running(int(number)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # the call below would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, or no number of a process
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> str:
