@@ -7,6 +7,7 @@ fibrillation, P counts only if it goes before nearly every QRS at a constant dis
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -175,8 +176,8 @@ def _last_parts(
             is_better = entering[time, part] > best[part]
             best[part] = np.where(is_better, entering[time, part], best[part])
             begin[part] = np.where(is_better, time, begin[part])
-    part = (best + total).argmax(axis=0)
-    return part, begin[part, np.arange(len(part))]
+    last = (best + total).argmax(axis=0)
+    return last, begin[last, np.arange(len(last))]
 
 
 def waves_of(
@@ -228,13 +229,14 @@ def waves_of(
 
 def steady(marks: list[Mark]) -> list[Mark]:
     """The waves of one lead without P waves that come and go in an irregular rhythm."""
-    complexes = np.array([mark.onset for mark in marks if mark.name == "QRS"])
+    complexes = [mark.onset for mark in marks if mark.name == "QRS"]
     if len(complexes) < _FEWEST_BEATS:
         return marks
-    rr = np.diff(complexes)
-    changes = np.sort(np.abs(np.diff(rr)))
+    # Lists: of ten numbers they are done before numpy has begun.
+    rr = [after - before for before, after in pairwise(complexes)]
+    changes = sorted(abs(after - before) for before, after in pairwise(rr))
     middle = (changes[(len(changes) - 1) // 2] + changes[len(changes) // 2]) / 2
-    if middle <= _IRREGULAR * rr.mean():
+    if middle <= _IRREGULAR * (complexes[-1] - complexes[0]) / len(rr):
         return marks
     beats = np.array(beats_of(marks)).reshape(-1, len(Beat._fields))
     pr = beats[:, 2] - beats[:, 0]
