@@ -40,7 +40,6 @@ _MARGIN = 1.0  # seconds at the inner edges of a window that another one answers
 _BLOCK = 60.0  # seconds of a long recording whose waves are put in order at once
 _FLAT_SECONDS, _FLAT_MV = 0.3, 1e-3
 _AT_ONCE = 16  # recordings
-_DIGITS = 4  # of seconds
 
 
 class Delineates(Protocol):
@@ -145,10 +144,7 @@ class Delineator:
     def marks(
         self, signals: Sequence[Floats], has_lead: Sequence[NDArray[np.bool_]]
     ) -> list[list[Mark]]:
-        """Waves of recordings (12, time), to a tenth of a millisecond, in all that is told of them.
-
-        Recordings of one length are put in order together.
-        """
+        """Waves of recordings (12, time); those of one length are put in order together."""
         found: list[list[Mark]] = [[] for _ in signals]
         same: dict[int, list[int]] = {}
         for n, signal in enumerate(signals):
@@ -159,11 +155,7 @@ class Delineator:
             )
             rows = probability.reshape(-1, length, probability.shape[-1])
             for row, marks in enumerate(self._in_order(rows)):
-                lead = LEADS[row % NUM_LEADS]
-                found[numbers[row // NUM_LEADS]] += [
-                    Mark(lead, name, round(onset, _DIGITS), round(offset, _DIGITS))
-                    for _, name, onset, offset in marks
-                ]
+                found[numbers[row // NUM_LEADS]] += marks
         return found
 
     def marks_alone(
@@ -222,16 +214,17 @@ class Delineator:
         return made
 
     def _in_order(self, probability: Floats) -> list[list[Mark]]:
-        """Waves of each row (row, time, class), block by block with a margin on both sides."""
+        """Waves of each row (recording and lead, time, class), block by block with margins."""
         rate, length = self.sample_rate, probability.shape[1]
         block, margin = round(_BLOCK * rate), round(4 * _MARGIN * rate)
         found: list[list[Mark]] = [[] for _ in probability]
+        leads = LEADS * (len(probability) // NUM_LEADS)
         for begin in range(0, length, block):
             low, high = max(0, begin - margin), min(length, begin + block + margin)
             first = begin / rate if begin else -np.inf
             last = (begin + block) / rate if begin + block < length else np.inf
             for own, marks in zip(
-                found, waves_of(probability[:, low:high], rate, low / rate), strict=True
+                found, waves_of(probability[:, low:high], leads, rate, low / rate), strict=True
             ):
                 own += [mark for mark in marks if first <= (mark.onset + mark.offset) / 2 < last]
         return found

@@ -49,6 +49,7 @@ _LEAST = 1e-6
 # what P must be in it: the share of the beats that have one, and the spread of PR in seconds.
 _IRREGULAR, _P_SHARE, _P_SPREAD = 0.12, 0.9, 0.010
 _FEWEST_BEATS = 5
+_DIGITS = 4  # of the seconds that are told
 
 
 class _Moves(NamedTuple):
@@ -80,8 +81,7 @@ def marks_of(
         sample_rate: Hz.
         start: seconds to be added to all times.
     """
-    rows = waves_of(probability, sample_rate, start)
-    return [mark._replace(lead=leads[n]) for n, row in enumerate(rows) for mark in row]
+    return [mark for row in waves_of(probability, leads, sample_rate, start) for mark in row]
 
 
 def best_path(probability: NDArray[np.floating], sample_rate: float) -> NDArray[np.int8]:
@@ -181,15 +181,19 @@ def _last_parts(
 
 
 def waves_of(
-    probability: NDArray[np.floating], sample_rate: float, start: float = 0.0
+    probability: NDArray[np.floating],
+    leads: Sequence[str],
+    sample_rate: float,
+    start: float = 0.0,
 ) -> list[list[Mark]]:
-    """The waves of each row, their boundaries finer than a sample; names of leads are left open.
+    """The waves of each row, their boundaries finer than a sample, to a tenth of a millisecond.
 
     A probability that rises from 0 to 1 is that of the boundary having passed; the boundary is put
     at its mean. Waves that the recording cuts have no boundary there and are left out.
 
     Args:
         probability: (row, time, 4); NaN for rows that are not there.
+        leads: of the rows.
         sample_rate: Hz.
         start: seconds to be added to all times.
     """
@@ -220,11 +224,14 @@ def waves_of(
     contradicts = onset >= offset  # probabilities that contradict the path
     onset, offset = np.where(contradicts, begin, onset), np.where(contradicts, end, offset)
     # Sample n stands for the time from n - 1/2 to n + 1/2.
-    times = start + (np.stack([onset, offset], axis=1) - 0.5) / sample_rate
-    names = [WAVES[each - 1] for each in kind.tolist()]
-    for n, name, pair in zip(there[row].tolist(), names, times.tolist(), strict=True):
-        found[n].append(Mark("", name, *pair))
-    return [steady(_apart(marks)) for marks in found]
+    times = start + (np.stack([onset, offset]) - 0.5) / sample_rate
+    onsets, offsets = _apart(*times.tolist(), row.tolist())
+    for n, each, first, last in zip(
+        there[row].tolist(), kind.tolist(), onsets, offsets, strict=True
+    ):
+        mark = Mark(leads[n], WAVES[each - 1], round(first, _DIGITS), round(last, _DIGITS))
+        found[n].append(mark)
+    return [steady(marks) for marks in found]
 
 
 def steady(marks: list[Mark]) -> list[Mark]:
@@ -246,15 +253,15 @@ def steady(marks: list[Mark]) -> list[Mark]:
     return [mark for mark in marks if mark.name != "P"]
 
 
-def _apart(marks: list[Mark]) -> list[Mark]:
-    """Neighbours whose finer boundaries cross meet midway."""
-    for n in range(1, len(marks)):
-        before, after = marks[n - 1], marks[n]
-        if before.offset > after.onset:
-            middle = (before.offset + after.onset) / 2
-            middle = min(max(middle, before.onset), after.offset)
-            marks[n - 1], marks[n] = before._replace(offset=middle), after._replace(onset=middle)
-    return marks
+def _apart(
+    onsets: list[float], offsets: list[float], row: list[int]
+) -> tuple[list[float], list[float]]:
+    """Neighbours of a row whose finer boundaries cross meet midway."""
+    for n in range(1, len(onsets)):
+        if offsets[n - 1] > onsets[n] and row[n - 1] == row[n]:
+            middle = (offsets[n - 1] + onsets[n]) / 2
+            offsets[n - 1] = onsets[n] = min(max(middle, onsets[n - 1]), offsets[n])
+    return onsets, offsets
 
 
 @lru_cache(maxsize=8)
