@@ -123,8 +123,8 @@ def find(source: str | Path) -> Found:
             return Found(hub.pull(known.source), text, known.preset)
     if text in PUBLISHED:
         raise CheckpointError(
-            f"{text}: bring its weights, published at {PUBLISHED[text].weights}; anylead convert FILE"
-            f" -o DIR --preset {text} makes a folder that every command takes, and"
+            f"{text}: bring its weights, published at {PUBLISHED[text].weights}; anylead convert"
+            f" FILE -o DIR --preset {text} makes a folder that every command takes, and"
             f' anylead.load("{text}", weights=FILE) reads them'
         )
     names = [*_box(), *(known.name for known in ELSEWHERE), *PUBLISHED]
