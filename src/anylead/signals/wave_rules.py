@@ -130,11 +130,11 @@ def _traced(moves: _Moves, total: Array, lasting: Array, entering: Array) -> NDA
     # The last time at which staying was no better than having been entered in time.
     entered = np.zeros(lasting.shape, dtype=np.int32)
     times = np.arange(num_samples, dtype=np.int32)[:, None]
-    for part, length in enumerate(moves.shortest.tolist()):
+    for each, length in enumerate(moves.shortest.tolist()):
         if length >= num_samples:
             continue
-        is_new = entering[1 : num_samples - length + 1, part] >= lasting[length - 1 : -1, part]
-        entered[length:, part] = times[length:] * is_new
+        is_new = entering[1 : num_samples - length + 1, each] >= lasting[length - 1 : -1, each]
+        entered[length:, each] = times[length:] * is_new
     np.maximum.accumulate(entered, axis=0, out=entered)
     lead = np.arange(num_leads)
     part, begin = _last_parts(moves, total[-1, moves.kind], lasting, entering, entered)
@@ -225,7 +225,8 @@ def waves_of(
     onset, offset = np.where(contradicts, begin, onset), np.where(contradicts, end, offset)
     # Sample n stands for the time from n - 1/2 to n + 1/2.
     times = start + (np.stack([onset, offset]) - 0.5) / sample_rate
-    onsets, offsets = _apart(*times.tolist(), row.tolist())
+    onsets, offsets = times.tolist()
+    _set_apart(onsets, offsets, row.tolist())
     for n, each, first, last in zip(
         there[row].tolist(), kind.tolist(), onsets, offsets, strict=True
     ):
@@ -253,15 +254,12 @@ def steady(marks: list[Mark]) -> list[Mark]:
     return [mark for mark in marks if mark.name != "P"]
 
 
-def _apart(
-    onsets: list[float], offsets: list[float], row: list[int]
-) -> tuple[list[float], list[float]]:
-    """Neighbours of a row whose finer boundaries cross meet midway."""
+def _set_apart(onsets: list[float], offsets: list[float], row: list[int]) -> None:
+    """Let neighbours of a row whose finer boundaries cross meet midway, in place."""
     for n in range(1, len(onsets)):
         if offsets[n - 1] > onsets[n] and row[n - 1] == row[n]:
             middle = (offsets[n - 1] + onsets[n]) / 2
             offsets[n - 1] = onsets[n] = min(max(middle, onsets[n - 1]), offsets[n])
-    return onsets, offsets
 
 
 @lru_cache(maxsize=8)
