@@ -1,6 +1,8 @@
 """`anylead predict` and `anylead models`, from the command line to the file."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas
@@ -127,6 +129,28 @@ def test_a_misspelt_name_says_which_is_near():
         anylead.load("sinthetic-tiny")
     with pytest.raises(CheckpointError, match="known are"):
         anylead.load("nothing-like-it-9")
+
+
+def test_a_misspelt_name_among_the_files_says_which_is_near(files, capsys):
+    assert run(files, "ptbxl-smal") == 2
+    assert "did you mean ptbxl-small?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "c[d]", "e*f", "100%20", "-dash", "new\nline", b"\xff\xe9"]
+)
+def test_a_file_may_have_any_name(name, files, model, tmp_path, monkeypatch):
+    name = os.fsdecode(name)
+    folder = tmp_path / "named"
+    folder.mkdir()
+    shutil.copy(files / "0.npz", folder / f"{name}.npz")
+    monkeypatch.chdir(folder)
+    told = b"\\xff\\xe9".decode() if "\udcff" in name else name
+    for number, source in enumerate((f"./{name}.npz", ".")):
+        out = tmp_path / f"{number}.jsonl"
+        assert run(source, model, "-o", out) == 0
+        (line,) = out.read_text(encoding="utf-8").splitlines()
+        assert told in json.loads(line)["record"]
 
 
 def test_training_starts_from_a_name(tmp_path):

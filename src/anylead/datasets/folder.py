@@ -13,7 +13,7 @@ from anylead.datasets.layout import corpus_folder, encoding_of
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import AnyleadError, DatasetError, FormatError
 from anylead.formats import wave_marks
-from anylead.formats.search import files_below, told
+from anylead.formats.search import files_below, printable, told
 from anylead.formats.wfdb_header import read_header
 from anylead.records import Mark, Record
 
@@ -236,7 +236,7 @@ def _names(root: Path, paths: Sequence[Path]) -> list[str]:
     for name in short:
         counts[name] = counts.get(name, 0) + 1
     return [
-        name if counts[name] == 1 else path.relative_to(root).as_posix()
+        printable(name if counts[name] == 1 else path.relative_to(root).as_posix())
         for name, path in zip(short, paths, strict=True)
     ]
 

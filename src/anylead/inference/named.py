@@ -119,10 +119,15 @@ def find(source: str | Path) -> Found:
     for known in ELSEWHERE:
         if text == known.name:
             return Found(hub.pull(known.source), text, known.preset)
-    names = [*_box(), *(known.name for known in ELSEWHERE)]
     raise CheckpointError(
-        f"{text}: no such file, folder or model{known_are(text, names)}; others are hf://owner/name"
+        f"{text}: no such file, folder or model{known_are(text, names())}; others are"
+        " hf://owner/name"
     )
+
+
+def names() -> list[str]:
+    """The names that `find` knows, but for those of the cache."""
+    return [*_box(), *(known.name for known in ELSEWHERE)]
 
 
 def open_checkpoint(source: str | Path, hints: Hints = NO_HINTS) -> tuple[Checkpoint, Path]:
@@ -153,8 +158,7 @@ def is_model(source: str) -> bool:
     """Whether a text names a model, without fetching it."""
     path = Path(source)
     is_here = (path / WEIGHTS).is_file() or path.suffix in (".pt", ".safetensors")
-    named = (*_box(), *(known.name for known in ELSEWHERE))
-    return hub.is_remote(source) or is_here or (source in named and not path.exists())
+    return hub.is_remote(source) or is_here or (source in names() and not path.exists())
 
 
 def _box() -> list[str]:
