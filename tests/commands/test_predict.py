@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -13,6 +14,7 @@ import fitted_model
 from anylead.checkpoint import save_checkpoint
 from anylead.commands.cli import main
 from anylead.errors import CheckpointError
+from anylead.evaluation.scores import find_runs
 from anylead.inference import named
 
 
@@ -159,3 +161,12 @@ def test_training_starts_from_a_name(tmp_path):
     encoder = starting_encoder("synthetic-tiny", EncoderChoice())
     theirs = anylead.load("synthetic-tiny", device="cpu").encoder.state_dict()
     assert all((encoder.state_dict()[name] == value).all() for name, value in theirs.items())
+
+
+def test_a_run_may_be_called_anything(files, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, "run [x], y")
+    assert run(files, "run [x], y", "-o", "e.jsonl") == 0
+    told = json.loads(Path("e.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert "run [x], y" in str(told["model"])
+    assert find_runs("run [x], y") == find_runs("run*") == [Path("run [x], y")]

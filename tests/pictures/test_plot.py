@@ -1,8 +1,8 @@
-from dataclasses import shutil
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import replace
 
 import anylead
 from anylead.commands import plot

@@ -142,8 +142,9 @@ def _broken_pipe() -> int:
 
 def _leave_stdout() -> None:
     """What is still to be written goes nowhere, so that leaving Python does not fail again."""
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stdout = sys.__stdout__
+    if stdout is not None and stdout is sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def usage() -> str:

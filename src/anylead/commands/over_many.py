@@ -58,7 +58,7 @@ class Many(Protocol):
 
 def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
     """The last of several values may be the model, where none is named."""
-    *sources, last = source.split(",")
+    *sources, last = divided(source)
     if model is None and sources and named.is_model(last):
         return ",".join(sources), last
     return source, model
