@@ -210,6 +210,11 @@ SIGNAL = np.random.default_rng(0).standard_normal((12, 3000))
 BAD = {
     "an empty list": ([], {}, "an empty list"),
     "no sample rate": (SIGNAL, {"leads": "12"}, "say sample_rate="),
+    "a rate that is no number": (
+        SIGNAL,
+        {"leads": "12", "sample_rate": "x"},
+        "want a number of Hz",
+    ),
     "no lead names": (SIGNAL, {"sample_rate": 500}, "12 rows without names"),
     "a row too few": (
         SIGNAL[:11],

@@ -126,6 +126,14 @@ def test_models_are_listed_also_for_programs(capsys):
     assert {each["licence"] for each in listed if each["where"] == "hub"} == {"MIT"}
 
 
+def test_a_public_encoder_is_listed_and_says_where_its_weights_are(files, capsys):
+    listed = {model.name: model for model in anylead.list_models()}
+    assert listed["st_mem"].where == "yours"
+    assert "CC BY-NC" in listed["st_mem"].licence
+    assert run(files / "0.npz", "st_mem") == 2
+    assert "convert FILE -o DIR --preset st_mem" in capsys.readouterr().err
+
+
 def test_a_misspelt_name_says_which_is_near():
     with pytest.raises(CheckpointError, match="did you mean synthetic-tiny"):
         anylead.load("sinthetic-tiny")

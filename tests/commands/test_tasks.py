@@ -113,6 +113,11 @@ def test_answers_scores_and_reports(task, fitted, store, recordings, tmp_path):
         assert frame.filter(like="decision.").sum(axis=1).tolist() == [1, 1, 1]
         assert answer.positive == (max(answer.probabilities, key=answer.probabilities.get),)
         assert "the most probable" in str(answer)
+        slope, offset = model.description["calibration"]["I"][answer.positive[0]]
+        logits = model.predict(recordings[0], use_leads="I", logits=True)
+        share = np.exp([slope * each for each in logits.values()])
+        assert offset == 0 and sum(answer.probabilities.values()) == pytest.approx(1)
+        assert max(answer.probabilities.values()) == pytest.approx(share.max() / share.sum())
     scores = anylead.evaluate(model, store=store, out=tmp_path, lead_sets="I", num_resamples=10)
     wanted = EVALUATIONS[task].score_names(model.label_names)
     assert set(wanted) == set(scores[scores["class"] == ""]["score"])

@@ -86,7 +86,7 @@ def test_the_tensors_at_another_place_of_the_file_are_told(name, tmp_path):
 
 
 def test_a_name_without_weights_and_weights_without_a_name():
-    with pytest.raises(CheckpointError, match=r"say weights=.*PKUDigitalHealth"):
+    with pytest.raises(CheckpointError, match=r"bring its weights.*PKUDigitalHealth"):
         anylead.load("ecgfounder")
     with pytest.raises(CheckpointError, match="no public encoder"):
         anylead.load("ecg_founder", weights="file.pth")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anylead.metrics.calibration import calibration_error, platt_scaling
+from anylead.metrics.calibration import calibration_error, inverse_temperature, platt_scaling
 
 
 def drawn(slope, offset, size=20000):
@@ -38,3 +38,18 @@ def test_calibrating_makes_the_error_small():
 def test_the_error_of_a_constant_is_its_distance():
     label = np.tile([1, 0, 0, 0], 30)[:, None]
     assert calibration_error(label, np.full((120, 1), 0.75), bins=1) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("slope", [0.3, 1.0, 2.5])
+def test_the_true_temperature_of_exclusive_classes_is_found(slope):
+    generator = np.random.default_rng(2)
+    logit = generator.normal(0, 2, (20000, 4))
+    chosen = (slope * logit + generator.gumbel(size=logit.shape)).argmax(axis=1)  # Gumbel-max
+    found = inverse_temperature(np.eye(4)[chosen], logit)
+    assert found == pytest.approx(slope, rel=0.05)
+
+
+def test_few_recordings_leave_the_temperature_near_one():
+    logit = np.array([[9.0, 0.0], [0.0, 9.0]])
+    assert inverse_temperature(np.eye(2), logit) == pytest.approx(1.0, abs=0.05)
+    assert inverse_temperature(1 - np.eye(2), logit) < 0.5  # surely wrong: less sure

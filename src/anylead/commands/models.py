@@ -28,5 +28,6 @@ def run(recipe: Recipe) -> list[NamedModel]:
     rows = [(each.name, each.where, each.size, each.licence or "-", each.about) for each in found]
     where = screen.console()
     screen.show_table(where, ("name", "where", "size", "licence", "what"), rows)
+    screen.say(where, "yours: bring the weights and `anylead convert FILE -o DIR --preset NAME`.")
     screen.say(where, "Others: a folder, hf://owner/name, or a file of fairseq-signals.")
     return found

@@ -18,7 +18,7 @@ from anylead.evaluation.scores import triples
 from anylead.inference.outcomes import OUTCOMES
 from anylead.interop.model_card import model_card
 from anylead.metrics.bootstrap import bootstrap_interval
-from anylead.metrics.calibration import calibration_error, platt_scaling
+from anylead.metrics.calibration import calibration_error, inverse_temperature, platt_scaling
 from anylead.metrics.thresholds import best_f1_thresholds, by_label
 from anylead.metrics.weighted import macro_auroc
 from anylead.tasks import columns_by_task
@@ -33,6 +33,11 @@ _RULES = {
     "scores": "macro AUROC on the validation split with these leads, 95 % interval over patients",
 }
 _SCORES_ONLY = {"scores": "on the validation split with these leads, 95 % interval over patients"}
+_EXCLUSIVE = {
+    **_SCORES_ONLY,
+    "calibration": "softmax(slope * logit), one slope fitted on the validation split with these"
+    " leads, with a pull towards 1",
+}
 
 
 # With fewer the best threshold is that of a few recordings, often near 0, and says yes to many.
@@ -83,7 +88,7 @@ def run(recipe: Recipe) -> Path:
     kind = checkpoint.description.get("kind")
     if kind not in OUTCOMES:
         raise CheckpointError(f"{folder}: a {kind} model answers with no labels or numbers")
-    is_decided = kind == "classification"
+    rules = {"classification": _RULES, "multiclass": _EXCLUSIVE}.get(str(kind), _SCORES_ONLY)
     settings = Settings(
         store=recipe.store,
         split=recipe.split,
@@ -94,11 +99,13 @@ def run(recipe: Recipe) -> Path:
     opened = EVALUATIONS[str(kind)].open(folder, checkpoint, settings)
     known: dict[str, dict[str, Any]] = {}
     for lead_set in recipe.lead_sets.split():
-        if is_decided:
+        if "thresholds" in rules:
             measured = _with_leads(opened, lead_set)
         else:
             found = triples(opened.score(lead_set).macro)
             measured = {"scores": {name: _rounded(list(value)) for name, value in found.items()}}
+        if rules is _EXCLUSIVE:
+            measured["calibration"] = _of_exclusive(opened, lead_set)
         for fact, values in measured.items():
             known.setdefault(fact, {})[lead_set] = values
         print(f"{lead_set}: {measured['scores']}")
@@ -106,7 +113,7 @@ def run(recipe: Recipe) -> Path:
     described = {
         **_handed_on(checkpoint.description),
         **known,
-        "rules": _RULES if is_decided else _SCORES_ONLY,
+        "rules": rules,
         "name": recipe.name,
         "version": recipe.version,
         "licence": recipe.licence,
@@ -161,6 +168,15 @@ def _with_leads(opened: ClassificationRun, lead_set: str) -> dict[str, Any]:
         "calibration": {name: [slope, offset] for name, slope, offset in both},
         "scores": scores,
     }
+
+
+def _of_exclusive(opened: ClassificationRun, lead_set: str) -> dict[str, list[float]]:
+    """One slope, the same for all classes."""
+    predictions = opened.predict(lead_set)
+    label = opened.labels.of(predictions.row)
+    is_known = np.isfinite(label).all(axis=1)
+    slope = inverse_temperature(label[is_known], predictions.logits[is_known])
+    return {name: [*_rounded([slope]), 0.0] for name in opened.names}
 
 
 def _rounded(values: NDArray[np.float64] | list[float]) -> list[float]:

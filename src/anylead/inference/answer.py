@@ -153,9 +153,8 @@ class Answer:
         said = [f"  {self.measured()}"]
         used = parse_leads(self.decided_with) if self.decided_with else self.leads
         if set(used) != set(self.leads):
-            said.append(
-                f"  thresholds are those for {', '.join(used)}, the nearest set that has any"
-            )
+            what = "thresholds are those" if self.thresholds else "calibration is that"
+            said.append(f"  {what} for {', '.join(used)}, the nearest set that has any")
         said.append(f"  model {model.name} ({model.version}), {model.trained}")
         return [*said, f"  {NOTICE}"]
 
@@ -203,7 +202,7 @@ def answer(
     outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
     decided = {label: limit for label, limit in limits.items() if label in raw}
-    plain = _without_thresholds(outcome, about.label_names, logits)
+    plain = _without_thresholds(outcome, raw, lines)
     return Answer(
         record=record,
         leads=seen,
@@ -234,12 +233,13 @@ def answer(
 
 
 def _without_thresholds(
-    outcome: Outcome, names: Sequence[str], logits: NDArray[np.float64] | None
+    outcome: Outcome, raw: Mapping[str, float], lines: Mapping[str, tuple[float, float]]
 ) -> dict[str, dict[str, Any]]:
     """What is said by a model that decides by no thresholds; nothing for one that does."""
-    if logits is None or (outcome.is_probability and not outcome.is_exclusive):
+    if not raw or (outcome.is_probability and not outcome.is_exclusive):
         return {}
-    said = dict(zip(names, outcome.said(logits).tolist(), strict=True))
+    outputs = np.array([_on_line(value, lines.get(name)) for name, value in raw.items()])
+    said = dict(zip(raw, outcome.said(outputs).tolist(), strict=True))
     if not outcome.is_probability:
         return {"probabilities": {}, "values": said}
     most = max(said, key=lambda name: said[name])
@@ -300,8 +300,12 @@ def _bits(quality: NDArray[np.uint16] | None) -> list[int]:
 
 
 def _probability(logit: float, line: tuple[float, float] | None = None) -> float:
+    return float(sigmoid(np.asarray(_on_line(logit, line))))
+
+
+def _on_line(logit: float, line: tuple[float, float] | None) -> float:
     slope, offset = line or (1.0, 0.0)
-    return float(sigmoid(np.asarray(slope * logit + offset)))
+    return slope * logit + offset
 
 
 def _logit(probability: float) -> float:

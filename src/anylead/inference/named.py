@@ -12,6 +12,7 @@ from anylead.inference.about import read_about
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.presets import preset_for_file
+from anylead.interop.published import PUBLISHED
 
 NO_HINTS = Hints()
 FOLDER = Path(__file__).resolve().parents[1] / "box"
@@ -25,8 +26,9 @@ class NamedModel:
 
     Attributes:
         name: of the model.
-        where: "box" comes with the package, "cache" was fetched before, "hub" is fetched when used.
-        source: folder, or address on the hub.
+        where: "box" comes with the package, "cache" was fetched before, "hub" is fetched when used,
+            "yours" wants a file of weights that you bring.
+        source: folder, address on the hub, or where its authors keep the weights.
         about: one line.
         licence: of the weights, where stated.
         size: megabytes on the disk, or parameters.
@@ -34,7 +36,7 @@ class NamedModel:
     """
 
     name: str
-    where: Literal["box", "cache", "hub"]
+    where: Literal["box", "cache", "hub", "yours"]
     source: str
     about: str
     licence: str | None
@@ -82,9 +84,9 @@ ELSEWHERE: tuple[NamedModel, ...] = (
 
 
 def list_models() -> list[NamedModel]:
-    """All models that have a name: in the box, in the cache, known elsewhere."""
+    """All models that have a name: in the box, in the cache, known elsewhere, public encoders."""
     in_box = [_described(FOLDER / name, name, "box", str(FOLDER / name)) for name in _box()]
-    return [*in_box, *_in_cache(), *ELSEWHERE]
+    return [*in_box, *_in_cache(), *ELSEWHERE, *_yours()]
 
 
 def default() -> str:
@@ -119,6 +121,12 @@ def find(source: str | Path) -> Found:
     for known in ELSEWHERE:
         if text == known.name:
             return Found(hub.pull(known.source), text, known.preset)
+    if text in PUBLISHED:
+        raise CheckpointError(
+            f"{text}: bring its weights, published at {PUBLISHED[text].weights}; anylead convert"
+            f" FILE -o DIR --preset {text} makes a folder that every command takes, and"
+            f' anylead.load("{text}", weights=FILE) reads them'
+        )
     raise CheckpointError(
         f"{text}: no such file, folder or model{known_are(text, names())}; others are"
         " hf://owner/name"
@@ -127,7 +135,7 @@ def find(source: str | Path) -> Found:
 
 def names() -> list[str]:
     """The names that `find` knows, but for those of the cache."""
-    return [*_box(), *(known.name for known in ELSEWHERE)]
+    return [*_box(), *(known.name for known in ELSEWHERE), *PUBLISHED]
 
 
 def open_checkpoint(source: str | Path, hints: Hints = NO_HINTS) -> tuple[Checkpoint, Path]:
@@ -187,6 +195,13 @@ def _in_cache() -> Iterator[NamedModel]:
                     size = f"{file.stat().st_size / 1e6:.0f} MB"
                     name = f"{address}/{file.name}"
                     yield NamedModel(name, "cache", name, f"preset {preset}", None, size, preset)
+
+
+def _yours() -> Iterator[NamedModel]:
+    """Public encoders, whose weights nobody but their authors may hand on."""
+    for name, known in PUBLISHED.items():
+        about = f"{known.title} ({known.paper}), weights at {known.weights}"
+        yield NamedModel(name, "yours", known.weights, about, known.licence, "-", name)
 
 
 def _described(folder: Path, name: str, where: Literal["box", "cache"], source: str) -> NamedModel:

@@ -54,9 +54,4 @@ def _name_and_file(
         return str(source), weights
     if preset in PUBLISHED:
         return preset, source
-    if source in PUBLISHED and not Path(source).exists():
-        raise CheckpointError(
-            f"{source}: say weights=, a file or an hf:// address; published at"
-            f" {PUBLISHED[str(source)].weights}"
-        )
     return None, source
