@@ -2,6 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from anylead.errors import DatasetError
 
 # Words of spreadsheets, pandas, R and databases for "nothing stands here".
 _MISSING = {
@@ -10,6 +14,9 @@ _MISSING = {
 }
 _TRUE = {"1", "1.0", "true", "t", "yes", "y", "positive", "pos", "present"}
 _FALSE = {"0", "0.0", "false", "f", "no", "n", "negative", "neg", "absent"}
+NOBODY = {"unknown", "anonymous", "anon"}
+# A spreadsheet shows long numbers so, and no longer knows their last digits.
+_ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _DENIED = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*(?:False|None|false|null)\b""")
 # How Python and numpy print a collection.
@@ -70,3 +77,21 @@ def split_labels(text: str, separators: str = ";|,") -> tuple[str, ...]:
     else:
         names = re.split(f"[{re.escape(separators)}\n]", text)
     return tuple(dict.fromkeys(code(name) or name for name in map(cell, names) if name))
+
+
+def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
+    """Cell -> patient: "7", "7.0" and "007" of one table are the same person."""
+    first: dict[str, str] = {}
+    found = {}
+    for text in patients:
+        if not text or text.lower() in NOBODY:
+            continue
+        if _ROUNDED.fullmatch(text):
+            raise DatasetError(
+                f"{path}: patient {text!r} is a number that was rounded, so that different"
+                " patients may be one; write the column as text"
+            )
+        plain = re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
+        key = plain.lstrip("0") if plain.isdecimal() else plain
+        found[text] = first.setdefault(key, plain)
+    return found

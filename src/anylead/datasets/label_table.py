@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anylead.datasets.cells import code, flag, number, split_labels
+from anylead.datasets.cells import NOBODY, code, flag, number, one_spelling, split_labels
 from anylead.datasets.layout import table
 from anylead.errors import DatasetError
 from anylead.formats.assemble import Sex, parse_age, parse_sex
@@ -42,10 +42,7 @@ _SPLITS: dict[str, Split] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
-# A spreadsheet shows long numbers so, and no longer knows their last digits.
-_ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
-_NOBODY = {"unknown", "anonymous", "anon"}
-_NO_ANSWER = {"", "u", "o", "other", *_NOBODY}
+_NO_ANSWER = {"", "u", "o", "other", *NOBODY}
 _MOST_CLASSES = 20  # that a summary lists for one task
 _RARE = 5  # recordings
 
@@ -85,16 +82,21 @@ class LabelTable:
         path: CSV (comma, semicolon, tab; UTF-8, UTF-16) or Parquet.
         columns: "record" and "patient" -> the column, None guesses by usual names.
         label_columns: each is a label column; None guesses.
+        rows: of a table in memory, in place of those of a file.
 
     Raises:
         DatasetError: no such column, or one whose cells are not what the column is for.
     """
 
     def __init__(
-        self, path: Path, columns: Mapping[str, str | None], label_columns: Sequence[str] | None
+        self,
+        path: Path,
+        columns: Mapping[str, str | None],
+        label_columns: Sequence[str] | None,
+        rows: Sequence[Row] = (),
     ):
         self.path = path
-        self.rows: list[Row] = list(table(path))
+        self.rows: list[Row] = list(rows or table(path))
         if not self.rows:
             raise DatasetError(f"{path}: no rows")
         self.header = [name for name in self.rows[0] if name]
@@ -105,7 +107,7 @@ class LabelTable:
         self.tasks = self._tasks(wanted)
         self._separators = {name: _separators(self._column_of(name)) for name in self.tasks.texts}
         self.names = self._names()
-        self._patient_ids = _one_spelling(path, self.cells("patient"))
+        self._patient_ids = one_spelling(path, self.cells("patient"))
 
     def cells(self, what: str) -> list[str]:
         """The cells of a chosen column; none where there is no such column."""
@@ -329,24 +331,6 @@ def _check_thousands(path: Path, name: str, cells: Sequence[str]) -> None:
 
 def _key(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
-
-
-def _one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
-    """Cell -> patient: "7", "7.0" and "007" of one table are the same person."""
-    first: dict[str, str] = {}
-    found = {}
-    for text in patients:
-        if not text or text.lower() in _NOBODY:
-            continue
-        if _ROUNDED.fullmatch(text):
-            raise DatasetError(
-                f"{path}: patient {text!r} is a number that was rounded, so that different"
-                " patients may be one; write the column as text"
-            )
-        plain = re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
-        key = plain.lstrip("0") if plain.isdecimal() else plain
-        found[text] = first.setdefault(key, plain)
-    return found
 
 
 def _task_lines(task: str, tasks: Tasks, about: Sequence[About]) -> list[str]:

@@ -114,13 +114,13 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]
     header = [name.strip() for name in found.column_names]
     _check_header(path, header, columns)
     for values in zip(*(column.to_pylist() for column in found.columns), strict=True):
-        cells = [_text(path, name, value) for name, value in zip(header, values, strict=True)]
+        cells = [text_of(path, name, value) for name, value in zip(header, values, strict=True)]
         if any(cells):
             yield dict(zip(header, cells, strict=True))
 
 
-def _text(path: Path, column: str, value: Any) -> str:
-    """A value of a Parquet table as a cell of text."""
+def text_of(path: Path, column: str, value: Any) -> str:
+    """A value of a Parquet table, or of one in memory, as a cell of text."""
     if value is None:
         return ""
     if isinstance(value, bytes):
@@ -133,7 +133,7 @@ def _text(path: Path, column: str, value: Any) -> str:
         # Of a map the keys count.
         names = [item[0] if isinstance(item, tuple) else item for item in value]
         # An empty list says that nothing was found, as "[]" does.
-        return ";".join(text for name in names if (text := _text(path, column, name))) or "[]"
+        return ";".join(text for name in names if (text := text_of(path, column, name))) or "[]"
     return cell(str(value))
 
 
