@@ -10,6 +10,7 @@ a process of their own have the limit of that (`anylead.formats.sandbox`).
 """
 
 import argparse
+import io
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
 
 from anylead import formats
 from anylead.errors import FormatError
@@ -193,6 +195,7 @@ def _child(name: str, numbers: range, result: Path, progress: Path) -> None:
 
 def run_guarded(name: str, numbers: range, batch: int = 5000) -> Outcome:
     """Read damaged files in forked children, so that a crash is a finding and no end."""
+    pyarrow.csv.read_csv(io.BytesIO(b"a\n1\n"))  # its arenas are made here, not under the limit
     total = Outcome()
     with tempfile.TemporaryDirectory() as folder:
         result, progress = Path(folder) / "result", Path(folder) / "progress"

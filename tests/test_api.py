@@ -174,7 +174,7 @@ def test_records_of_wfdb_and_raw_data_of_mne_are_read_in_their_units(model):
 
 
 def test_a_store_from_memory_holds_the_recordings_and_is_not_mistaken_for_another(tmp_path):
-    frame = as_frame(fitted_model.recordings()[:3]).assign(labels=["AFIB;STE", "", "SR"])
+    frame = as_frame(fitted_model.recordings()[:3]).assign(labels=[["AFIB", "STE"], [], "SR"])
     store = anylead.prepare(records=frame, channels="12", out=tmp_path / "store",
                             preprocess={"sample_rate": 100})  # fmt: skip
     assert store.record_id.tolist() == ["r0", "r1", "r2"]

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,6 +13,7 @@ import anylead
 import fitted_model
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.errors import CheckpointError
+from anylead.inference import named
 from anylead.models import ENCODERS, build_encoder, describe_encoder
 
 KIND = {"kind": "x", "encoder": {"kind": "transformer"}}
@@ -154,3 +156,23 @@ def test_an_encoder_of_every_kind_is_built_without_room_for_weights(kind):
         with torch.device("meta"):
             encoder = build_encoder({"kind": kind, **asdict(config)})
         assert describe_encoder(encoder) == {"kind": kind, **asdict(config)}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_widened(dtype, tmp_path):
+    whole = load_checkpoint(named.FOLDER / "synthetic-tiny")
+    half = {name: tensor.to(dtype) for name, tensor in whole.tensors.items()}
+    save_checkpoint(tmp_path, half, whole.description)
+    signal = np.zeros((12, 5000), dtype=np.float32)
+    signal[:, ::500] = 1
+    answers = [anylead.load(folder, device="cpu").predict(signal, sample_rate=500, leads="12")
+               for folder in (named.FOLDER / "synthetic-tiny", tmp_path)]  # fmt: skip
+    assert answers[0] == pytest.approx(answers[1], abs=0.05)
+
+
+def test_weights_of_whole_numbers_are_named(tmp_path):
+    whole = load_checkpoint(named.FOLDER / "synthetic-tiny")
+    ints = {name: tensor.int() for name, tensor in whole.tensors.items()}
+    save_checkpoint(tmp_path, ints, whole.description)
+    with pytest.raises(CheckpointError, match=r"tensors do not fit: .* holds torch\.int32"):
+        anylead.load(tmp_path, device="cpu")

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from anylead.errors import (
     LeadError,
     RecipeError,
 )
+from anylead.inference import in_memory
 from anylead.inference.model import Model
 from anylead.inference.sources import StoreSource
 from anylead.leads import LEADS
@@ -210,6 +212,11 @@ SIGNAL = np.random.default_rng(0).standard_normal((12, 3000))
 BAD = {
     "an empty list": ([], {}, "an empty list"),
     "no sample rate": (SIGNAL, {"leads": "12"}, "say sample_rate="),
+    "a rate that is no number": (
+        SIGNAL,
+        {"leads": "12", "sample_rate": "x"},
+        "want a number of Hz",
+    ),
     "no lead names": (SIGNAL, {"sample_rate": 500}, "12 rows without names"),
     "a row too few": (
         SIGNAL[:11],
@@ -333,3 +340,37 @@ def test_bf16_is_near_fp32_and_known_by_another_fingerprint(tmp_path, records):
     assert 0 < error.max() < 0.02
     assert exact.fingerprint() != reduced.fingerprint()
     assert reduced.embed(records[0], layer=0).dtype == np.float32
+
+
+def test_a_table_in_memory_is_read_as_one_in_a_file():
+    record = Record(SIGNAL.astype(np.float32), LEADS, 500.0, "r")
+    told = {
+        "labels": ["AFIB;PVC", np.nan, ["SR"], [], "NaN", 164889003.0],
+        "patient_id": [7, "007", 7.0, "nan", None, " 8"],
+        "split": ["Train ", "val", None, "TEST", np.nan, "dev"],
+        "age": ["63Y", -5, np.nan, "18 months", 41, "x"],
+        "sex": ["F", "m", 1, np.nan, None, "female"],
+    }
+    rows = in_memory.rows_of(pandas.DataFrame({"signal": [record] * 6, **told}))
+    found = [row.completed(record) for row in rows]
+    assert [each.labels for each in found] == [
+        {"labels": ("AFIB", "PVC")}, {}, {"labels": ("SR",)}, {"labels": ()}, {},
+        {"labels": ("164889003",)},
+    ]  # fmt: skip
+    assert [each.patient_id for each in found] == ["7", "7", "7", None, None, "8"]
+    assert [each.split for each in found] == ["train", "valid", None, "test", None, "valid"]
+    assert [each.age for each in found] == [63, None, None, 1.5, 41, None]
+    assert [each.sex for each in found] == ["female", "male", None, None, None, "female"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "told"),
+    [("labels", [1, 0], "numbers or flags"), ("labels", [0.5, 2.5], "numbers or flags"),
+     ("split", ["holdout", "train"], "known are train"), ("patient_id", [1e17, 2], "was rounded"),
+     ("sample_rate", ["fast", 500], "want a number of Hz"), ("fold", ["a", 1], "whole number")]
+)  # fmt: skip
+def test_cells_of_a_table_in_memory_that_cannot_be_meant_are_told(column, cells, told):
+    with pytest.raises(AnyleadError, match=told):
+        in_memory.rows_of(
+            pandas.DataFrame({"signal": [SIGNAL] * 2, column: pandas.Series(cells, dtype=object)})
+        )

@@ -124,7 +124,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("anylead")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged or no safetensors file ({error})") from error
     if text is None:
@@ -132,6 +132,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     description = parse_description(text, str(path))
     check_finite(tensors, str(path))
     return Checkpoint(tensors, description)
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    """Weights that were published in half precision, as those that a model computes with."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def parse_description(text: str, where: str) -> dict[str, Any]:

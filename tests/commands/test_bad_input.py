@@ -1,5 +1,10 @@
 """Mistakes of a user: one line on stderr, exit status 2, nothing half-written."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from anylead.checkpoint import load_checkpoint, save_checkpoint
@@ -35,6 +40,20 @@ def run(*arguments):
         (
             ["finetune", STORE, "--model.checkpoint", "gone"],
             ["gone", "no such file, folder or model"],
+        ),
+        (["pretrain", STORE, *SMALL, "--train.seed", "-1"], ["train.seed is -1", "2**63"]),
+        (["pretrain", STORE, *SMALL, "--train.seed", str(2**63)], ["want 0 or more, below 2**63"]),
+        (
+            [
+                "finetune",
+                STORE,
+                *SMALL[1:],
+                "--data.segment_seconds",
+                "1e9",
+                "--model.encoder.size",
+                "tiny",
+            ],
+            ["segments of 1e+09 s, but the longest recording has"],
         ),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
@@ -83,3 +102,36 @@ def test_a_run_folder_that_cannot_be_made_is_told(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run("pretrain", STORE, f"--out={tmp_path / 'file' / 'run'}", *SMALL) == 2
     assert "file" in capsys.readouterr().err
+
+
+def started(*arguments, script="", **how):
+    """A command in a process of its own, as a shell begins it."""
+    code = script + "\nimport sys\nfrom anylead.cli import main\nsys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *arguments], text=True, timeout=60, **how)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_the_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        ran = started("models", stdout=full, stderr=subprocess.PIPE)
+    assert ran.returncode == 2
+    assert ran.stderr == "anylead models: this machine: No space left on device\n"
+
+
+def test_closed_streams_are_no_fault():
+    # Python sets a stream to None that the caller has closed.
+    ran = started("models", "--json", "true", script="import sys; sys.stderr = None",
+                  stdout=subprocess.PIPE)  # fmt: skip
+    assert (ran.returncode, bool(json.loads(ran.stdout))) == (0, True)
+    ran = started("nothing", script="import sys; sys.stdout = None", stderr=subprocess.PIPE)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder of a process")
+def test_a_deleted_folder_is_told_before_anything_is_loaded(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    ran = started("models", script=f"import os; os.chdir({str(folder)!r}); os.rmdir('../gone')",
+                  stderr=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "anylead: the current folder has been deleted; change to another\n"

@@ -1,6 +1,9 @@
 """`anylead predict` and `anylead models`, from the command line to the file."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -11,6 +14,7 @@ import fitted_model
 from anylead.checkpoint import save_checkpoint
 from anylead.commands.cli import main
 from anylead.errors import CheckpointError
+from anylead.evaluation.scores import find_runs
 from anylead.inference import named
 
 
@@ -137,9 +141,40 @@ def test_a_misspelt_name_says_which_is_near():
         anylead.load("nothing-like-it-9")
 
 
+def test_a_misspelt_name_among_the_files_says_which_is_near(files, capsys):
+    assert run(files, "ptbxl-smal") == 2
+    assert "did you mean ptbxl-small?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "c[d]", "e*f", "100%20", "-dash", "new\nline", b"\xff\xe9"]
+)
+def test_a_file_may_have_any_name(name, files, model, tmp_path, monkeypatch):
+    name = os.fsdecode(name)
+    folder = tmp_path / "named"
+    folder.mkdir()
+    shutil.copy(files / "0.npz", folder / f"{name}.npz")
+    monkeypatch.chdir(folder)
+    told = b"\\xff\\xe9".decode() if "\udcff" in name else name
+    for number, source in enumerate((f"./{name}.npz", ".")):
+        out = tmp_path / f"{number}.jsonl"
+        assert run(source, model, "-o", out) == 0
+        (line,) = out.read_text(encoding="utf-8").splitlines()
+        assert told in json.loads(line)["record"]
+
+
 def test_training_starts_from_a_name(tmp_path):
     from anylead.commands.parts import EncoderChoice, starting_encoder
 
     encoder = starting_encoder("synthetic-tiny", EncoderChoice())
     theirs = anylead.load("synthetic-tiny", device="cpu").encoder.state_dict()
     assert all((encoder.state_dict()[name] == value).all() for name, value in theirs.items())
+
+
+def test_a_run_may_be_called_anything(files, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, "run [x], y")
+    assert run(files, "run [x], y", "-o", "e.jsonl") == 0
+    told = json.loads(Path("e.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert "run [x], y" in str(told["model"])
+    assert find_runs("run [x], y") == find_runs("run*") == [Path("run [x], y")]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from anylead.commands import cli, prepare
+from anylead.commands import cli, prepare, recipe_files
 from anylead.errors import AnyleadError, RecipeError
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -91,3 +91,18 @@ def test_dashes_in_options_are_as_good_as_underscores():
     assert parse("synthetic", "-o", "s", "--num-workers", "3").num_workers == 3
     assert parse("synthetic", "-o", "s-t", "--num-workers=3", "--allow-shared-patients", "true",
                  "--options", "{a-b: 1}").options == {"a-b": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["seed: 1\nseed: 2", "preprocess: {notch: 50, notch: 60}",
+                                  "options:\n  a: {b: 1}\n  a: {b: 1}"])  # fmt: skip
+def test_a_key_that_stands_twice_is_refused(text, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"dataset: synthetic\n{text}\n")
+    with pytest.raises(RecipeError, match=r"'(seed|notch|a)' stands twice"):
+        parse(path)
+
+
+def test_what_a_merge_brings_may_be_changed(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("options: {a: &a {x: 1, y: 2}, b: {<<: *a, x: 3}}\n")
+    assert recipe_files.read_yaml(path)["options"]["b"] == {"x": 3, "y": 2}

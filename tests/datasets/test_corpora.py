@@ -324,7 +324,7 @@ def test_broken_tables_are_told(made):
     with pytest.raises(DatasetError, match="'x0' stands in two rows"):
         datasets.corpus("folder", root, labels=table_for(root, rows))
     (root / "about.csv").write_text("record,dx\nx0,SR,more\n")
-    with pytest.raises(DatasetError, match="line 2 has another number of cells"):
+    with pytest.raises(DatasetError, match="line 2 has 3 cells, the first line 2"):
         datasets.corpus("folder", root, labels=str(root / "about.csv"))
     (root / "about.csv").write_text("record,dx\n")
     with pytest.raises(DatasetError, match="no rows"):

@@ -73,6 +73,32 @@ def test_what_is_no_pulse_of_every_lead_stays(rows):
     assert without_pulse(rows.astype(np.float32), LEADS, RATE)[1] is None
 
 
+@pytest.mark.parametrize("before", [0, 1, 2])
+@pytest.mark.parametrize("behind", [0, 1, 2])
+def test_pulses_at_both_ends_and_several_are_cut(before, behind):
+    ecg, square = heart(), np.tile(pulse(), (12, 1))
+    both = np.concatenate([*[square] * before, ecg, *[square] * behind], axis=1)
+    kept, note = without_pulse(both, LEADS, RATE)
+    # The flat line of a beat beside the pulse may go with it.
+    assert ecg.shape[1] - 0.25 * RATE <= kept.shape[1] <= ecg.shape[1]
+    assert (note is None) == (before + behind == 0)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+@pytest.mark.parametrize("off", [["aVR"], ["V1", "V2", "V3", "V4", "V5", "V6"]])
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_a_lead_that_is_off_hides_no_pulse(value, off, is_behind):
+    ecg, square = heart(), np.tile(pulse(), (12, 1))
+    rows = [LEADS.index(name) for name in off]
+    square[rows] = value
+    both = np.concatenate([ecg, square] if is_behind else [square, ecg], axis=1)
+    kept, note = without_pulse(both, LEADS, RATE)
+    assert note is not None and kept.shape[1] <= ecg.shape[1]
+    beating = np.concatenate([ecg, np.tile(pulse(), (12, 1))], axis=1)
+    beating[rows, -200:] = ecg[rows, :200]
+    assert without_pulse(beating, LEADS, RATE)[1] is None  # theirs is an ECG
+
+
 def test_three_leads_that_no_law_joins_know_the_usual_pulse_only():
     for height, is_cut in ((1.0, True), (0.6, False)):
         ecg = heart()[[0, 1, 6]]

@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import csv
 
@@ -141,3 +142,32 @@ def test_axes_of_movement_are_no_frank_leads(tmp_path):
     record = read(tmp_path, "# unit: mV\n# sample_rate: 100\nI,x,y,z\n1,2,3,4\n")
     assert record.leads == ("I",)
     assert record.notes == ("x: no ECG lead", "y: no ECG lead", "z: no ECG lead")
+
+
+@pytest.mark.parametrize(
+    ("head", "step"),
+    [("time_us,I_uV", "{us:.0f}"), ("Time_ms,I_uV", "{ms:g}"), ("Zeit (ms),I uV", "{ms:g}"),
+     ("t_ns,I_\u00b5V", "{ns:.0f}"), ("timestamp,I (uV)", "2020-02-03 10:00:0{s:.3f}"),
+     ("timestamp,I (uV)", "2020-02-03T10:00:0{s:.6f}+01:00")]
+)  # fmt: skip
+def test_units_and_times_as_other_software_names_them(head, step, tmp_path):
+    seconds = np.arange(500) / 250
+    times = [step.format(s=s, ms=1e3 * s, us=1e6 * s, ns=1e9 * s) for s in seconds]
+    path = tmp_path / "e.csv"
+    path.write_text("\n".join([head, *(f"{t},{i % 7 * 100}" for i, t in enumerate(times))]))
+    record = formats.read(path)
+    assert (record.leads, record.unit, round(record.sample_rate, 6)) == (("I",), "mV", 250)
+    np.testing.assert_allclose(record.signal[0], np.arange(500) % 7 / 10, atol=1e-6)
+
+
+def test_times_that_count_samples_or_milliseconds_are_no_seconds(tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text("time,I (mV)\n" + "".join(f"{i},0.{i % 7}\n" for i in range(500)))
+    with pytest.raises(FormatError, match="may be milliseconds or numbers of samples"):
+        formats.read(path)
+
+
+def test_a_table_in_utf_16_is_read(tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text("# sample_rate: 250\nI (\u00b5V)\n" + "100\n" * 300, encoding="utf-16")
+    assert formats.read(path).signal.max() == np.float32(0.1)

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,18 @@ def test_a_folder_becomes_one_pdf_or_a_folder_of_pages(folder, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["a.svg", "b.svg", "c.svg"]
     some = run(Recipe(f"{folder}/[ab].csv", tmp_path / "some"))
     assert sorted(path.name for path in some.iterdir()) == ["a.svg", "b.svg"]
+
+
+def test_recordings_of_one_name_do_not_take_each_others_page(folder, tmp_path):
+    (folder / "b").mkdir()
+    shutil.copy(folder / "a.csv", folder / "b" / "a.csv")
+    out = run(Recipe(str(folder), tmp_path / "pages"))
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 4
+    assert {name[-7:] for name in set(names) - {"b.svg", "c.svg"}} == {
+        f"{folder.name}_a.svg"[-7:],
+        "b_a.svg",
+    }
 
 
 def test_what_cannot_hold_several_pages_and_what_matches_nothing_is_refused(folder, tmp_path):

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import logging
 import time
 
@@ -45,6 +46,37 @@ def test_too_many_recordings_and_too_much_ecg_are_refused(record):
         assert client.post("/predict", json=as_json(record)).status_code == 200
         two = {"recordings": [one] * 2}
         assert client.post("/read", json=two).status_code == 422
+
+
+@pytest.mark.parametrize("query", ["leads=I", "x", "Use_leads=I", "threshold=2"])
+def test_an_option_that_is_none_is_refused_and_not_overlooked(query, record):
+    with client_of() as client:
+        answer = client.post(f"/predict?{query}", json=as_json(record))
+        assert answer.status_code == 422
+        assert "known are" in answer.json()["error"] and "use_leads" in answer.json()["error"]
+        assert client.post("/predict?use_leads=I", json=as_json(record)).status_code == 200
+        assert client.get("/health?x=1").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["gzip", "br", "gzip, gzip"])
+def test_a_packed_body_is_refused_unread(kind, record):
+    packed = gzip.compress(b"0" * 10**7)
+    with client_of() as client:
+        answer = client.post("/predict", content=packed, headers={**JSON, "Content-Encoding": kind})
+        assert (answer.status_code, "packed" in answer.json()["error"]) == (415, True)
+        plain = client.post(
+            "/predict", json=as_json(record), headers={"Content-Encoding": "identity"}
+        )
+        assert plain.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/model", "/page/app.js"])
+def test_who_asks_for_the_head_gets_that_of_the_answer(path):
+    with client_of() as client:
+        whole, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers.get("content-length") == whole.headers.get("content-length")
+        assert client.head("/nothing").status_code == 404
 
 
 def test_more_than_can_wait_is_turned_away(record):

@@ -4,11 +4,13 @@ Options are the fields of each verb's `Recipe`, and a verb is imported only when
 `anylead --help` is instant.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from anylead import __version__
@@ -70,6 +72,10 @@ VERBS: dict[str, Verb] = {
 }
 
 
+# What the machine lacks where no file is named: the disk behind stdout, descriptors.
+_OF_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
@@ -77,6 +83,11 @@ def main(argv: list[str] | None = None) -> int:
         0; 2 with one line on stderr for a user's mistake; 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # within torch it ends the process with words of another library
+        return _complain("", "the current folder has been deleted; change to another", 2)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help", *arguments[2:]]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -99,14 +110,22 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return _broken_pipe()
     except OSError as error:
-        if error.filename is None or error.strerror is None:
+        if error.strerror is None or (error.filename is None and error.errno not in _OF_MACHINE):
             raise
-        return _complain(name, f"{error.filename}: {error.strerror}", 2)
+        if error.filename is None:
+            _leave_stdout()
+        return _complain(name, f"{error.filename or 'this machine'}: {error.strerror}", 2)
     return 0
 
 
+def _open_closed_streams() -> None:
+    """Let what is printed vanish where the caller has closed a stream (`2>&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
 def _complain(name: str, text: str, status: int) -> int:
-    print(f"anylead {name}: {' '.join(text.split())}", file=sys.stderr)
+    print(f"anylead {name}".rstrip() + f": {' '.join(text.split())}", file=sys.stderr)
     return status
 
 
@@ -117,8 +136,15 @@ def _told(text: Callable[[], str]) -> int:
 
 def _broken_pipe() -> int:
     """Who reads what we print has gone, as `head` does: no fault of anyone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _leave_stdout()
     return 0
+
+
+def _leave_stdout() -> None:
+    """What is still to be written goes nowhere, so that leaving Python does not fail again."""
+    stdout = sys.__stdout__
+    if stdout is not None and stdout is sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def usage() -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from anylead.errors import FormatError, RecipeError
 from anylead.formats import parse_rename, read
+from anylead.formats.search import divided
 from anylead.inference.gallery import (
     Entry,
     Gallery,
@@ -69,7 +70,7 @@ def run(recipe: Recipe) -> Gallery:
     model = load(name, device=recipe.device)
     model_hash = weights_hash(model)
     rename = parse_rename(recipe.rename)
-    records = [(path, read(path, rename)) for path in ecg_files(recipe.files.split(","))]
+    records = [(path, read(path, rename)) for path in ecg_files(divided(recipe.files))]
     if recipe.leads is not None:
         config, wanted = model.preprocess_config, recipe.leads
         records = [(path, restrict(with_frank(r, config), wanted)) for path, r in records]

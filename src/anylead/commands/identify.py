@@ -13,6 +13,7 @@ from anylead.checkpoint import write_atomically
 from anylead.commands import screen
 from anylead.errors import RecipeError
 from anylead.formats import parse_rename, read
+from anylead.formats.search import divided
 from anylead.inference.gallery import (
     Candidate,
     check_model,
@@ -96,7 +97,7 @@ def run(recipe: Recipe) -> list[Answer]:
     threshold = recipe.threshold
     if threshold is None:
         threshold = threshold_for(gallery, recipe.false_accept)
-    files = ecg_files(recipe.files.split(","))
+    files = ecg_files(divided(recipe.files))
     rename = parse_rename(recipe.rename)
     records = [read(path, rename) for path in files]
     vectors = np.asarray(model.embed(records, use_leads=recipe.leads), dtype=np.float32)

@@ -15,6 +15,7 @@ from anylead.commands import screen
 from anylead.engines.threads import physical_cores
 from anylead.engines.workers import Engine, run_pieces
 from anylead.errors import RecipeError
+from anylead.formats.search import absolute, divided
 from anylead.inference import named
 from anylead.inference.many import (
     Job,
@@ -57,7 +58,7 @@ class Many(Protocol):
 
 def source_and_model(source: str, model: str | None) -> tuple[str, str | None]:
     """The last of several values may be the model, where none is named."""
-    *sources, last = source.split(",")
+    *sources, last = divided(source)
     if model is None and sources and named.is_model(last):
         return ",".join(sources), last
     return source, model
@@ -110,8 +111,8 @@ def make_job(
     )
     kind = kind_of(recipe.source, recipe.dataset)
     # Absolute, since the workers of a cluster start in folders of their own.
-    several = recipe.source.split(",") if kind in (FILES, "store") else [recipe.source]
-    places = [each if "://" in each else str(Path(each.strip()).absolute()) for each in several]
+    several = divided(recipe.source) if kind in (FILES, "store") else [recipe.source]
+    places = [each if "://" in each else absolute(each.strip()) for each in several]
     return Job(
         out=out.absolute(),
         kind_of_output=kind_of_output,

@@ -1,9 +1,9 @@
 """`anylead plot FILE -o page.svg`: draw a recording as printed in a clinic."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from anylead.commands import screen
 from anylead.datasets.folder import list_files
 from anylead.errors import FormatError, RecipeError
 from anylead.formats import parse_rename, read
+from anylead.formats.search import fitting, is_pattern
 from anylead.pictures import ecg_page, full_disclosure, record_header, save, save_pages
 from anylead.pictures.ecg_page import Paper
 from anylead.pictures.output import picture_kind
@@ -98,8 +99,11 @@ def run(recipe: Recipe) -> Path:
     if is_many and recipe.out.suffix not in ("", ".pdf"):
         raise RecipeError(f"{recipe.out}: {len(paths)} recordings; name a .pdf or a folder")
     if is_many and recipe.out.suffix == "":
+        stems = Counter(path.stem for path in paths)
         for path in paths:
-            _draw_alone(path, recipe.out / f"{path.stem}.svg", recipe)
+            whole = "_".join(path.with_suffix("").parts).strip("/_")
+            name = path.stem if stems[path.stem] == 1 else whole
+            _draw_alone(path, recipe.out / f"{name}.svg", recipe)
     elif is_many:
         save_pages((page for path in paths for page in _pages(_read(path, recipe), recipe)),
                    recipe.out)  # fmt: skip
@@ -112,8 +116,8 @@ def run(recipe: Recipe) -> Path:
 def _files(place: str) -> list[Path]:
     if Path(place).is_dir():
         found = list_files(Path(place), None).ecgs
-    elif has_magic(place) and not Path(place).exists():
-        found = sorted(Path(name) for name in glob(place, recursive=True))
+    elif is_pattern(place):
+        found = fitting(place)
     else:
         return [Path(place)]
     if not found:

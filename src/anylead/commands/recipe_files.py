@@ -1,6 +1,7 @@
 """Recipe files: YAML that is small, plain and safe to read, and recipes as such text."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,17 @@ _MAX_BYTES, _MAX_VALUES = 1 << 20, 100_000  # aliases may make much of little
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as YAML 1.2 and everyone but PyYAML has it."""
+    """YAML in which 1e-3 is a number, as YAML 1.2 and everyone but PyYAML has it; no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The keys and values of a mapping."""
+        names = Counter(str(key.value) for key, _ in node.value if not key.tag.endswith(":merge"))
+        (name, times), *_ = names.most_common(1) or [("", 0)]
+        if times > 1:
+            raise yaml.constructor.ConstructorError(
+                problem=f"{name!r} stands twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -1,33 +1,50 @@
 """One reading of the cells of a table, for every adapter: missing words, flags, numbers, lists."""
 
 import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from anylead.errors import DatasetError
 
 # Words of spreadsheets, pandas, R and databases for "nothing stands here".
 _MISSING = {
     *("", "nan", "na", "n/a", "#n/a", "#na", "<na>", "none", "null", "nil", "nat"),
     *("missing", "?", "-", "--", "."),
 }
-_TRUE = {"1", "1.0", "true", "t", "yes", "y"}
-_FALSE = {"0", "0.0", "false", "f", "no", "n"}
+_TRUE = {"1", "1.0", "true", "t", "yes", "y", "positive", "pos", "present"}
+_FALSE = {"0", "0.0", "false", "f", "no", "n", "negative", "neg", "absent"}
+NOBODY = {"unknown", "anonymous", "anon"}
+# A spreadsheet shows long numbers so, and no longer knows their last digits.
+_ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
-_LONGEST = 10_000  # characters of a cell that is read as a list
+_DENIED = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*(?:False|None|false|null)\b""")
+# How Python and numpy print a collection.
+_CALL = re.compile(r"(?:set|frozenset|array|list|tuple)\((.*?)(?:,\s*dtype=\S+)?\)", re.DOTALL)
+_LONGEST = (
+    10_000  # characters of a list in which quotes are looked at: the time grows as its square
+)
+_CODE = re.compile(r"(\d{6,18})(?:\.0)?")
+_INVISIBLE = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff")
 
 
 def cell(text: str) -> str:
-    """The text without blanks around it; "" for every word that means "missing"."""
+    """The text as it looks, without blanks around it; "" for every word that means "missing"."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
     text = text.strip()
     return "" if text.lower() in _MISSING else text
 
 
 def flag(text: str) -> bool | None:
-    """Yes or no out of 1, 0, TRUE, false, yes, n, 1.0; None for anything else."""
+    """Yes or no out of 1, 0, TRUE, false, yes, n, 1.0, negative; None for anything else."""
     word = text.strip().lower()
     return True if word in _TRUE else False if word in _FALSE else None
 
 
 def number(text: str) -> float | None:
-    """A number, "63,5" too, or None for an empty cell or a word such as "NaN" or "Unknown"."""
-    text = text.strip()
+    """A number, "63,5" and "55 %" too, or None for an empty cell or a word such as "Unknown"."""
+    text = text.strip().removesuffix("%").rstrip()
     if re.fullmatch(r"[-+]?\d+,\d+", text):
         text = text.replace(",", ".")
     try:
@@ -37,18 +54,44 @@ def number(text: str) -> float | None:
     return value if value == value else None
 
 
+def code(text: str) -> str | None:
+    """A code of SNOMED CT (6 to 18 digits), also where it went through a column of floats."""
+    found = _CODE.fullmatch(text)
+    return found[1] if found else None
+
+
 def split_labels(text: str, separators: str = ";|,") -> tuple[str, ...]:
     """Different labels out of one cell: "MI; STTC", "['MI', 'STTC']", "{'MI': 100.0}".
 
-    Lists may be written as Python, numpy or JSON print them; of a dict the keys count.
+    Lists may be written as Python, numpy or JSON print them; of a dict the keys count, but for
+    those that are False or None. A new line divides labels, too.
     """
     text = text.strip()
-    if text[:1] + text[-1:] in ("[]", "()", "{}") and len(text) <= _LONGEST:
-        quoted = [first or second for first, second in _QUOTED.findall(text)]
-        inside = [name.partition(":")[0] for name in re.split("[,;|]", text[1:-1])]
-        names = quoted or inside
+    if call := _CALL.fullmatch(text):
+        text = call[1].strip() or "[]"
+    if text[:1] + text[-1:] in ("[]", "()", "{}"):
+        short = _DENIED.sub("", text) if len(text) <= _LONGEST else ""
+        quoted = [first or second for first, second in _QUOTED.findall(short)]
+        inside = [name.partition(":")[0] for name in re.split("[,;|]", (short or text)[1:-1])]
+        names = quoted or [name.strip(" '\"\n") for name in inside]
     else:
-        for separator in separators[1:]:
-            text = text.replace(separator, separators[0])
-        names = text.split(separators[0])
-    return tuple(dict.fromkeys(name for name in map(cell, names) if name))
+        names = re.split(f"[{re.escape(separators)}\n]", text)
+    return tuple(dict.fromkeys(code(name) or name for name in map(cell, names) if name))
+
+
+def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
+    """Cell -> patient: "7", "7.0" and "007" of one table are the same person."""
+    first: dict[str, str] = {}
+    found = {}
+    for text in patients:
+        if not text or text.lower() in NOBODY:
+            continue
+        if _ROUNDED.fullmatch(text):
+            raise DatasetError(
+                f"{path}: patient {text!r} is a number that was rounded, so that different"
+                " patients may be one; write the column as text"
+            )
+        plain = re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
+        key = plain.lstrip("0") if plain.isdecimal() else plain
+        found[text] = first.setdefault(key, plain)
+    return found

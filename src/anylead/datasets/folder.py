@@ -13,8 +13,7 @@ from anylead.datasets.layout import corpus_folder, encoding_of
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import AnyleadError, DatasetError, FormatError
 from anylead.formats import wave_marks
-from anylead.formats.search import files_below, told
-from anylead.formats.wfdb import parse_sex
+from anylead.formats.search import files_below, printable, told
 from anylead.formats.wfdb_header import read_header
 from anylead.records import Mark, Record
 
@@ -137,7 +136,7 @@ def read(item: Item, rename: formats.Rename | None = None) -> Record:
         split=about.split or record.split,
         fold=record.fold if about.fold is None else about.fold,
         age=record.age if about.age is None else about.age,
-        sex=parse_sex(about.sex) or record.sex,
+        sex=about.sex or record.sex,
         marks=details.marks,
     )
 
@@ -237,7 +236,7 @@ def _names(root: Path, paths: Sequence[Path]) -> list[str]:
     for name in short:
         counts[name] = counts.get(name, 0) + 1
     return [
-        name if counts[name] == 1 else path.relative_to(root).as_posix()
+        printable(name if counts[name] == 1 else path.relative_to(root).as_posix())
         for name, path in zip(short, paths, strict=True)
     ]
 

@@ -12,13 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from anylead.datasets.cells import cell, flag, number, split_labels
+from anylead.datasets.cells import NOBODY, code, flag, number, one_spelling, split_labels
 from anylead.datasets.layout import table
-from anylead.errors import DatasetError, FormatError
-from anylead.formats.guard import check_regular
-from anylead.formats.wfdb import parse_age
+from anylead.errors import DatasetError
+from anylead.formats.assemble import Sex, parse_age, parse_sex
 from anylead.records import Split
 
 Row = Mapping[str, str]
@@ -26,19 +24,25 @@ Row = Mapping[str, str]
 # Names of columns in lower case, anything that is no letter or digit as "_".
 _GUESSES = {
     "record": ("record", "record_id", "filename", "file_name", "file", "path", "ecg_id", "id"),
-    "patient": ("patient_id", "patientid", "patient", "subject_id", "subject", "person"),
+    "patient": (
+        *("patient_id", "patientid", "patient", "subject_id", "subject", "person", "person_id"),
+        *("participant_id", "participant", "pat_id", "pid", "mrn"),
+    ),
     "split": ("split", "subset"),
     "fold": ("strat_fold", "fold"),
     "age": ("age",),
     "sex": ("sex", "gender"),
 }
+# What pandas makes of an index without a name.
+_INDEX = re.compile(r"unnamed_\d+(_level_\d+)?|index|level_\d+|index_level_\d+")
 _LABEL_NAMES = ("labels", "label", "diagnosis", "dx", "class", "classes", "super_class", "rhythm")
 _SPLITS: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_NOBODY = {"unknown", "anonymous", "anon"}
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
+_NO_ANSWER = {"", "u", "o", "other", *NOBODY}
 _MOST_CLASSES = 20  # that a summary lists for one task
 _RARE = 5  # recordings
 
@@ -67,7 +71,7 @@ class About:
     split: Split | None = None
     fold: int | None = None
     age: float | None = None
-    sex: str | None = None
+    sex: Sex | None = None
     measurements: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -78,28 +82,39 @@ class LabelTable:
         path: CSV (comma, semicolon, tab; UTF-8, UTF-16) or Parquet.
         columns: "record" and "patient" -> the column, None guesses by usual names.
         label_columns: each is a label column; None guesses.
+        rows: of a table in memory, in place of those of a file.
 
     Raises:
         DatasetError: no such column, or one whose cells are not what the column is for.
     """
 
     def __init__(
-        self, path: Path, columns: Mapping[str, str | None], label_columns: Sequence[str] | None
+        self,
+        path: Path,
+        columns: Mapping[str, str | None],
+        label_columns: Sequence[str] | None,
+        rows: Sequence[Row] = (),
     ):
         self.path = path
-        self.rows: list[Row] = _rows(path)
+        self.rows: list[Row] = list(rows or table(path))
+        if not self.rows:
+            raise DatasetError(f"{path}: no rows")
         self.header = [name for name in self.rows[0] if name]
         named = {what: self._column(name) for what, name in columns.items() if name is not None}
         wanted = None if label_columns is None else [self._column(name) for name in label_columns]
         self.chosen = self._choose(named)
         self.dropped: dict[str, str] = {}
         self.tasks = self._tasks(wanted)
+        self._separators = {name: _separators(self._column_of(name)) for name in self.tasks.texts}
         self.names = self._names()
-        self._patient_ids = _one_spelling(self.cells("patient"))
+        self._patient_ids = one_spelling(path, self.cells("patient"))
 
     def cells(self, what: str) -> list[str]:
         """The cells of a chosen column; none where there is no such column."""
-        return [row[self.chosen[what]] for row in self.rows] if what in self.chosen else []
+        return self._column_of(self.chosen[what]) if what in self.chosen else []
+
+    def _column_of(self, name: str) -> list[str]:
+        return [row[name] for row in self.rows]
 
     def _names(self) -> list[str]:
         """What the rows call their files, in posix spelling."""
@@ -123,7 +138,11 @@ class LabelTable:
             DatasetError: a split or fold that is none.
         """
         row = self.rows[number_of_row]
-        labels = {name: split_labels(row[name], ";|") for name in self.tasks.texts if row[name]}
+        labels = {
+            name: split_labels(row[name], self._separators[name])
+            for name in self.tasks.texts
+            if row[name]
+        }
         unknown: dict[str, tuple[str, ...]] = {}
         told = {name: flag(row[name]) for name in self.tasks.flags}
         if any(each is not None for each in told.values()):
@@ -138,7 +157,7 @@ class LabelTable:
             split=self._split(row),
             fold=self._fold(row),
             age=parse_age(self._cell(row, "age")),
-            sex=self._cell(row, "sex"),
+            sex=parse_sex(self._cell(row, "sex")),
             measurements=self._measurements(row),
         )
 
@@ -155,10 +174,22 @@ class LabelTable:
         for task in (*self.tasks.texts, *([self.tasks.flag_task] if self.tasks.flags else ())):
             lines += _task_lines(task, self.tasks, about)
         lines += [_measurement_line(name, about) for name in self.tasks.numbers]
+        lines += self._not_understood()
         if self.dropped:
             reasons = [f"{name} ({reason})" for name, reason in self.dropped.items()]
             lines.append(f"Columns that are no labels: {', '.join(reasons)}.")
         return "\n".join(lines)
+
+    def _not_understood(self) -> list[str]:
+        """Warnings about cells that stand for an age or a sex and are none."""
+        lines = []
+        for what, parse in (("age", parse_age), ("sex", parse_sex)):
+            filled = {text for text in self.cells(what) if text.lower() not in _NO_ANSWER}
+            strange = sorted(text for text in filled if parse(text) is None)
+            if strange:
+                listed = ", ".join(map(repr, strange[:3]))
+                lines.append(f"warning: {what} = {self.chosen[what]}: no {what} in {listed}")
+        return lines
 
     def _column(self, wanted: str) -> str:
         by_key = {_key(name): name for name in self.header}
@@ -185,24 +216,31 @@ class LabelTable:
         return chosen
 
     def _tasks(self, wanted: Sequence[str] | None) -> Tasks:
-        taken = set(self.chosen.values())
+        by_rule = {guess for guesses in _GUESSES.values() for guess in guesses}
+        taken = {
+            name for name in self.header if _key(name) in by_rule or _INDEX.fullmatch(_key(name))
+        }
+        taken |= set(self.chosen.values())
         texts, flags, numbers = [], [], []
         for name in wanted or [name for name in self.header if name not in taken]:
-            kind = _kind([row[name] for row in self.rows])
+            cells = self._column_of(name)
+            kind = _kind(cells)
+            if wanted and all(number(text) is not None for text in cells if text):
+                kind = "numbers" if kind == "flags and more" else kind
             is_label = wanted is not None or _key(name) in _LABEL_NAMES
             if kind == "flags":
                 flags.append(name)
             elif kind == "words" and is_label:
                 texts.append(name)
             elif kind == "numbers" and wanted is not None:
+                _check_thousands(self.path, name, cells)
                 numbers += [] if name == self.chosen.get("age") else [name]
             elif wanted is not None:
                 raise DatasetError(
-                    f"{self.path}: column {name!r} holds {_KINDS[kind]} and cannot be a label;"
-                    " leave it out of label_columns"
+                    f"{self.path}: column {name!r} cannot be a label: {_told(kind, cells)}"
                 )
             else:
-                self.dropped[name] = _KINDS[kind]
+                self.dropped[name] = _told(kind, cells)
         return Tasks(tuple(texts), tuple(flags), tuple(numbers))
 
     def _measurements(self, row: Row) -> dict[str, float]:
@@ -243,46 +281,56 @@ class LabelTable:
         return None if value is None else int(value)
 
 
-_NAME_IT = "name it in label_columns"
-_KINDS = {
-    "nothing": "no value",
-    "numbers": f"numbers; {_NAME_IT} for --task regression",
-    "words": f"words; {_NAME_IT}",
-}
-
-
 def _kind(cells: Sequence[str]) -> str:
-    """What a column holds: "nothing", "flags", "numbers" or "words"."""
+    """What a column holds: "nothing", "flags", "flags and more", "numbers" or "words"."""
     filled = {text for text in cells if text}
     if not filled:
         return "nothing"
-    if all(flag(text) is not None for text in filled):
+    others = {text for text in filled if flag(text) is None}
+    if not others:
         return "flags"
-    names = {name for text in filled for name in split_labels(text, ";|")}
-    # Codes of SNOMED CT have 6 to 18 digits and stand for diagnoses.
-    numbers = {
-        name
-        for name in names
-        if number(name) is not None and not (name.isdecimal() and 6 <= len(name) <= 18)
-    }
+    if {flag(text) for text in filled - others} == {True, False} and all(
+        number(text) in (None, -1) for text in others
+    ):
+        return "flags and more"
+    names = {name for text in filled for name in split_labels(text, _separators(cells))}
+    # Codes of SNOMED CT stand for diagnoses.
+    numbers = {name for name in names if number(name) is not None and code(name) is None}
     return "numbers" if len(numbers) > 1 or numbers == names != set() else "words"
+
+
+def _told(kind: str, cells: Sequence[str]) -> str:
+    """What a column holds that is no label, and what to do with it."""
+    others = sorted({text for text in cells if text and flag(text) is None})
+    return {
+        "nothing": "no value",
+        "flags and more": f"0 and 1 beside {', '.join(map(repr, others[:3]))}; empty the cells of"
+        " which nothing is known",
+        "numbers": "numbers; name it in label_columns for --task regression",
+        "words": "words; name it in label_columns",
+    }[kind]
+
+
+def _separators(cells: Sequence[str]) -> str:
+    """What divides the labels in a column; a comma does where single words stand around it."""
+    parts = [part for text in cells if "," in text for part in text.split(",")]
+    return ";|," if all(len(part.split()) == 1 for part in parts) else ";|"
+
+
+def _check_thousands(path: Path, name: str, cells: Sequence[str]) -> None:
+    """Refuse a column in which "1,200" may be 1200 and may be 1.2."""
+    with_comma = [text for text in cells if "," in text]
+    rest = [text for text in cells if text and "," not in text]
+    is_open = all(map(_THOUSANDS.fullmatch, with_comma)) and all(map(str.isdecimal, rest))
+    if with_comma and is_open:
+        raise DatasetError(
+            f"{path}: {name} {with_comma[0]!r}: one number or a thousand times it? Write it without"
+            " a comma"
+        )
 
 
 def _key(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
-
-
-def _one_spelling(patients: Sequence[str]) -> dict[str, str]:
-    """Cell -> patient: "7", "7.0" and "007" of one table are the same person."""
-    first: dict[str, str] = {}
-    found = {}
-    for text in patients:
-        if not text or text.lower() in _NOBODY:
-            continue
-        plain = re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
-        key = plain.lstrip("0") if plain.isdecimal() else plain
-        found[text] = first.setdefault(key, plain)
-    return found
 
 
 def _task_lines(task: str, tasks: Tasks, about: Sequence[About]) -> list[str]:
@@ -332,35 +380,3 @@ def _measurement_line(name: str, about: Sequence[About]) -> str:
         f"measurement {name}: known of {len(known):,} recordings, {min(known):g} to {max(known):g},"
         f" mean {mean:.4g}"
     )
-
-
-def _rows(path: Path) -> list[Row]:
-    if path.suffix.lower() not in (".parquet", ".pq"):
-        rows: list[Row] = list(table(path))
-    else:
-        import pyarrow.parquet as pq
-
-        try:
-            check_regular(path)
-            values: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        except FormatError as error:
-            raise DatasetError(str(error)) from None
-        except Exception as error:  # arrow raises errors of many kinds
-            raise DatasetError(f"{path}: cannot be read ({error})") from None
-        rows = [{str(k).strip(): _text(v) for k, v in row.items()} for row in values]
-    if not rows:
-        raise DatasetError(f"{path}: no rows")
-    return rows
-
-
-def _text(value: Any) -> str:
-    """A value of a Parquet table as a cell of text."""
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return cell(value.decode("utf-8", errors="replace"))
-    if isinstance(value, list | tuple | set):
-        names = [_text(item) for item in value]
-        # An empty list says that nothing was found, as "[]" does.
-        return ";".join(name for name in names if name) or "[]"
-    return cell(str(value))

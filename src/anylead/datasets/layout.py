@@ -5,6 +5,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from anylead.datasets.cells import cell
 from anylead.errors import DatasetError, FormatError
@@ -59,10 +60,10 @@ def required_file(root: Path, name: str, corpus: str) -> Path:
 
 
 def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """Rows of a table of text, each cell read by `cells.cell`; rows without any cell are left out.
+    """Rows of a table, each cell read by `cells.cell`; rows without any cell are left out.
 
-    Commas, semicolons or tabs divide the cells (the first line tells which); UTF-8, UTF-16 and,
-    where it is neither, the Windows code page 1252 are read.
+    Parquet goes by its ending. In text commas, semicolons or tabs divide the cells (the first line
+    tells which); UTF-8, UTF-16 and, where it is neither, the Windows code page 1252 are read.
 
     Args:
         path: of the file.
@@ -73,6 +74,9 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
             length.
     """
     _check_plain(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        yield from _parquet_rows(path, columns)
+        return
     try:
         encoding = encoding_of(path)
         with path.open(newline="", encoding=encoding) as file:
@@ -90,10 +94,47 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
                 if not any(cells):
                     continue
                 if len(cells) != len(header):
-                    raise DatasetError(f"{path}: line {rows.line_num} has another number of cells")
+                    raise DatasetError(
+                        f"{path}: line {rows.line_num} has {len(cells)} cells, the first line"
+                        f" {len(header)}"
+                    )
                 yield dict(zip(header, cells, strict=True))
     except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read ({error})") from None
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    import pyarrow.parquet as pq
+
+    try:
+        # One file: read_table would take columns of one name for an error of its own.
+        found = pq.ParquetFile(path).read()
+    except Exception as error:  # arrow raises errors of many kinds
+        raise DatasetError(f"{path}: cannot be read ({error})") from None
+    header = [name.strip() for name in found.column_names]
+    _check_header(path, header, columns)
+    for values in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        cells = [text_of(path, name, value) for name, value in zip(header, values, strict=True)]
+        if any(cells):
+            yield dict(zip(header, cells, strict=True))
+
+
+def text_of(path: Path, column: str, value: Any) -> str:
+    """A value of a Parquet table, or of one in memory, as a cell of text."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return cell(value.decode("utf-8", errors="replace"))
+    if isinstance(value, dict):
+        value = [name for name, said in value.items() if said is not None and said is not False]
+    if isinstance(value, list | tuple | set):
+        if any(isinstance(item, dict) for item in value):
+            raise DatasetError(f"{path}: column {column!r} holds records in lists; want texts")
+        # Of a map the keys count.
+        names = [item[0] if isinstance(item, tuple) else item for item in value]
+        # An empty list says that nothing was found, as "[]" does.
+        return ";".join(text for name in names if (text := text_of(path, column, name))) or "[]"
+    return cell(str(value))
 
 
 def _check_plain(path: Path) -> None:

@@ -6,6 +6,7 @@ nothing fits so, capitals and then zeros in front of numbers are overlooked.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,10 @@ def rows_of_files(table: Path, names: Sequence[str], files: Sequence[str]) -> li
     Raises:
         DatasetError: a file that fits several rows, or a row that fits files of several names.
     """
+    # Some systems write the names of files with accents as letters of their own.
+    names, files = (
+        [unicodedata.normalize("NFC", name) for name in each] for each in (names, files)
+    )
     found: list[int | None] = [None] * len(files)
     for spell in (str, str.casefold, _without_zeros):
         taken = set(found)

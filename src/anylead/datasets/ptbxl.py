@@ -18,6 +18,7 @@ from anylead.datasets.layout import corpus_folder, required_file, table
 from anylead.datasets.scp import CLASSES, scp_labels
 from anylead.errors import DatasetError, FormatError
 from anylead.formats import wfdb
+from anylead.formats.assemble import parse_sex
 from anylead.records import Record, Split
 from anylead.signals.limb_ratios import restore_limb_ratios
 
@@ -90,7 +91,7 @@ def read_row(item: Item, limb_ratios: bool = False) -> Record:
         split=split,
         fold=row.fold,
         age=row.age if row.age is not None else record.age,
-        sex=wfdb.parse_sex(row.sex) or record.sex,
+        sex=parse_sex(row.sex) or record.sex,
         start_time=row.start_time or record.start_time,
         diagnosis=row.report or record.diagnosis,
     )

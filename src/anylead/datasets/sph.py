@@ -15,7 +15,7 @@ from anylead.datasets.corpus import Corpus, Item
 from anylead.datasets.layout import corpus_folder, required_file, table
 from anylead.errors import DatasetError, FormatError
 from anylead.extras import missing
-from anylead.formats.wfdb import parse_sex
+from anylead.formats.assemble import parse_sex
 from anylead.leads import LEADS
 from anylead.records import Record
 

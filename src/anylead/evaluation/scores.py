@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anylead import __version__
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, StoreError
+from anylead.formats.search import divided, fitting
 from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.signals import PreprocessConfig, Quality
@@ -123,10 +124,9 @@ def find_runs(pattern: str) -> list[Path]:
         RecipeError: nothing there.
     """
     found: list[Path] = []
-    for part in pattern.split(","):
+    for part in divided(pattern):
         path = Path(part.strip())
-        matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
-        runs = [match for match in matches if (match / "model.safetensors").is_file()]
+        runs = [match for match in fitting(part.strip()) if (match / "model.safetensors").is_file()]
         if (
             not runs
             and (FOLDER / path.name / "model.safetensors").is_file()

@@ -201,20 +201,24 @@ def plausible_age(age: float | None) -> float | None:
     return float(age) if age is not None and 0 <= age <= MAX_AGE else None
 
 
-def parse_age(text: str) -> float | None:
-    """Years out of "63", "63 years", "063Y", "18 M" (months); None if there is no number."""
-    found = re.match(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]?)", text)
-    if found is None:
+def parse_age(text: str | None) -> float | None:
+    """Years out of "63", "63,5 years", "> 89", "063Y", "006M" and "18 months"; None if below 0."""
+    found = re.search(
+        r"(-?)(\d+(?:[.,]\d+)?)(?:\s*(month|week|day|hour)|([mwdh])\b)?", text or "", re.IGNORECASE
+    )
+    if found is None or found[1]:
         return None
     per_year = {"m": 12.0, "w": 365.25 / 7, "d": 365.25, "h": 8766.0}
-    return float(found[1]) / per_year.get(found[2].lower(), 1.0)
+    unit = (found[3] or found[4] or "y")[0].lower()
+    years = float(found[2].replace(",", ".")) / per_year.get(unit, 1.0)
+    return years if years < 200 else None
 
 
-def parse_sex(text: str) -> Sex | None:
-    """The sex behind "F", "female", "1", "M", "male", "0"; None for anything else.
+def parse_sex(text: str | None) -> Sex | None:
+    """The sex behind "F", "female", "woman", "M", "male"; None for anything else.
 
-    0 is male and 1 female, as PTB-XL and the Challenge count them.
+    Corpora differ on whether 0 is a man or a woman, so that no number tells.
     """
-    sexes: dict[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
-    sexes |= {"w": "female", "woman": "female", "man": "male", "1": "female", "0": "male"}
-    return sexes.get(text.strip().lower())
+    sexes: dict[str, Sex] = {**dict.fromkeys(("f", "female", "w", "woman"), "female")}
+    sexes |= dict.fromkeys(("m", "male", "man"), "male")
+    return sexes.get((text or "").strip().lower())

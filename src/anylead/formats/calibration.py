@@ -14,6 +14,7 @@ from anylead.leads import LEADS
 
 LONGEST_SECONDS = 2.0  # of the stretch at the end that is looked at
 LEAD_IN_SECONDS = 0.2  # of the flat line before a pulse that is cut with it
+OFF_SECONDS = 0.3  # at zero, or missing: a lead without a pulse
 SHORTEST_SECONDS = 0.04  # of the pulse
 TALLEST, LOWEST = 2.1, 0.4  # mV
 USUAL = (0.95, 1.05)
@@ -35,17 +36,31 @@ def without_pulse(
     Returns:
         The rest, and a note that says what was cut; None where nothing was.
     """
+    kept, told = signal, []
+    for where, step in (("end", -1), ("beginning", 1)):
+        at_first, cut = kept[:, ::step], 0
+        while more := _length(at_first[:, cut:], leads, sample_rate):
+            cut += more
+        if cut:
+            kept = at_first[:, cut:][:, ::step]
+            told.append(f"{cut / sample_rate:.2f} s cut at the {where}")
+    note = f"calibration pulse: {', '.join(told)}" if told else None
+    return np.ascontiguousarray(kept) if told else signal, note
+
+
+def _length(signal: NDArray[np.float32], leads: Sequence[str], sample_rate: float) -> int:
+    """Samples of a pulse that stands first in all leads, or in those that are not off."""
     heights = _heights(leads)
-    if heights is None:
-        return signal, None
-    behind = _length(signal[:, ::-1], sample_rate, heights)
-    before = 0 if behind else _length(signal, sample_rate, heights)
-    if not behind and not before:
-        return signal, None
-    where = "end" if behind else "beginning"
-    seconds = (behind or before) / sample_rate
-    kept = signal[:, before : signal.shape[1] - behind]
-    return np.ascontiguousarray(kept), f"calibration pulse: {seconds:.2f} s cut at the {where}"
+    length = 0 if heights is None else _shared_length(signal, sample_rate, heights)
+    if length or not signal.size:
+        return length
+    height = np.abs(np.nan_to_num(signal[:, : round(LONGEST_SECONDS * sample_rate)]))
+    is_off = height[:, : round(OFF_SECONDS * sample_rate)].max(axis=1) < FLAT
+    heights = _heights([lead for lead, is_out in zip(leads, is_off, strict=True) if not is_out])
+    if heights is None or not is_off.any():
+        return 0
+    length = _shared_length(signal[~is_off], sample_rate, heights)
+    return length if (height[is_off, :length] < FLAT).all() else 0
 
 
 def _heights(leads: Sequence[str]) -> tuple[float, float] | None:
@@ -56,8 +71,10 @@ def _heights(leads: Sequence[str]) -> tuple[float, float] | None:
     return USUAL if len(names) >= FEWEST_LEADS else None
 
 
-def _length(signal: NDArray[np.float32], sample_rate: float, heights: tuple[float, float]) -> int:
-    """Samples of a pulse that stands first, with its flat line; 0 where there is none."""
+def _shared_length(
+    signal: NDArray[np.float32], sample_rate: float, heights: tuple[float, float]
+) -> int:
+    """Samples of a pulse that stands first in all leads, with its flat line; 0 without one."""
     most = min(round(LONGEST_SECONDS * sample_rate), signal.shape[1] // 2)
     first = signal[:, :most]
     # Cheap for nearly every ECG: its first samples differ from lead to lead.
@@ -72,10 +89,10 @@ def _length(signal: NDArray[np.float32], sample_rate: float, heights: tuple[floa
     is_high = np.abs(level - height) < max(FLAT, 0.1 * abs(height))
     is_low = np.abs(level) < FLAT
     high = np.flatnonzero(is_high)
-    # The pulse is one stretch, between two that are flat; edges take a sample or two.
+    # The first of perhaps several, between two flat lines; edges take a sample or two.
+    high = high[: int(np.argmax(np.diff(high, append=high[-1] + 2) > 1)) + 1]
     is_square = (
         len(high) >= SHORTEST_SECONDS * sample_rate
-        and high[-1] - high[0] + 1 == len(high)
         and (is_high | is_low)[: high[-1] + 1].mean() > 0.9
     )
     if not is_square:

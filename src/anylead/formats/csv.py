@@ -11,6 +11,7 @@ times, from a side-car JSON, or from the caller; comment lines may hold `patient
 between the cells a comma may be the decimal point.
 """
 
+import codecs
 import io
 import re
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 CLOCK = re.compile(r"^(?:(?:\d+:)?\d+:)?\d+(?:[.,]\d+)?$")
+DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-")
 MAX_COMMENT_LINES = 200
 MAX_COLUMNS = 256
@@ -39,6 +41,7 @@ NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$")
 
 def matches(head: bytes, path: Path) -> bool:
     """Whether the file is named as text with separators and its header names a lead."""
+    head = _utf8(head)
     if path.suffix.lower() not in SUFFIXES or b"\0" in head:
         return False
     lines = [line for line in head.decode("utf-8", errors="replace").splitlines() if line.strip()]
@@ -52,7 +55,7 @@ def matches(head: bytes, path: Path) -> bool:
 def read(path: Path, stated: Stated) -> Record:
     """A text file of one recording; with `leads` stated the first line may be data already."""
     with guarded(path, "CSV"):
-        data = path.read_bytes()
+        data = _utf8(path.read_bytes())
         if b"\0" in data[:MAX_LINE]:
             raise FormatError(f"{path}: binary, not a table of numbers; wrong name?")
         comments, header, start = _head(path, data)
@@ -61,6 +64,12 @@ def read(path: Path, stated: Stated) -> Record:
         columns, num_heads = _with_units(columns, data[start:], num_heads)
         body = partial(_table, path, data[start:], header, len(columns), num_heads)
         return table_record(path, columns, body, known)
+
+
+def _utf8(data: bytes) -> bytes:
+    """The same text in UTF-8, where a mark in front says that it is UTF-16."""
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16", errors="replace").encode() if is_wide else data
 
 
 def _head(path: Path, data: bytes) -> tuple[dict[str, Any], str, int]:
@@ -150,7 +159,7 @@ def _table(
     decimal = "," if separator != "," and data.find(b",", body) >= 0 else "."
     names = [f"c{i}" for i in range(num_columns)]
     numbers = {names[i]: arrow.float64() for i in wanted}
-    clocks = [i for i in wanted if i < len(cells) and ":" in cells[i] and CLOCK.match(cells[i])]
+    clocks = [i for i in wanted if i < len(cells) and ":" in cells[i] and _is_clock(cells[i])]
     numbers |= {names[i]: arrow.string() for i in clocks}
     try:
         table = csv.read_csv(
@@ -176,9 +185,17 @@ def _table(
     ]
 
 
+def _is_clock(cell: str) -> bool:
+    return bool(CLOCK.match(cell) or DATE.match(cell))
+
+
 def _clock(column: Any) -> NDArray[np.float64]:
-    """Seconds out of "0:00.003", "1:02:03.5"; NaN where there is something else."""
+    """Seconds out of "0:00.003", "1:02:03.5", dates with a time; NaN for something else."""
     texts = [str(text or "").strip().strip("'[]").replace(",", ".") for text in column.to_pylist()]
+    if texts and DATE.match(texts[0]):
+        found = [DATE.match(text) for text in texts]
+        dates = np.array([each[0] if each else "NaT" for each in found], dtype="datetime64[ns]")
+        return np.where(np.isnat(dates), np.nan, (dates - dates[0]) / np.timedelta64(1, "s"))
     parts = [text.split(":") if CLOCK.match(text) else ["nan"] for text in texts]
     return np.array(
         [sum(float(part) * 60.0**n for n, part in enumerate(reversed(each))) for each in parts]

@@ -6,8 +6,11 @@ What cannot be looked into is named rather than left out in silence.
 import os
 import stat
 from collections.abc import Sequence
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
+
+_MOST_COMMAS = 8  # in the name of a file
 
 
 class Found(NamedTuple):
@@ -79,3 +82,38 @@ def told(skipped: Sequence[str], most: int = 5) -> str:
         return ""
     listed = "; ".join(skipped[:most]) + ("; ..." if len(skipped) > most else "")
     return f"{len(skipped)} not looked at: {listed}."
+
+
+def printable(name: str) -> str:
+    r"""A name of a file as text: bytes that are no text, in this or any locale, as "\xff"."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def divided(source: str) -> list[str]:
+    """The files of a text with commas between them, where a name may have commas, too."""
+    parts, found = source.split(","), list[str]()
+    while parts:
+        joined = (",".join(parts[:n]) for n in range(1, min(len(parts), _MOST_COMMAS + 1) + 1))
+        name = next((name for name in joined if Path(name).exists()), parts[0])
+        found.append(name)
+        parts = parts[name.count(",") + 1 :]
+    return found
+
+
+def is_pattern(place: str) -> bool:
+    """Whether a text stands for names such as "*.xml"; never where a file is called so."""
+    return has_magic(place) and not Path(place).exists()
+
+
+def fitting(place: str) -> list[Path]:
+    """The files and folders behind a name or a pattern, in order; none where there is none."""
+    found = sorted(glob(place, recursive=True)) if is_pattern(place) else [place]
+    return [path for path in map(Path, found) if path.exists()]
+
+
+def absolute(place: str) -> str:
+    """The same name or pattern from the root, wherever a process may stand."""
+    path = Path(place)
+    if is_pattern(place) and not path.is_absolute():
+        return str(Path(escape(str(Path.cwd())), place))
+    return str(path.absolute())

@@ -28,6 +28,7 @@ from anylead.formats.assemble import (
 from anylead.formats.beside import FOLDER_FILE, side_car
 from anylead.formats.channels import Rename, choose
 from anylead.formats.times import is_time, seconds_per_unit, settle_rate
+from anylead.formats.units import split_unit
 from anylead.records import Record
 
 KEYS = {
@@ -172,6 +173,7 @@ def table_record(
     Raises:
         FormatError: no lead, or rate or unit are not known, or the times deny the rate.
     """
+    columns = [split_unit(name) if not unit else (name, unit) for name, unit in columns]
     at = [i for i, (name, _) in enumerate(columns) if not is_time(name)]
     units = [columns[i][1] or "mV" for i in at]
     chosen = choose(path, [columns[i][0] for i in at], units, known.get("rename"))

@@ -1,5 +1,6 @@
 """The sample rate of a table out of its column of times."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 
-TIMES = ("time", "t", "timestamp", "seconds", "time_s", "time_ms", "elapsed time")
+TIMES = (
+    *("time", "t", "timestamp", "seconds", "elapsed time", "elapsed", "datetime", "date_time"),
+    *("zeit", "temps", "tiempo", "tempo"),
+)
 SECONDS = {
     **dict.fromkeys(("", "s", "sec", "second", "seconds", "hh:mm:ss.mmm"), 1.0),
     "ms": 1e-3,
@@ -25,7 +29,13 @@ UNITS = (1.0, 1e-3, 1e-6, 1e-9)
 
 def is_time(name: str) -> bool:
     """Whether a column of this name holds times."""
-    return name.strip().lower() in TIMES
+    return _split(name)[0] in TIMES
+
+
+def _split(name: str) -> tuple[str, str]:
+    """("time", "ms") of "Time_ms"; the unit is "" where the name has none."""
+    found = re.fullmatch(r"(.+?)[_ ](s|ms|us|µs|ns)", name.strip().lower())
+    return (found[1], found[2]) if found else (name.strip().lower(), "")
 
 
 def seconds_per_unit(path: Path, name: str, unit: str = "") -> float:
@@ -34,7 +44,7 @@ def seconds_per_unit(path: Path, name: str, unit: str = "") -> float:
     Raises:
         FormatError: its unit is no time.
     """
-    unit = unit or ("ms" if name.strip().lower().endswith("_ms") else "s")
+    unit = unit or _split(name)[1]
     if unit.lower() not in SECONDS:
         raise FormatError(f"{path}: times in {unit!r}; want s, ms or us")
     return SECONDS[unit.lower()]
@@ -48,6 +58,12 @@ def rate_of(path: Path, times: NDArray[np.float64]) -> float:
     """
     steps = np.diff(times)
     step = float(np.median(steps)) if steps.size else 0.0
+    if step == 1 and bool((steps == 1).all()):
+        # Whole seconds between samples are no ECG; a thousandth of them is.
+        raise FormatError(
+            f"{path}: the times count 1, 2, 3 and may be milliseconds or numbers of samples; state"
+            " the sample rate"
+        )
     if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * UNEVEN * step:
         raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
     rate = steps.size / float(times[-1] - times[0])

@@ -43,6 +43,12 @@ def is_voltage(unit: str) -> bool:
     return True
 
 
+def split_unit(name: str) -> tuple[str, str]:
+    """(name, unit) of a column: "II_mV" -> ("II", "mV"); the unit is "" where it has none."""
+    found = re.fullmatch(r"(.+?)[_ ]([num\u00b5\u03bc]V)", name.strip(), re.IGNORECASE)
+    return (found[1], found[2]) if found else (name, "")
+
+
 def is_arbitrary(unit: str) -> bool:
     """Whether `unit` is a word for no voltage."""
     return unit.strip().lower() in NO_VOLTAGE

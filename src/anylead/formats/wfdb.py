@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
+from anylead.formats.assemble import parse_age, parse_sex
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_samples
@@ -118,21 +119,6 @@ def read_signals(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine,
         lengths = ", ".join(str(part.shape[1]) for part in rows)
         raise FormatError(f"{header.path}: files of different length ({lengths} samples)")
     return (rows[0] if len(rows) == 1 else np.concatenate(rows)), lines
-
-
-def parse_age(text: str | None) -> float | None:
-    """Years out of "63", "63.5", "NaN", "Unknown", "> 89", "063Y"."""
-    found = re.search(r"\d+(?:\.\d+)?", text or "")
-    years = float(found.group()) if found else None
-    return years if years is not None and years < 200 else None
-
-
-def parse_sex(text: str | None) -> Literal["female", "male"] | None:
-    """Sex out of "F", "Female", "M", "male", "Unknown"."""
-    word = (text or "").strip().lower()
-    if word in ("f", "female", "woman", "w"):
-        return "female"
-    return "male" if word in ("m", "male", "man") else None
 
 
 def _read_file(

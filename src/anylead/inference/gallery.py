@@ -24,7 +24,7 @@ from anylead import formats
 from anylead.checkpoint import first_problem, write_atomically
 from anylead.errors import CheckpointError, FormatError, RecipeError, known_are
 from anylead.extras import missing
-from anylead.formats.search import files_below, told
+from anylead.formats.search import files_below, fitting, is_pattern, told
 from anylead.inference.model import Model
 
 FILE, FORMAT = "gallery.safetensors", 1
@@ -182,11 +182,8 @@ def ecg_files(places: Iterable[str]) -> list[Path]:
             matches = [item for item in inside.files if _is_ecg(item)]
             if inside.skipped:
                 print(f"{place}: {told(inside.skipped)}", file=sys.stderr)
-        elif any(letter in place for letter in "*?["):
-            root = Path(path.anchor or ".")
-            matches = sorted(root.glob(str(path.relative_to(path.anchor))))
         else:
-            matches = [path]
+            matches = fitting(place) if is_pattern(place) else [path]
         if not matches:
             raise FormatError(f"{place}: no ECG file there")
         found += matches

@@ -3,18 +3,23 @@
 None of these is imported: an object is known by the package that its type is from.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from anylead.datasets.cells import number
+from anylead.datasets.label_table import LabelTable
+from anylead.datasets.layout import text_of
 from anylead.errors import FormatError
 from anylead.leads import find_lead
 from anylead.records import Record
 
 # Columns that hold what is to be read, and what a Record knows besides.
 _SIGNALS = ("signal", "ecg", "path", "file", "filename", "record")
+_TABLE = Path("the table")  # in messages
 _FACTS = ("record_id", "patient_id", "split", "fold", "age", "sex")
 
 
@@ -81,8 +86,10 @@ def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
     if absent:
         raise FormatError(f"no column {absent[0]!r} in the table; it has {', '.join(names)}")
     return [
-        Row(value, {**dict(_facts(row, names)), "measurements": _numbers(row, measurements)})
-        for value, row in zip(frame[chosen[0]], frame.to_dict("records"), strict=True)
+        Row(value, {**facts, "measurements": _numbers(row, measurements)})
+        for value, row, facts in zip(
+            frame[chosen[0]], frame.to_dict("records"), _facts(frame, names), strict=True
+        )
     ]
 
 
@@ -99,18 +106,35 @@ def _numbers(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def _facts(row: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, Any]]:
-    for name in (*_FACTS, "sample_rate", "labels"):
-        value = row.get(name) if name in names else None
-        if value is None or (isinstance(value, float) and np.isnan(value)):
-            continue
-        if name == "labels":
-            several = value.split(";") if isinstance(value, str) else value
-            yield name, tuple(str(each).strip() for each in several if str(each).strip())
-        elif name in ("record_id", "patient_id", "split", "sex"):
-            yield name, str(value)
-        else:
-            yield name, int(value) if name == "fold" else float(value)
+def _facts(frame: Any, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What each row says about its recording, read as a table in a file is.
+
+    Raises:
+        DatasetError: a cell that cannot be meant so.
+        FormatError: labels that are numbers, or a rate that is none.
+    """
+    told = [name for name in (*_FACTS, "sample_rate", "labels") if name in names]
+    columns = {name: [text_of(_TABLE, name, value) for value in frame[name]] for name in told}
+    rows = [
+        {"record": str(i), **{name: cells[i] for name, cells in columns.items()}}
+        for i in range(len(frame))
+    ]
+    if not rows:
+        return []
+    table = LabelTable(_TABLE, {}, None, rows)
+    if any(columns.get("labels", ())) and "labels" not in table.tasks.texts:
+        raise FormatError("the table: column 'labels' holds numbers or flags; want names of labels")
+    found = []
+    for i, row in enumerate(rows):
+        about = table.about(i)
+        facts: dict[str, Any] = {name: getattr(about, name) for name in _FACTS[1:]}
+        facts |= {"record_id": row.get("record_id"), "labels": about.labels.get("labels")}
+        if text := row.get("sample_rate"):
+            facts["sample_rate"] = number(text)
+            if facts["sample_rate"] is None:
+                raise FormatError(f"the table: sample_rate {text!r}; want a number of Hz")
+        found.append({name: value for name, value in facts.items() if value not in (None, "")})
+    return found
 
 
 def columns_of(frame: Any) -> tuple[Any, list[str]]:

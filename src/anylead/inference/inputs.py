@@ -175,8 +175,12 @@ def _from_array(
         raise LeadError(f"{name}: {array.shape[0]} rows and {len(leads)} lead names{turned}")
     if unit not in UNITS:
         raise FormatError(f"{name}: unit {unit!r}{known_are(unit, UNITS)}")
+    try:
+        rate = float(sample_rate)
+    except (TypeError, ValueError):
+        raise FormatError(f"{name}: sample_rate {sample_rate!r}; want a number of Hz") from None
     signal = (array * UNITS[unit]).astype(np.float32)
-    return Record(signal, leads, float(sample_rate), name, unit="NU" if unit == "NU" else "mV")
+    return Record(signal, leads, rate, name, unit="NU" if unit == "NU" else "mV")
 
 
 def _name(record: Record) -> str:

@@ -127,10 +127,15 @@ def find(source: str | Path) -> Found:
             f" FILE -o DIR --preset {text} makes a folder that every command takes, and"
             f' anylead.load("{text}", weights=FILE) reads them'
         )
-    names = [*_box(), *(known.name for known in ELSEWHERE), *PUBLISHED]
     raise CheckpointError(
-        f"{text}: no such file, folder or model{known_are(text, names)}; others are hf://owner/name"
+        f"{text}: no such file, folder or model{known_are(text, names())}; others are"
+        " hf://owner/name"
     )
+
+
+def names() -> list[str]:
+    """The names that `find` knows, but for those of the cache."""
+    return [*_box(), *(known.name for known in ELSEWHERE), *PUBLISHED]
 
 
 def open_checkpoint(source: str | Path, hints: Hints = NO_HINTS) -> tuple[Checkpoint, Path]:
@@ -161,8 +166,7 @@ def is_model(source: str) -> bool:
     """Whether a text names a model, without fetching it."""
     path = Path(source)
     is_here = (path / WEIGHTS).is_file() or path.suffix in (".pt", ".safetensors")
-    named = (*_box(), *(known.name for known in ELSEWHERE), *PUBLISHED)
-    return hub.is_remote(source) or is_here or (source in named and not path.exists())
+    return hub.is_remote(source) or is_here or (source in names() and not path.exists())
 
 
 def _box() -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,9 +9,11 @@ import numpy as np
 
 from anylead import datasets, formats
 from anylead.datasets import Corpus, Item
-from anylead.errors import RecipeError, StoreError, known_are
+from anylead.errors import RecipeError, StoreError, did_you_mean, known_are
+from anylead.formats.search import divided, fitting, printable
 from anylead.inference import inputs
 from anylead.inference.model import Model
+from anylead.inference.named import names
 from anylead.inference.windows import Windows, cut
 from anylead.leads import lead_mask
 from anylead.records import Record
@@ -101,7 +102,7 @@ def open_source(kind: str, source: str, options: Mapping[str, Any]) -> Source:
     if kind == "store":
         return StoreSource(Store.open(source))
     if kind == FILES:
-        return CorpusSource(files_corpus(source.split(","), **options))
+        return CorpusSource(files_corpus(divided(source), **options))
     corpus = datasets.corpus(kind, source, **options)
     if not corpus.items:
         raise RecipeError(f"{source}: no recordings")
@@ -118,12 +119,12 @@ def kind_of(source: str, dataset: str | None) -> str:
         if dataset not in datasets.DATASETS:
             raise RecipeError(f"dataset {dataset!r}{known_are(dataset, datasets.DATASETS)}")
         return dataset
-    stores = source.split(",")  # several are joined
+    stores = divided(source)  # several are joined
     if "://" in source or all((Path(each.strip()) / MANIFEST).is_file() for each in stores):
         return "store"
     if Path(source).is_dir():
         return "folder"
-    files_corpus(source.split(","))
+    files_corpus(divided(source))
     return FILES
 
 
@@ -139,16 +140,19 @@ def files_corpus(sources: Sequence[str], rename: str = "") -> Corpus:
     """
     items: list[Item] = []
     for source in sources:
-        found = sorted(glob(source, recursive=True)) if has_magic(source) else [source]
-        found = [path for path in found if Path(path).exists()]
+        found = fitting(source)
         if not found:
-            raise RecipeError(f"{source}: no such store or folder of recordings, nor such a file")
+            raise RecipeError(
+                f"{source}: no such store or folder of recordings, nor such a file"
+                f"{did_you_mean(source, names())}"
+            )
         for path in found:
-            if Path(path).is_dir():
-                items += [(f"{path}/{name}", each.path) for name, each in
+            shown = printable(str(path))
+            if path.is_dir():
+                items += [(f"{shown}/{name}", each.path) for name, each in
                           datasets.corpus("folder", path).items]  # fmt: skip
             else:
-                items.append((path, Path(path)))
+                items.append((shown, path))
     return Corpus(FILES, items, partial(_read_file, rename=formats.parse_rename(rename)))
 
 

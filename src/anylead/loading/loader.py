@@ -30,6 +30,7 @@ Crop = Literal["pair", "random", "every_pair", "every_segment"]
 CROPS = {"pair": adjacent_pairs, "random": random_crops}
 # All segments of recordings, or all pairs of them.
 PIECES = {"every_pair": every_pair, "every_segment": every_segment}
+_MOST_PADDING = 10  # times the longest recording: a segment beyond that is a mistake
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,13 @@ class TrainingLoader:
             raise StoreError("no recording is left to train on; check split, labels and leads")
         self.store, self.rows, self.labels = store, rows, labels
         self.segment = round(segment_seconds * store.manifest.sample_rate)
+        longest = int(store.num_samples[rows].max())
+        if self.segment > _MOST_PADDING * longest:
+            raise StoreError(
+                f"segments of {segment_seconds:g} s, but the longest recording has"
+                f" {longest / store.manifest.sample_rate:g} s; take shorter ones"
+                " (data.segment_seconds)"
+            )
         self.pieces = None
         self.num_left_out = 0
         if crop in PIECES:

@@ -213,7 +213,8 @@ def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
     """Make sure that tensors are those of a module.
 
     Raises:
-        CheckpointError: naming the tensors that are missing, extra, or of another shape.
+        CheckpointError: naming the tensors that are missing, extra, of another shape or of whole
+            numbers where others are wanted.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -223,6 +224,11 @@ def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         f"{name} is {found[name]}, want {wanted[name]}"
         for name in wanted.keys() & found.keys()
         if found[name] != wanted[name]
+    ]
+    problems += [
+        f"{name} holds {tensors[name].dtype}"
+        for name, tensor in module.state_dict().items()
+        if name in tensors and tensors[name].is_floating_point() != tensor.is_floating_point()
     ]
     if problems:
         shown = "; ".join(sorted(problems)[:5])

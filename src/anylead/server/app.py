@@ -102,6 +102,7 @@ def create_app(
         docs_url=None,  # FastAPI's load scripts from elsewhere; see `api_page`
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(bodies.only_known_options)],
     )
     app.add_middleware(
         Gate, limits=service.limits, metrics=service.metrics, token=token, hosts=hosts

@@ -5,11 +5,23 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
+from anylead.errors import known_are
 from anylead.inference.inputs import check
 from anylead.records import Record
 from anylead.server import reader, reading
 from anylead.server.limits import RefusalError
 from anylead.server.service import Service
+
+
+async def only_known_options(request: Request) -> None:
+    """Refuse `?leads=I` where the option is called `use_leads`: it would be overlooked."""
+    if request.method != "POST":
+        return
+    described = request.app.openapi()["paths"][request.scope["route"].path]["post"]
+    known = [each["name"] for each in described.get("parameters", ()) if each["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            raise RefusalError(422, f"no option {name[:40]!r}{known_are(name, known or ['none'])}")
 
 
 def records_of(service: Service) -> Any:

@@ -67,6 +67,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # the same answer; the ASGI server leaves its body out
+            scope = {**scope, "method": "GET"}
         began = time.perf_counter()
         body = _Body(receive, self.limits.request_bytes, _has_body(scope))
         answer = _Answer(send, body)
@@ -104,6 +106,8 @@ class Gate:
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, b"Bearer " + self.token.encode()):
                 raise RefusalError(401, "want the header 'Authorization: Bearer TOKEN'")
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise RefusalError(415, "a packed body; send it as it is, without Content-Encoding")
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.limits.request_bytes:
             raise _too_large(self.limits.request_bytes)

@@ -11,6 +11,8 @@ from anylead.training.distributed import World, choose_device, choose_precision,
 from anylead.training.optimizer import OptimizerConfig
 from anylead.training.schedule import ScheduleConfig
 
+_MOST_SEEDS = 2**63  # what the generators of numpy and torch both take
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -64,6 +66,8 @@ class TrainConfig:
                 raise RecipeError(f"train.{name} is {getattr(self, name)}; want at least 1")
         for name in self.trackers:  # by name, as below: few runs have any
             import_module("anylead.training.trackers").check_name(name)
+        if not 0 <= self.seed < _MOST_SEEDS:
+            raise RecipeError(f"train.seed is {self.seed}; want 0 or more, below 2**63")
         if self.steps < 0:
             raise RecipeError(f"train.steps is {self.steps}; want 0 or more")
         if self.compile and self.sharding == "fsdp":
