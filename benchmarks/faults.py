@@ -40,12 +40,14 @@ class Command:
         words: of the command line, without the place.
         place: option that names the place, and the name in the folder of a trial.
         again: what a run after a stopped one has in addition.
+        is_once: it refuses a place where something lies.
     """
 
     words: Sequence[str]
     place: tuple[str, str]
     again: Sequence[str] = ()
     is_training: bool = False
+    is_once: bool = False
     wrong: list[str] = field(default_factory=list)
 
 
@@ -73,7 +75,7 @@ def commands(base: Path) -> dict[str, Command]:
         "embed, 2 workers": Command(
             ("embed", store, run, "--num_workers", "2"), ("--out", "e.parquet")
         ),
-        "predict": Command(("predict", store, "--model", run), ("--out", "p.csv")),
+        "predict": Command(("predict", store, "--model", run), ("--out", "p.csv"), is_once=True),
         "export": Command(("export", run), ("--out", "model.onnx")),
         "plot": Command(("plot", str(base / "ecg.npz")), ("--out", "ecg.pdf")),
         "explain": Command(("explain", str(base / "ecg.npz"), "--model", run), ("--out", "x.png")),
@@ -131,6 +133,8 @@ def trial(
         statuses[str(status)] = statuses.get(str(status), 0) + 1
         if way == "Ctrl-C":
             judge(command, status, said)
+        if command.is_once:  # it was over before the signal came
+            (folder / place).unlink(missing_ok=True)
         left = left_over(process.pid)
         if left:
             command.wrong.append(f"processes left: {left}")
