@@ -18,7 +18,13 @@ def begin(tmp_path, work, pieces):
     path = tmp_path / "script.py"
     path.write_text(SCRIPT.format(work=work, pieces=pieces))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, str(path)], start_new_session=True, **pipes)
+    return subprocess.Popen(
+        [sys.executable, str(path)],
+        start_new_session=True,
+        # A shell's background jobs are deaf to Ctrl-C, and so would be what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **pipes,
+    )
 
 
 def test_a_script_needs_no_main_guard(tmp_path):
