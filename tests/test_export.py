@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+import time
 
 import numpy as np
 import onnx
@@ -114,3 +117,22 @@ def test_an_export_that_differs_is_not_written(folders, tmp_path, monkeypatch):
 def test_torch_export_has_one_precision(folders, tmp_path):
     with pytest.raises(RecipeError, match="only --format onnx"):
         run(folders["classifier"], tmp_path / "m.pt2", format="torch", precision="int8")
+
+
+def test_ctrl_c_that_torch_turns_into_another_error_is_ctrl_c(folders, tmp_path, monkeypatch):
+    def torn(*arguments, **options):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        except BaseException:
+            raise AttributeError("partially initialized module") from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(torch.onnx, "export", torn)
+        with pytest.raises(KeyboardInterrupt):
+            run(folders["classifier"], tmp_path / "m.onnx")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not list(tmp_path.iterdir())

@@ -7,11 +7,15 @@ run and compared with the original before it is kept.
 """
 
 import json
+import logging
+import signal
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, Literal
 
 import numpy as np
@@ -172,6 +176,33 @@ def metadata(model: Model, precision: str, difference: float | None = None) -> d
     }
 
 
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Ctrl-C is Ctrl-C, also where torch, stopped within an import, makes another error of it."""
+    times: list[int] = []
+
+    def hear(number: int, frame: object) -> None:
+        times.append(number)
+        raise KeyboardInterrupt
+
+    # It warns of operators of torchvision, which nobody asked for.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    before = signal.getsignal(signal.SIGINT)
+    # Whoever handles it otherwise, or calls this from a thread, is left alone.
+    is_ours = before is signal.default_int_handler and current_thread() is main_thread()
+    if is_ours:
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    except Exception as error:
+        if times:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, before)
+
+
 def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
     try:
         import onnxruntime
@@ -179,15 +210,16 @@ def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
         raise missing("onnxruntime", "onnx") from None
     plain = Plain(model)
     arguments = _trial(model, 2, 1.0)
-    program = torch.onnx.export(
-        plain,
-        arguments,
-        dynamo=True,
-        dynamic_shapes=_dynamic_shapes(model, arguments),
-        input_names=["signal", "has_lead"][: len(arguments)],
-        output_names=["embedding", "logits"][: 1 if plain.head is None else 2],
-        verbose=False,
-    )
+    with _heard():
+        program = torch.onnx.export(
+            plain,
+            arguments,
+            dynamo=True,
+            dynamic_shapes=_dynamic_shapes(model, arguments),
+            input_names=["signal", "has_lead"][: len(arguments)],
+            output_names=["embedding", "logits"][: 1 if plain.head is None else 2],
+            verbose=False,
+        )
     if program is None:
         raise CheckpointError(f"{out}: torch made no ONNX program of this model")
     proto = _in_precision(program.model_proto, precision, out)
