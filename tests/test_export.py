@@ -1,7 +1,7 @@
 import json
 import os
 import signal
-import time
+from time import sleep
 
 import numpy as np
 import onnx
@@ -123,7 +123,7 @@ def test_ctrl_c_that_torch_turns_into_another_error_is_ctrl_c(folders, tmp_path,
     def torn(*arguments, **options):
         try:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(10)
+            sleep(10)
         except BaseException:
             raise AttributeError("partially initialized module") from None
 
