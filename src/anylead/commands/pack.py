@@ -190,6 +190,8 @@ def _handed_on(description: Mapping[str, Any]) -> dict[str, Any]:
     recipe.pop("out", None)
     recipe.get("data", {}).pop("store", None)
     recipe.get("model", {}).pop("checkpoint", None)
+    if "teacher" in recipe:
+        recipe["teacher"]["models"] = [Path(each).name for each in recipe["teacher"]["models"]]
     return dict(kept)
 
 
