@@ -16,6 +16,7 @@ from rich.console import Console
 from anylead.commands import screen
 from anylead.errors import AnyleadError, RecipeError
 from anylead.formats import parse_rename
+from anylead.formats.search import divided
 from anylead.inference.delineator import delineator_of
 from anylead.inference.holter import beats
 from anylead.inference.model import Model
@@ -64,7 +65,7 @@ def write(asked: Asked, model: Model, console: Console) -> Path:
     remove_leftovers(asked.out)
     delineator_of(model)  # raises
     rename = parse_rename(asked.rename)
-    names = [record_id for record_id, _ in files_corpus(asked.source.split(",")).items]
+    names = [record_id for record_id, _ in files_corpus(divided(asked.source)).items]
     lost: list[str] = []
     count = 0
     drawn: dict[str, array[float]] = {}  # time and RR of each beat, side by side
