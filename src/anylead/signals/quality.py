@@ -140,9 +140,10 @@ def has_plausible_rate(samples: Spaced) -> bool:
     size = slopes.mean(axis=1)
     if not size.any():
         return True
-    summed = np.cumsum((1 / np.maximum(size, 1e-30)) @ slopes)  # leads count alike
+    summed = ((1 / np.maximum(size, 1e-30)) @ slopes).cumsum()  # leads count alike
     steep = summed[smooth:] - summed[:-smooth]
-    tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
+    tops = steep[: num_windows * window].reshape(num_windows, window).max(axis=1)
+    tops.sort()
     beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
     if np.count_nonzero(steep > _LARGEST_REST * beat) > len(steep) / 2:
         return False
@@ -170,7 +171,7 @@ def _is_partly_flat(signal: NDArray[np.float32], sample_rate: float) -> NDArray[
     """Whether the same value stands for longer than a second; signal: (lead, time)."""
     longest = _LONGEST_FLAT_SECONDS * sample_rate
     is_flat = np.zeros(len(signal), dtype=bool)
-    for lead in np.flatnonzero(_may_be_flat(signal, longest)):
+    for lead in _may_be_flat(signal, longest).nonzero()[0]:
         is_same = (signal[lead, 1:] == signal[lead, :-1]).view(np.int8)
         edges = np.flatnonzero(np.diff(is_same, prepend=0, append=0))
         is_flat[lead] = (edges[1::2] - edges[::2]).max(initial=0) > longest
@@ -190,7 +191,7 @@ def _may_be_flat(signal: NDArray[np.float32], longest: float) -> NDArray[np.bool
 
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
     """Beats a minute by their mean distance; of a single one by the longer rest beside it."""
-    begins: list[float] = (np.flatnonzero(is_beat[1:] > is_beat[:-1]) / rate).tolist()
+    begins: list[float] = ((is_beat[1:] > is_beat[:-1]).nonzero()[0] / rate).tolist()
     if not begins:
         return 0.0
     if len(begins) == 1:
@@ -265,7 +266,8 @@ def _is_clipped(
     least = min(_CLIPPED_RUNS, int(_CLIPPED_SECONDS * sample_rate) // _CLIPPED_SAMPLES)
     at_rail = thin == rails[:, :, None]
     count = np.add.reduce(at_rail.view(np.int8), axis=2, dtype=np.int32)
-    for side, lead in np.argwhere((count >= least) & (rails[1] > rails[0])):
+    often_there = (count >= least) & (rails[1] > rails[0])
+    for side, lead in zip(*often_there.nonzero(), strict=True):
         is_at_rail = (signal[lead] == rails[side, lead]).view(np.int8)
         edges = np.flatnonzero(np.diff(is_at_rail, prepend=0, append=0))
         runs = edges[1::2] - edges[::2]
@@ -293,7 +295,9 @@ def _is_duplicated(
     is_duplicated = np.zeros(NUM_LEADS, dtype=bool)
     power = gram.diagonal()
     both = power[:, None] + power
-    for leads in np.argwhere(_PAIRS & (both - 2 * gram < 1e-4 * both)):
+    is_near = _PAIRS & (both - 2 * gram < 1e-4 * both)
+    for pair in zip(*is_near.nonzero(), strict=True):
+        leads = list(pair)
         if has_lead[leads].all() and np.array_equal(*signal[leads]):
             is_duplicated[leads] = True
     return is_duplicated

@@ -133,10 +133,11 @@ def _bends(samples: Spaced) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if num_windows < 2:
         nothing = np.zeros(len(first), dtype=np.float32)
         return nothing, nothing
-    pieces = bend[:, : num_windows * window].reshape(len(bend), num_windows, window)
-    tops = np.sort(pieces.max(axis=2), axis=1)
+    tops = bend[:, : num_windows * window].reshape(len(bend), num_windows, window).max(axis=2)
+    tops.sort(axis=1)
     beat = tops[:, (num_windows - 1) // 2 : num_windows // 2 + 1].mean(axis=1)  # their median
-    return np.partition(bend, size // 2, axis=1)[:, size // 2], beat
+    bend.partition(size // 2, axis=1)
+    return bend[:, size // 2], beat
 
 
 def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
