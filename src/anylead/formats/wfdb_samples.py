@@ -66,7 +66,7 @@ def _values(path: Path, kind: str, count: int, offset: int) -> NDArray[Any]:
     values: NDArray[Any] = np.empty(count, dtype=kind)
     with path.open("rb") as file:
         file.seek(offset)
-        num_bytes = file.readinto(values.view(np.uint8))
+        num_bytes = file.readinto(values.view(np.uint8).data)
     return values[: num_bytes // values.itemsize]
 
 

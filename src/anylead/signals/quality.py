@@ -183,10 +183,9 @@ def _may_be_flat(signal: NDArray[np.float32], longest: float) -> NDArray[np.bool
     # Of so many samples that are equal, six are among these, one behind the other.
     few = signal[:, :: max(1, int(longest / 6))]
     same = few[:, 1:] == few[:, :-1]
-    if longest < 6:
-        return same.any(axis=1)
-    is_run: NDArray[np.bool_] = (same[:, :-4] & same[:, 2:-2] & same[:, 4:]).any(axis=1)
-    return is_run
+    if longest >= 6:
+        same = same[:, :-4] & same[:, 2:-2] & same[:, 4:]
+    return np.asarray(same.any(axis=1))
 
 
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
