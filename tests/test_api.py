@@ -7,13 +7,16 @@ import numpy as np
 import pandas
 import pytest
 import wfdb
+from scipy.special import expit
 
 import anylead
 import anylead.notebook
 import api_stub
 import fitted_model
 from anylead.commands.finetune import ModelConfig
-from anylead.errors import AnyleadError
+from anylead.datasets import synthetic
+from anylead.errors import AnyleadError, FormatError
+from corpora import write_wfdb
 
 SMALLEST = {"dim": 16, "num_layers": 1, "ffn_dim": 16, "conv_pos_kernel": 8}
 TINY = {"steps": 2, "batch_size": 8, "is_quiet": True, "device": "cpu"}
@@ -262,3 +265,58 @@ def test_a_table_tells_measurements_and_those_are_learned(tmp_path):
         anylead.prepare(
             records=frame.assign(LVEF="low"), out=tmp_path / "s3", measurements=["LVEF"], **arrays
         )
+
+
+@pytest.fixture
+def named_records(tmp_path):
+    """Two files that can be read, and one that cannot."""
+    records = synthetic.records(num_patients=2, records_per_patient=1, seconds=10, seed=4)
+    for name, record in zip("ab", records, strict=True):
+        write_wfdb(tmp_path / name, record)
+    (tmp_path / "broken.edf").write_text("hello")
+    return tmp_path
+
+
+def test_what_python_says_is_what_the_command_line_says_calibrated_and_by_leads(named_records):
+    model = anylead.load("ptbxl-small")
+    for leads in ("12", "II"):
+        table = anylead.predict(named_records / "a.hea", model, leads=leads)
+        answer = model.answer(named_records / "a", use_leads=leads)
+        said = model.predict(named_records / "a", use_leads=leads)
+        assert said == pytest.approx(dict(answer.probabilities), abs=1e-12)
+        limits = model.thresholds(leads)
+        decided = {name: limits[name] for name in answer.thresholds}
+        assert decided == pytest.approx(dict(answer.thresholds), abs=1e-12)
+        written = {name: table[f"probability.{name}"].item() for name in said}
+        assert said == pytest.approx(written, abs=1e-6)
+        plain = model.predict(named_records / "a", use_leads=leads, logits=True)
+        assert not np.allclose(expit([*plain.values()]), [*said.values()], atol=0.01)
+
+
+def test_leads_are_text_or_a_list(named_records):
+    one, other = (
+        anylead.predict(named_records / "a.hea", leads=leads) for leads in ("I,V2", ["I", "V2"])
+    )
+    assert one.equals(other)
+
+
+def test_one_lead_is_an_array_of_one_dimension():
+    model = anylead.load("ptbxl-small")
+    (record,) = synthetic.records(num_patients=1, records_per_patient=1, seconds=10, seed=4)
+    wanted = model.predict(record.signal[:1], leads=["I"], sample_rate=500)
+    assert model.predict(record.signal[0], leads="I", sample_rate=500) == wanted
+    with pytest.raises(FormatError, match=r"\(time,\) and the name of its lead"):
+        model.predict(record.signal[0], leads="12", sample_rate=500)
+    with pytest.raises(FormatError, match=r"\(time,\) and the name of its lead"):
+        model.predict(record.signal[0], sample_rate=500)
+
+
+def test_recordings_without_a_row_are_named_since_no_file_names_them(named_records, capsys):
+    with pytest.warns(UserWarning, match=r"^1 recordings left out: .*broken\.edf: .+") as caught:
+        table = anylead.predict(named_records, "ptbxl-small")
+    assert len(table) == 2 and caught[0].filename == __file__
+    assert capsys.readouterr() == ("", "")
+    out = named_records / "rows.csv"
+    anylead.predict([named_records / "a.hea", named_records / "broken.edf"], out=out)
+    assert "left out (see" in capsys.readouterr().err
+    assert "broken.edf" in (named_records / "rows.rejected.csv").read_text()

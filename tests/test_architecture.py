@@ -17,6 +17,7 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 SHARED = {
     "methods": {"pretraining", "views"},
     "tasks": {
+        "answers_by_leads",
         *("setup", "embedding", "labels", "linear_head", "prediction", "running", "verdicts"),
         "wave_targets",
     },

@@ -236,7 +236,7 @@ BAD = {
     "no samples": (SIGNAL[:, :0], {"sample_rate": 500, "leads": "12"}, "0 samples"),
     "too short": (SIGNAL[:, :40], {"sample_rate": 500, "leads": "12"}, "too short"),
     "text": (np.array([["a"]]), {"sample_rate": 500, "leads": "I"}, "want numbers"),
-    "one axis": (SIGNAL[0], {"sample_rate": 500, "leads": "I"}, "want numbers"),
+    "one axis": (SIGNAL[0], {"sample_rate": 500, "leads": "I,II"}, "want numbers"),
     "a missing file": ("nowhere.dcm", {}, "nowhere.dcm"),
     "a rate for a file": ("nowhere.dcm", {"sample_rate": 500}, "files and Records have"),
 }

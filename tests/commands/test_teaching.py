@@ -5,14 +5,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from scipy.special import expit
 
+from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands import finetune
 from anylead.commands.parts import DataConfig, EncoderChoice
-from anylead.errors import RecipeError, StoreError
+from anylead.errors import LeadError, RecipeError, StoreError
 from anylead.evaluation.heads import open_head
 from anylead.evaluation.scores import Settings
-from anylead.loading import Labels
+from anylead.loading import Labels, evaluation_batches
 from anylead.tasks import AverageConfig, LabelConfig, teaching
 from anylead.tasks.linear_head import BCE
 from anylead.tasks.teaching import TeacherConfig
@@ -65,7 +68,7 @@ def test_recordings_beyond_the_labels_get_what_the_teacher_says_with_all_leads(t
 
 def test_where_there_is_a_label_the_share_mixes_it_with_the_answer(teacher, tmp_path):
     answers = dict(zip(*targets(recipe(tmp_path, [teacher]))[:2], strict=True))
-    made = recipe(tmp_path, [teacher], teacher=TeacherConfig([str(teacher)], 0.25))
+    made = recipe(tmp_path, [teacher], teacher=TeacherConfig([str(teacher)], share=0.25))
     rows, target, labelled, label = targets(made)
     of_row = dict(zip(rows, target, strict=True))
     for row, own in zip(labelled, label, strict=True):
@@ -103,7 +106,12 @@ def test_a_student_is_trained_and_goes_on_only_with_the_same_teacher(teacher, tm
     student = recipe(tmp_path / "student", [teacher])
     finetune.run(student)
     told = load_checkpoint(tmp_path / "student").description["provenance"]["recipe"]
-    assert told["teacher"] == {"models": [str(teacher)], "share": 1.0, "tasks": None}
+    assert told["teacher"] == {
+        "models": [str(teacher)],
+        "by_leads": {},
+        "share": 1.0,
+        "tasks": None,
+    }
     going_on = replace(student.train, steps=3, resume=True)
     finetune.run(replace(student, train=going_on))
     with pytest.raises(RecipeError, match=r"teacher\.models"):
@@ -133,6 +141,58 @@ def test_a_model_that_cannot_teach_this_is_refused(teacher, tmp_path, change, er
         finetune.find_teachers(student, store, setup)
 
 
+def test_where_just_these_leads_are_left_their_own_teacher_answers_from_them(teacher, tmp_path):
+    """The loss of an untrained student is that of targets put together by hand."""
+    other = tmp_path / "other"
+    finetune.run(recipe(other, train=replace(recipe(other).train, seed=5), leads="II"))
+    own = {"II": [str(other)], "V1,V2": [str(teacher), str(other)]}
+    made = recipe(tmp_path, teacher=TeacherConfig([str(teacher)], own, 0.5))
+    store = open_store()
+    labelled, setup = finetune.build(made, store)
+    machine = find_machine(made.train)
+    teachers = finetune.find_teachers(made, store, setup)
+    assert [each.name for each in teachers] == [str(teacher), str(other)]
+    rows, labels = finetune._taught(made, store, setup, teachers, machine)
+    settings = Settings(store=str(store_folder()), split="train", device="cpu")
+    seen = {
+        (name, leads): open_head(name, load_checkpoint(name), settings).predict(leads)
+        for name, leads in ((other, "II"), (other, "V1,V2"), (teacher, "V1,V2"))
+    }
+    one = seen[other, "II"].probability
+    two = expit((seen[other, "V1,V2"].logits + seen[teacher, "V1,V2"].logits) / 2)
+    chosen = np.r_[labelled[:4], np.setdiff1d(rows, labelled)[:4]]
+    batch = next(iter(evaluation_batches(store, np.sort(chosen), 5.0, 100, labels)))
+    place = np.searchsorted(rows, batch.record.numpy())
+    label = dict(zip(labelled, setup.labels.of(labelled), strict=True))
+    for leads, said in (("12", None), ("II", one), ("V1,V2", two), ("I", None)):
+        few = KeepLeads(leads)(batch.to("cpu"))
+        expected = batch.label.numpy().copy()
+        for i, row in enumerate(batch.record.tolist()):
+            if said is not None:
+                mean = said[place[i]]
+                expected[i] = (label[row] + mean) / 2 if row in label else mean
+        target = setup.module.by_leads(
+            few, batch.label[:, None].expand(-1, few.signal.shape[1], -1)
+        )
+        np.testing.assert_allclose(
+            target, np.repeat(expected[:, None], target.shape[1], 1), atol=1e-6
+        )
+    few = KeepLeads("II")(batch.to("cpu"))
+    setup.module.train()
+    setup.module.augment = lambda given: few
+    taught = setup.module(batch.to("cpu")).loss
+    setup.module.by_leads = None
+    assert not torch.isclose(setup.module(batch.to("cpu")).loss, taught)
+
+
+def test_teachers_of_lead_sets_want_one_for_all_others_and_known_leads():
+    with pytest.raises(RecipeError, match=r"teacher\.models, too"):
+        TeacherConfig(by_leads={"I": ["a"]})
+    with pytest.raises(LeadError):
+        TeacherConfig(["a"], {"I,IX": ["a"]})
+    assert TeacherConfig(["a"], {2: ["b"]}).by_leads == {"2": ["b"]}
+
+
 def test_numbers_and_persons_are_not_taught(teacher, tmp_path):
     student = recipe(tmp_path / "student", [teacher], task="identification")
     with pytest.raises(RecipeError, match="identification"):
@@ -154,7 +214,7 @@ def test_of_several_label_tasks_the_named_ones_are_taught(monkeypatch):
     )
     store = SimpleNamespace(num_records=4)
     for tasks, is_taught in (("a", [1, 1, 0]), ("b", [0, 0, 1]), (None, [1, 1, 1])):
-        config = TeacherConfig(["t"], 0.5, tasks)
+        config = TeacherConfig(["t"], share=0.5, tasks=tasks)
         made = teaching.taught_labels([None], config, setup, store, np.arange(3), None)
         said = np.where(is_taught, 1 / (1 + np.exp(-logits[0])), np.nan)
         whole = np.where(np.isnan(said), label[0], (label[0] + said) / 2)
@@ -164,5 +224,5 @@ def test_of_several_label_tasks_the_named_ones_are_taught(monkeypatch):
         np.testing.assert_allclose(made.of(np.arange(4)), [whole, half, said, none], atol=1e-6)
     with pytest.raises(RecipeError, match="known are a, b"):
         teaching.taught_labels(
-            [None], TeacherConfig(["t"], 0.5, "c"), setup, store, np.arange(3), None
+            [None], TeacherConfig(["t"], share=0.5, tasks="c"), setup, store, np.arange(3), None
         )

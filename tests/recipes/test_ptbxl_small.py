@@ -1,6 +1,7 @@
 """The chain that makes ptbxl-small, at the smallest size on generated data."""
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def store(tmp_path_factory):
     records = []
     for n, record in enumerate(datasets.records("synthetic", num_patients=24, sample_rate=100.0)):
         labels = {**record.labels, "form": ("PVC",) if n % 2 else ("ABQRS",)}
+        labels |= {
+            f"{level}diagnostic": ("MI",) if n % 4 else ("HYP",) for level in ("super", "sub")
+        }
         if n % 3 == 0:
             labels.pop("form")
         split = "valid" if int(n / 2) % 2 else "train"
@@ -59,6 +63,27 @@ def runs(tmp_path_factory, store):
     third += [f"--out={out / 'third'}", f"--lead_sets={' '.join(LEADS)}", "--num_resamples=20"]
     assert main(third) == 0
     return out
+
+
+@pytest.mark.parametrize("student", ["pretrained", "resnet"])
+def test_the_script_makes_it_and_a_second_time_finds_it_made(store, tmp_path, student):
+    script = runpy.run_path(str(FOLDER.parent / "benchmarks" / "ptbxl_small.py"))
+    maker = script["Maker"](store, tmp_path, SMALL, TINY)
+    pack = [f"--lead_sets={' '.join(LEADS)}", "--num_resamples=20"]
+    made = script["make"](maker, student, pack)
+    recipe = json.loads((made / "model.json").read_text())["provenance"]["recipe"]
+    encoder = "random_12" if student == "resnet" else "only_12"
+    assert [Path(name).name for name in recipe["teacher"]["models"]] == [encoder, "resnet_12"]
+    taught = {key: [Path(name).name for name in names]
+              for key, names in recipe["teacher"]["by_leads"].items()}  # fmt: skip
+    assert set(taught) == {"I", "II", "V1,V2,V3,V4,V5,V6"}
+    assert taught["II"] == ["only_II", "resnet_II"][student == "resnet" :]
+    if student == "pretrained":
+        assert str(tmp_path) not in json.dumps(recipe)
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/done")}
+    assert len(done) == (6 if student == "resnet" else 11)
+    script["make"](maker, student, pack)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/done")} == done
 
 
 def test_the_packed_model_knows_itself_with_each_set_of_leads(runs, store):
@@ -86,7 +111,9 @@ def common_classes(path, fewest=10):
 
 def test_the_packed_model_predicts_what_the_run_predicts(runs, store):
     record = next(iter(datasets.records("synthetic", num_patients=1)))
-    packed, run = (anylead.load(runs / name).predict(record) for name in ("third", "second"))
+    packed, run = (
+        anylead.load(runs / name).predict(record, logits=True) for name in ("third", "second")
+    )
     assert packed == run
     assert set(packed) == set(Store.open(store).label_names(TASKS))
 

@@ -5,7 +5,9 @@ command wants a folder, the `Store` or `Model` in hand will do. Nothing is impor
 used: `read` and `prepare` need no torch.
 """
 
+import csv
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -264,7 +266,8 @@ def _over(
     fields: Mapping[str, Any],
 ) -> "pandas.DataFrame":
     """A command over many recordings, read from its file; what is in memory becomes a store."""
-    from anylead.inference import inputs, outputs
+    from anylead.commands import screen
+    from anylead.inference import inputs, many, outputs
     from anylead.inference.model import load
     from anylead.inference.named import default
 
@@ -282,13 +285,26 @@ def _over(
         if place is not None:
             if arrays != _NOTHING:
                 raise RecipeError("sample_rate, channels and unit are for arrays, not for files")
-            out = command.run(recipe)
+            out = command.run(recipe, None if "out" in fields else screen.nowhere())
+            if "out" not in fields:
+                _warn_of_left_out(many.rejected_file(Path(out)))
             return outputs.flat_table(out, command.OUTPUT, settings).to_pandas()
         records = inputs.as_records(inputs.as_list(recordings)[0], **arrays)
         made = outputs.make_in_memory(loaded, records, command.OUTPUT, settings)
         if "out" in fields:
             outputs.write(recipe.out, made, command.OUTPUT, settings)
         return outputs.OUTPUTS[command.OUTPUT].flat(made, settings).to_pandas()
+
+
+def _warn_of_left_out(listed: Path, most: int = 5) -> None:
+    """Say which recordings have no row, and why; their list goes with the folder it lies in."""
+    if not listed.is_file():
+        return
+    with listed.open(newline="", encoding="utf-8") as text:
+        reasons = [": ".join(row) for row in csv.reader(text)][1:]
+    if reasons:
+        told = "; ".join(reasons[:most]) + ("; ..." if len(reasons) > most else "")
+        warnings.warn(f"{len(reasons)} recordings left out: {told}", stacklevel=4)
 
 
 def place_of(recordings: Any) -> str | None:
@@ -309,7 +325,10 @@ def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
         AnyleadError: an unknown field, a value of the wrong type, or a name in none of our tables.
     """
     recipe_type = import_module(f"anylead.commands.{cli.VERBS[verb].module}").Recipe
-    recipe = build(recipe_type, {name: _plain(value) for name, value in fields.items()})
+    given = {name: _plain(value) for name, value in fields.items()}
+    if isinstance(given.get("leads"), list | tuple):
+        given["leads"] = ",".join(map(str, given["leads"]))
+    recipe = build(recipe_type, given)
     if verb != "prepare":  # its dataset may be what is in memory
         check_values(verb, recipe)
     return recipe

@@ -43,6 +43,7 @@ from anylead.tasks import (
 from anylead.tasks.teaching import (
     Teacher,
     TeacherConfig,
+    answers_by_leads,
     check_teachers,
     taught_columns,
     taught_labels,
@@ -222,7 +223,7 @@ def find_teachers(recipe: Recipe, store: Store, setup: TaskSetup) -> list[Teache
         CheckpointError: there is no such model.
         RecipeError, StoreError: it does not fit the task or the store.
     """
-    teachers = [Teacher(name, starting_checkpoint(name)) for name in recipe.teacher.models]
+    teachers = [Teacher(name, starting_checkpoint(name)) for name in recipe.teacher.every_model]
     if teachers:
         check_teachers(teachers, recipe.teacher, setup, store, recipe.data.scheme)
     return teachers
@@ -239,8 +240,18 @@ def _taught(
             "%d recordings with labels; teachers answer for %d", len(setup.train_rows), len(rows)
         )
     columns = torch.from_numpy(taught_columns(recipe.teacher, setup))
-    setup.module.leave_to_others(columns)  # type: ignore[operator]
-    return rows, taught_labels(teachers, recipe.teacher, setup, store, rows, run)
+    module: Any = setup.module
+    module.leave_to_others(columns)
+    known = {each.name: each for each in teachers}
+    by_leads = {
+        lead_set: [known[name] for name in names]
+        for lead_set, names in recipe.teacher.by_leads.items()
+    }
+    if by_leads:
+        answers = answers_by_leads(by_leads, recipe.teacher, setup, store, rows, run)
+        module.by_leads = answers.to(machine.device)
+    first = [known[name] for name in recipe.teacher.models]
+    return rows, taught_labels(first, recipe.teacher, setup, store, rows, run)
 
 
 def training_rows(recipe: Recipe, store: Store) -> tuple[str | None, NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from anylead.datasets import Item
 from anylead.datasets.folder import offer
 from anylead.errors import AnyleadError, DatasetError
 from anylead.formats.channels import why_taken
+from anylead.formats.search import named
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
@@ -107,6 +108,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
         FormatError: `root` is a file that cannot be read.
     """
     console = console or screen.console()
+    recipe = replace(recipe, root=named(recipe.root))
     if recipe.root.is_file():
         return _run_file(recipe, console)
     corpus = datasets.corpus(

@@ -190,8 +190,9 @@ def _handed_on(description: Mapping[str, Any]) -> dict[str, Any]:
     recipe.pop("out", None)
     recipe.get("data", {}).pop("store", None)
     recipe.get("model", {}).pop("checkpoint", None)
-    if "teacher" in recipe:
-        recipe["teacher"]["models"] = [Path(each).name for each in recipe["teacher"]["models"]]
+    teacher = recipe.get("teacher", {})
+    for names in (teacher.get("models", []), *teacher.get("by_leads", {}).values()):
+        names[:] = [Path(each).name for each in names]
     return dict(kept)
 
 

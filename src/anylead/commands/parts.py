@@ -251,9 +251,11 @@ def begun(verb: str, recipe: Settings, store: Store, machine: Machine) -> Iterat
 def made_from(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the weights of a run, by name; a checkpoint by what it holds, not its path."""
     values = deciding_fields(recipe)
-    for name in values.keys() & {"checkpoint", "model.checkpoint", "teacher.models"}:
-        held = values[name]
-        values[name] = [*map(_content, held)] if isinstance(held, list) else _content(held)
+    for name, held in values.items():
+        if name in ("checkpoint", "model.checkpoint"):
+            values[name] = _content(held)
+        elif name == "teacher.models" or name.startswith("teacher.by_leads."):
+            values[name] = [*map(_content, held)]
     return values
 
 

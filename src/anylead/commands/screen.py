@@ -42,6 +42,11 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+def nowhere() -> Console:
+    """A console that prints nothing, where a caller gets what there is to say."""
+    return Console(quiet=True)
+
+
 def show_table(
     where: Console, header: Sequence[str], rows: Sequence[Sequence[str]], num_keys: int = 1
 ) -> None:

@@ -42,6 +42,7 @@ from anylead.formats import (
 )
 from anylead.formats.channels import Rename, parse_rename
 from anylead.formats.guard import check_regular
+from anylead.formats.search import named
 from anylead.records import Record
 
 __all__ = ["READERS", "Reader", "Rename", "find_format", "parse_rename", "read"]
@@ -115,14 +116,8 @@ def read(path: str | Path, rename: Rename | None = None) -> Record:
         FormatError: the file cannot be opened, has no known format, or breaks the one it has.
         MissingPackageError: the format needs an optional package.
     """
-    path = Path(path)
-    try:
-        name = find_format(path)
-    except FormatError:
-        header = path.with_name(f"{path.name}.hea")
-        if path.exists() or not header.is_file():
-            raise
-        return read(header, rename)  # WFDB users name records without extension
+    path = named(path)
+    name = find_format(path)
     if name is None and path.suffix.lower() == ".dat":
         raise FormatError(f"{path}: samples of WFDB need the header {path.stem}.hea beside them")
     if name is None:

@@ -94,7 +94,7 @@ def divided(source: str) -> list[str]:
     parts, found = source.split(","), list[str]()
     while parts:
         joined = (",".join(parts[:n]) for n in range(1, min(len(parts), _MOST_COMMAS + 1) + 1))
-        name = next((name for name in joined if Path(name).exists()), parts[0])
+        name = next((name for name in joined if named(name).exists()), parts[0])
         found.append(name)
         parts = parts[name.count(",") + 1 :]
     return found
@@ -107,8 +107,15 @@ def is_pattern(place: str) -> bool:
 
 def fitting(place: str) -> list[Path]:
     """The files and folders behind a name or a pattern, in order; none where there is none."""
-    found = sorted(glob(place, recursive=True)) if is_pattern(place) else [place]
+    found = sorted(glob(place, recursive=True)) if is_pattern(place) else [named(place)]
     return [path for path in map(Path, found) if path.exists()]
+
+
+def named(place: str | Path) -> Path:
+    """What is called so; WFDB users name records without extension, which are their headers."""
+    path = Path(place)
+    header = path.with_name(f"{path.name}.hea") if path.name else path
+    return header if not path.exists() and header.is_file() else path
 
 
 def absolute(place: str) -> str:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from anylead.datasets.titles import titles
 from anylead.inference.about import About, Scores
-from anylead.inference.outcomes import OUTCOMES, Outcome
+from anylead.inference.outcomes import OUTCOMES
 from anylead.inference.windows import Windows, sigmoid
 from anylead.leads import LEADS, parse_leads
-from anylead.metrics.thresholds import nearest_set
+from anylead.metrics.thresholds import nearest_set, thresholds_for
 from anylead.signals.quality import Quality
 
 NOTICE = "Research software, no medical device: not for diagnosis or treatment of anyone."
@@ -194,30 +194,25 @@ def answer(
         logits: (label,) outputs of the head, or None where there is to be no answer.
         sample_rate: Hz of the windows.
     """
-    seen = tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
+    seen = leads_of(windows)
     decided_with = nearest(seen, about.thresholds or about.calibration)
     scored_with = nearest(seen, about.scores)
-    limits = about.thresholds.get(decided_with or "", {})
-    lines = about.calibration.get(decided_with or "", {})
     outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
-    decided = {label: limit for label, limit in limits.items() if label in raw}
-    plain = _without_thresholds(outcome, raw, lines)
+    answered = {} if logits is None else said(about, seen, logits)
+    stored = about.thresholds.get(decided_with or "", {})
+    decided = {label: limit for label, limit in stored.items() if label in raw}
+    if not outcome.is_probability or outcome.is_exclusive:
+        decided = {}  # such a model decides by no thresholds
     return Answer(
         record=record,
         leads=seen,
-        probabilities=plain["probabilities"]
-        if plain
-        else {label: _probability(logit, lines.get(label)) for label, logit in raw.items()},
-        values=plain.get("values", {}),
-        decisions=plain.get("decisions")
-        or {label: _probability(raw[label]) >= limit for label, limit in decided.items()},
-        thresholds={
-            label: _probability(_logit(limit), lines[label])
-            if label in lines and 0 < limit < 1
-            else limit
-            for label, limit in decided.items()
-        },
+        probabilities=answered if outcome.is_probability else {},
+        values={} if outcome.is_probability else answered,
+        decisions=_most_probable(answered)
+        if outcome.is_exclusive
+        else {label: _probability(raw[label]) >= limit for label, limit in decided.items()},
+        thresholds=_on_lines(about, seen, decided),
         decided_with=decided_with,
         quality=flags(windows.quality),
         warnings=warnings(windows.quality),
@@ -232,18 +227,65 @@ def answer(
     )
 
 
-def _without_thresholds(
-    outcome: Outcome, raw: Mapping[str, float], lines: Mapping[str, tuple[float, float]]
-) -> dict[str, dict[str, Any]]:
-    """What is said by a model that decides by no thresholds; nothing for one that does."""
-    if not raw or (outcome.is_probability and not outcome.is_exclusive):
-        return {}
-    outputs = np.array([_on_line(value, lines.get(name)) for name, value in raw.items()])
-    said = dict(zip(raw, outcome.said(outputs).tolist(), strict=True))
-    if not outcome.is_probability:
-        return {"probabilities": {}, "values": said}
-    most = max(said, key=lambda name: said[name])
-    return {"probabilities": said, "decisions": {name: name == most for name in said}}
+def said(
+    about: About, seen: Sequence[str], logits: NDArray[np.float64], plain: bool = False
+) -> dict[str, float]:
+    """What a model says: probabilities, calibrated for the leads that are there, or numbers.
+
+    Args:
+        about: the model's words about itself.
+        seen: the leads that are there.
+        logits: (label,) outputs of the head.
+        plain: these, by label.
+    """
+    if plain:
+        return dict(zip(about.label_names, logits.tolist(), strict=True))
+    lines = _lines(about, seen)
+    outputs = [
+        _on_line(value, lines.get(name))
+        for name, value in zip(about.label_names, logits.tolist(), strict=True)
+    ]
+    outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
+    return dict(zip(about.label_names, outcome.said(np.array(outputs)).tolist(), strict=True))
+
+
+def limits(about: About, seen: Sequence[str], stored: Any) -> dict[str, float]:
+    """The probability of each label from which on the answer is yes, as `said` gives it.
+
+    Args:
+        about: the model's words about itself.
+        seen: the leads that are there.
+        stored: thresholds as `model.json` has them; a label without one has .5.
+    """
+    chosen = thresholds_for(stored, about.label_names, seen)
+    return _on_lines(about, seen, dict(zip(about.label_names, chosen.tolist(), strict=True)))
+
+
+def _on_lines(
+    about: About, seen: Sequence[str], thresholds: Mapping[str, float]
+) -> dict[str, float]:
+    lines = _lines(about, seen)
+    return {
+        label: _probability(_logit(limit), lines[label])
+        if label in lines and 0 < limit < 1
+        else limit
+        for label, limit in thresholds.items()
+    }
+
+
+def leads_of(windows: Windows) -> tuple[str, ...]:
+    """The leads that the model sees."""
+    return tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
+
+
+def _lines(about: About, seen: Sequence[str]) -> Mapping[str, tuple[float, float]]:
+    """By label the slope and offset that the nearest measured set of leads has."""
+    return about.calibration.get(nearest(seen, about.thresholds or about.calibration) or "", {})
+
+
+def _most_probable(probabilities: Mapping[str, float]) -> dict[str, bool]:
+    most = max(probabilities, key=lambda name: probabilities[name], default=None)
+    return {name: name == most for name in probabilities}
 
 
 def from_dict(values: Mapping[str, Any], about: About) -> Answer:

@@ -158,10 +158,12 @@ def _from_array(
     item: Any, name: str, sample_rate: float | None, leads: tuple[str, ...] | None, unit: str
 ) -> Record:
     array = np.asarray(item)
+    if array.ndim == 1 and leads is not None and len(leads) == 1:
+        array = array[None]
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise FormatError(
-            f"{name}: {array.dtype} of shape {array.shape}; want numbers (lead, time), a path or a"
-            " Record"
+            f"{name}: {array.dtype} of shape {array.shape}; want numbers (lead, time), or (time,)"
+            " and the name of its lead, a path or a Record"
         )
     if sample_rate is None:
         raise FormatError(f"{name}: say sample_rate= in Hz, an array does not tell")

@@ -61,6 +61,11 @@ class Plan:
         return range(first, min(first + self.records_per_part, self.num_records))
 
 
+def rejected_file(out: Path) -> Path:
+    """Where recordings stand that have no row in a file, with the reason."""
+    return out.with_name(out.stem + ".rejected.csv")
+
+
 @dataclass(frozen=True)
 class Job:
     """What a worker needs; it can be pickled.
@@ -98,7 +103,7 @@ class Job:
     @property
     def rejected_file(self) -> Path:
         """Recordings that were left out, with the reason."""
-        return self.out.with_name(self.out.stem + ".rejected.csv")
+        return rejected_file(self.out)
 
     def part_file(self, number: int) -> Path:
         """The file of a part."""
@@ -223,7 +228,7 @@ def finish(job: Job) -> None:
                 f" {rejected[0][1]}"
             )
     if rejected:
-        with job.rejected_file.open("w", newline="") as text:
+        with job.rejected_file.open("w", newline="", encoding="utf-8") as text:
             csv.writer(text, lineterminator="\n").writerows([["record", "reason"], *rejected])
     shutil.rmtree(job.folder, ignore_errors=True)
 

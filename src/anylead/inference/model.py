@@ -20,7 +20,7 @@ from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.about import About, read_about, told_of
-from anylead.inference.answer import Answer, answer, refusal
+from anylead.inference.answer import Answer, answer, leads_of, limits, refusal, said
 from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
@@ -40,7 +40,6 @@ from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
 from anylead.leads import LEADS, parse_leads
 from anylead.loading.crops import TAILS
-from anylead.metrics.thresholds import thresholds_for
 from anylead.models.frozen import freeze
 from anylead.notebook import table
 from anylead.records import Record
@@ -188,14 +187,13 @@ class Model:
         return round(seconds * self.preprocess_config.sample_rate)
 
     def thresholds(self, leads: str | Sequence[str] | None = None) -> dict[str, float]:
-        """By label, the probability from which on a label is predicted, chosen on validation data.
+        """By label, what `predict` must reach, chosen on validation data.
 
         Args:
             leads: that the model sees; None: all that it may see.
         """
-        stored = self.description.get("thresholds")
-        chosen = thresholds_for(stored, self.label_names, leads or self.leads)
-        return dict(zip(self.label_names, chosen.tolist(), strict=True))
+        seen = parse_leads(leads) if leads else self.leads
+        return limits(self.about, seen, self.description.get("thresholds"))
 
     def embed(
         self,
@@ -212,7 +210,7 @@ class Model:
         """Vectors of recordings.
 
         Args:
-            x: a path, a Record, an array (lead, time), or a list of any of these.
+            x: a path, a Record, an array (lead, time), (time,) of one lead, or a list of these.
             sample_rate: Hz of arrays.
             leads: names of the rows of arrays, in any order, or a set such as "12".
             unit: of arrays: "mV", "uV", "V", "nV", or "NU" for no voltage.
@@ -268,23 +266,24 @@ class Model:
         join: Join | None = None,
         logits: bool = False,
     ) -> dict[str, float] | list[dict[str, float]]:
-        """Probabilities by label name, or numbers by target; a list of recordings gives a list.
+        """Probabilities by label, calibrated as in `answer`, or numbers; a list gives a list.
 
         Args:
             x, sample_rate, leads, unit, use_leads: as for `embed`.
             join: how the windows of a long recording become one number, for all labels or by label
                 name: "mean" (of logits, as `anylead evaluate` does), "max", "mean_probability".
                 None takes what the model says, else "mean".
-            logits: logits in place of probabilities.
+            logits: what the head gives, in place of probabilities.
 
         Raises:
             CheckpointError: the model has no head to predict with.
         """
         items, is_many = inputs.as_list(x)
         records = inputs.as_records(items, sample_rate, leads, unit)
-        joined = self.logits(self.windows(records, use_leads), join)
-        values = joined if logits or self.outcome is None else self.outcome.said(joined)
-        rows = [dict(zip(self.label_names, row, strict=True)) for row in values.tolist()]
+        windows = self.windows(records, use_leads)
+        joined = self.logits(windows, join)
+        both = zip(windows, joined, strict=True)
+        rows = [said(self.about, leads_of(each), row, plain=logits) for each, row in both]
         return rows if is_many else rows[0]
 
     def answer(

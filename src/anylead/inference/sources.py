@@ -141,6 +141,8 @@ def files_corpus(sources: Sequence[str], rename: str = "") -> Corpus:
     items: list[Item] = []
     for source in sources:
         found = fitting(source)
+        if not found and source in names():
+            raise RecipeError(f"{source}: a model; name the recordings first, then the model")
         if not found:
             raise RecipeError(
                 f"{source}: no such store or folder of recordings, nor such a file"

@@ -13,6 +13,7 @@ from anylead.losses.label_losses import cross_entropy
 from anylead.models import MovingAverage, build_encoder, load_weights
 from anylead.models.heads import build_head
 from anylead.objective import Batch, Step
+from anylead.tasks.answers_by_leads import AnswersByLeads
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class LinearHead(nn.Module):
         share = 0.0 if average is None else average.distillation
         self.register_buffer("distillation", torch.full((num_outputs,), share), persistent=False)
         self.teaches_itself = share > 0  # known without asking the device in each step
+        self.by_leads: AnswersByLeads | None = None
         self.average: MovingAverage | None = None
         if average is not None and average.decay:
             self.average = MovingAverage(self._parts(), average.decay)
@@ -103,8 +105,11 @@ class LinearHead(nn.Module):
         if batch.label is None:
             raise RecipeError("the batch has no labels: name a label task of the store")
         soft = self._follow(batch) if self.training else None
-        outputs = self.logits(self.augment(batch) if self.training else batch).float()
+        seen = self.augment(batch) if self.training else batch
+        outputs = self.logits(seen).float()
         label = batch.label[:, None].expand_as(outputs)  # (batch, segment, output)
+        if self.by_leads is not None and self.training:
+            label = self.by_leads(seen, label)
         is_known = ~label.isnan()
         target = label.nan_to_num()
         weight = self._weight(batch, target, is_known)

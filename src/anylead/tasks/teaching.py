@@ -4,19 +4,23 @@ Distillation (arXiv:1503.02531), and where most recordings have no label, self-t
 step of SimCLRv2 (arXiv:2006.10029), after pre-training and fine-tuning on the few that have one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError, known_are
+from anylead.leads import lead_mask
 from anylead.loading import Labels, evaluation_batches
 from anylead.preprocessing import PreprocessConfig
 from anylead.store import Store
+from anylead.tasks.answers_by_leads import AnswersByLeads
 from anylead.tasks.labels import columns_by_task
 from anylead.tasks.linear_head import trained_head
 from anylead.tasks.prediction import predict
@@ -28,24 +32,38 @@ _KINDS = ("classification", "multiclass")
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Which fine-tuned models teach, with all leads of a recording in sight.
+    """Which fine-tuned models teach.
 
     Attributes:
-        models: run folders or names; several answer with the mean of their logits. Recordings of
-            the training split that have no label, or are beyond labels.fraction, are learned from,
-            too.
+        models: run folders or names, which see all leads of a recording; several answer with the
+            mean of their logits. Recordings of the training split that have no label, or are
+            beyond labels.fraction, are learned from, too.
+        by_leads: lead set -> run folders or names that teach in their place where augmentation
+            left exactly these leads, and see no others: {I: [runs/only_I]}.
         share: of the answers in the targets of recordings with labels; the rest are the labels.
         tasks: label tasks that are taught, joined by "+"; the others are learned as without
             teachers. Those that are taught know no other distillation. null: all.
     """
 
     models: list[str] = field(default_factory=list)
+    by_leads: dict[str, list[str]] = field(default_factory=dict)
     share: float = 1.0
     tasks: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise RecipeError(f"teacher.share {self.share}: want more than 0 and at most 1")
+        if self.by_leads and not self.models:
+            raise RecipeError("teacher.by_leads: want teacher.models, too, for all other leads")
+        # A recipe in YAML may say 2 for "2".
+        object.__setattr__(self, "by_leads", {str(key): v for key, v in self.by_leads.items()})
+        for lead_set in self.by_leads:
+            lead_mask(lead_set)  # raises
+
+    @property
+    def every_model(self) -> list[str]:
+        """All that teach, each once."""
+        return list(dict.fromkeys(chain(self.models, *self.by_leads.values())))
 
 
 class Teacher(NamedTuple):
@@ -121,6 +139,31 @@ def taught_labels(
     mixed = (1 - config.share) * label + config.share * answer
     target = np.where(np.isnan(label), answer, np.where(np.isnan(answer), label, mixed))
     return Labels(np.nan_to_num(target), setup.labels.names, np.isfinite(target))
+
+
+def answers_by_leads(
+    teachers: Mapping[str, Sequence[Teacher]],
+    config: TeacherConfig,
+    setup: TaskSetup,
+    store: Store,
+    rows: NDArray[np.int64],
+    run: Run,
+) -> AnswersByLeads:
+    """`taught_labels` for each lead set that has teachers of its own, who see just these leads.
+
+    Args:
+        teachers: lead set -> who teaches it.
+        config, setup, store, rows, run: see `taught_labels`.
+    """
+    of_set = [
+        taught_labels(each, config, setup, store, rows, run._replace(restrict=KeepLeads(lead_set)))
+        for lead_set, each in teachers.items()
+    ]
+    everything = np.arange(store.num_records)
+    return AnswersByLeads(
+        torch.from_numpy(np.stack([*map(lead_mask, teachers)])),
+        torch.from_numpy(np.stack([each.of(everything) for each in of_set]).astype(np.float32)),
+    )
 
 
 def taught_columns(config: TeacherConfig, setup: TaskSetup) -> NDArray[np.bool_]:
