@@ -33,7 +33,15 @@ from anylead.errors import AnyleadError
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, is_acceptable, preprocess
 from anylead.signals.quality import assess
-from anylead.signals.readability import UNREADABLE, Limits, Measures, is_unreadable, measure
+from anylead.signals.readability import (
+    UNREADABLE,
+    Limits,
+    Measures,
+    is_beyond,
+    is_noisy,
+    measure,
+    spaced,
+)
 
 ACCEPTABLE = 0.775  # of the recordings of the Challenge 2011
 LOST = np.uint16(Quality.RATE | Quality.PARTLY_FLAT)
@@ -173,8 +181,8 @@ class Looked(NamedTuple):
 
     def accepted(self, limits: Limits) -> float:
         """The share that other limits would take."""
-        is_bad = is_unreadable(self.measures, "mV", limits).any(axis=1) | self.is_lost
-        return 1 - float(is_bad.mean())
+        is_bad = is_noisy(self.measures, "mV", limits) | is_beyond(self.measures, "mV", limits)
+        return 1 - float((is_bad.any(axis=1) | self.is_lost).mean())
 
 
 def look(records: Iterable[Record]) -> Looked:
@@ -182,11 +190,11 @@ def look(records: Iterable[Record]) -> Looked:
     found, is_lost = [], []
     for record in records:
         signal, _ = record.canonical()
-        height = np.ptp(signal, axis=1)
+        height, samples = np.ptp(signal, axis=1), spaced(signal, record.sample_rate)
         has_lead = height > 1e-6
         quality = assess(signal, has_lead, record.sample_rate, "mV")
         is_lost.append(not has_lead.all() or bool((quality & LOST).any()))
-        found.append(measure(signal, height, record.sample_rate))
+        found.append(measure(signal, samples, height, record.sample_rate))
     return Looked(Measures(*map(np.stack, zip(*found, strict=True))), np.array(is_lost))
 
 

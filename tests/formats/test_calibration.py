@@ -1,6 +1,7 @@
 """The square that devices store beside the ECG."""
 
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anylead import formats
+from anylead.formats import calibration
 from anylead.formats.assemble import About, Channel, build_record
 from anylead.formats.calibration import without_pulse
 from anylead.leads import EINTHOVEN, LEADS
@@ -57,6 +59,78 @@ def test_no_ecg_is_cut(seed):
         kept, note = without_pulse(ecg, LEADS, RATE)
         assert kept is ecg
         assert note is None
+
+
+@st.composite
+def recordings(draw):
+    """(signal, leads, Hz): ECGs, silence and the like between squares, or what is nearly one.
+
+    Sizes lie around all limits: of heights, of lengths, of what is flat, of rates.
+    """
+    rate = draw(st.sampled_from([1, 1.5, 2, 25, 26, 100, 128, 250, 500]))
+    leads = draw(
+        st.sampled_from([LEADS, EIGHT, ("I", "II", "III"), ("I", "II", "V1"), ("I", "V1")])
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    num = draw(st.integers(1, 40) | st.integers(1, round(4 * rate) + 2))
+    middle = {
+        "ecg": lambda: heart(num / RATE, int(rng.integers(2**32)))[: len(leads)],
+        "zero": lambda: np.zeros((len(leads), num)),
+        "one voltage": lambda: np.full((len(leads), num), rng.uniform(-2, 2)),
+        "noise": lambda: rng.choice([0.005, 0.02, 1]) * rng.standard_normal((len(leads), num)),
+    }
+    rows = middle[draw(st.sampled_from(sorted(middle)))]()
+    before, behind = draw(st.sampled_from([(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0)]))
+    squares = [_square(draw, rng, len(leads), rate) for _ in range(before + behind)]
+    signal = np.concatenate([*squares[:before], rows, *squares[before:]], axis=1)
+    match draw(st.sampled_from(["as it is", "as it is", "offsets", "leads", "leads", "samples"])):
+        case "offsets":
+            signal += rng.choice([0.0149, 0.0151, 0.03, 1]) * rng.choice([-1, 1], (len(leads), 1))
+        case "leads":
+            off = rng.choice(len(leads), rng.integers(1, len(leads)), replace=False)
+            signal[off] = rng.choice([0, 0.0299, 0.0301, np.nan], (len(off), 1))
+        case "samples":
+            places = rng.integers(0, signal.size, 3)
+            signal.flat[places] = rng.choice([0, np.nan, 1])
+    return signal.astype(np.float32), leads, rate
+
+
+def _square(draw, rng, num_leads, rate):
+    """(lead, time) flat, high, flat; a part may be missing, too short, too long or slanted."""
+    heights = [1, 1, -1, 0.94, 0.96, 1.04, 1.06, 0.39, 0.41, 2.09, 2.11, 0.02]
+    flat, seconds = st.sampled_from([0.1, 0.1, 0, 0.002, 0.3]), [0.2, 0.2, 0, 0.039, 0.041, 2.1]
+    parts = draw(flat), draw(st.sampled_from(seconds)), draw(flat)
+    lengths = [round(each * rate) for each in parts]
+    rows = np.repeat([0, draw(st.sampled_from(heights)), 0], lengths) + np.zeros((num_leads, 1))
+    uneven = draw(st.sampled_from(["not", "not", "noise", "one lead"]))
+    if uneven == "noise":
+        rows += rng.choice([0.001, 0.0149, 0.02]) * rng.uniform(-1, 1, rows.shape)
+    if uneven == "one lead":
+        rows[0] *= rng.choice([0.5, 0.96, 0.98])
+    return rows
+
+
+@given(recordings())
+@settings(max_examples=200, deadline=None)
+def test_the_first_look_changes_nothing(recording):
+    kept, note = without_pulse(*recording)
+    with mock.patch.object(calibration, "_may_begin", return_value=True):
+        wanted, wanted_note = without_pulse(*recording)
+    assert note == wanted_note
+    np.testing.assert_array_equal(kept, wanted)
+
+
+def test_the_first_look_is_all_that_an_ecg_needs():
+    with mock.patch.object(calibration, "_length", return_value=0) as search:
+        for seed in range(50):
+            ecg = heart(5, seed, noise=0.05)
+            assert without_pulse(ecg, LEADS, RATE)[0] is ecg
+    assert search.call_count <= 2
+
+
+@pytest.mark.parametrize("rate", [1.0, 1.5])
+def test_a_rate_at_which_no_sample_is_a_third_of_a_second_is_searched(rate):
+    assert without_pulse(np.zeros((12, 9), np.float32), LEADS, rate)[1] is None
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,26 @@ def test_renaming_is_read_from_text():
     for text in ("ECG", "=I", "ECG=elbow"):
         with pytest.raises(LeadError):
             parse_rename(text)
+
+
+def test_the_next_file_of_the_same_names_is_looked_at_anew(tmp_path):
+    names = ["ECG", "resp"]
+    first = choose(tmp_path / "a.xyz", names, ["mV", "l"])
+    first.rows.clear()  # as a reader may that takes leads out
+    assert choose(tmp_path / "b.xyz", names, ["mV", "l"]).rows == {"ECG": 0}
+    assert choose(tmp_path / "b.xyz", names, ["mV", "mV"]).left_out == ("resp: no ECG lead",)
+    (tmp_path / "b.json").write_text('{"rename": {"ecg": "V1"}}')
+    assert choose(tmp_path / "b.xyz", names, ["mV", "l"]).rows == {"V1": 0}
+    assert choose(tmp_path / "a.xyz", names, ["mV", "l"]).rows == {"ECG": 0}
+    for file in ("a.xyz", "b.xyz"):
+        with pytest.raises(FormatError, match=f"{file}: no ECG lead"):
+            choose(tmp_path / file, ["resp"], ["l"])
+
+
+@pytest.mark.parametrize("count", [3, 1000])
+@pytest.mark.parametrize("length", [1, 2000])
+def test_names_that_are_not_kept_mean_the_same(count, length):
+    names = ["I", "II", *("x" * length + str(number) for number in range(count))]
+    chosen = choose(PATH, names)
+    assert chosen.rows == {"I": 0, "II": 1}
+    assert len(chosen.left_out) == count

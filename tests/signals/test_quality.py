@@ -1,5 +1,9 @@
+from itertools import groupby
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anylead.datasets import synthetic
 from anylead.leads import LEADS
@@ -252,3 +256,25 @@ def test_most_clinical_recordings_are_acceptable(shared_data):
     found = [verdict(formats.read(path).signal) for path in paths]
     assert len(found) > 50
     assert np.mean(found) > 0.93
+
+
+@given(
+    st.sampled_from([1.0, 1.5, 5.0, 6.0, 7.0, 13.0, 100.0, 128.0, 500.0]),
+    st.integers(-3, 3),
+    st.floats(0, 1),
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None)
+def test_what_stands_for_more_than_a_second_is_found_wherever_it_begins(
+    rate, longer, place, levels, seed
+):
+    rng = np.random.default_rng(seed)
+    signal = rng.integers(0, levels + 1, (12, round(6 * rate))).astype(np.float32)
+    num_equal = max(1, round(rate) + longer)
+    begin = round(place * (signal.shape[1] - num_equal))
+    signal[::2, begin : begin + num_equal] = signal[::2, begin, None]
+    found = (assess(signal, EVERY, rate, "NU") & Quality.PARTLY_FLAT) > 0
+    for row, is_found in zip(signal, found, strict=True):
+        longest = max(len(list(same)) for _, same in groupby(row.tolist()))
+        assert is_found == (longest - 1 > rate)

@@ -46,7 +46,9 @@ def prepare_item(item: Item, job: Job) -> tuple[Record, Prepared] | Rejected:
     """A recording ready to be stored, or why it is not."""
     record_id = item[0]
     try:
-        record = replace(_read(item, job), record_id=record_id)
+        record = _read(item, job)
+        if record.record_id != record_id:
+            record = replace(record, record_id=record_id)
         record, prepared = _prepared(record, job)
         if not prepared.has_lead.any():
             return _reject(item, f"{record_id}: every lead is missing or constant", job)

@@ -24,9 +24,15 @@ NO_PATIENT = {
     *("none", "null", "nan", "na", "noname", "noid", "notavailable", "notstated", "unnamed"),
     *("trialsubject", "patient", "patientid", "subject", "id", "test"),
 }
+_AGE = re.compile(r"(-?)(\d+(?:[.,]\d+)?)(?:\s*(month|week|day|hour)|([mwdh])\b)?", re.IGNORECASE)
+_PER_YEAR = {"m": 12.0, "w": 365.25 / 7, "d": 365.25, "h": 8766.0}
 OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
 Sex = Literal["female", "male"]
+_SEXES: dict[str, Sex] = {
+    **dict.fromkeys(("f", "female", "w", "woman"), "female"),
+    **dict.fromkeys(("m", "male", "man"), "male"),
+}
 
 
 @dataclass(frozen=True)
@@ -203,14 +209,11 @@ def plausible_age(age: float | None) -> float | None:
 
 def parse_age(text: str | None) -> float | None:
     """Years out of "63", "63,5 years", "> 89", "063Y", "006M" and "18 months"; None if below 0."""
-    found = re.search(
-        r"(-?)(\d+(?:[.,]\d+)?)(?:\s*(month|week|day|hour)|([mwdh])\b)?", text or "", re.IGNORECASE
-    )
+    found = _AGE.search(text) if text else None
     if found is None or found[1]:
         return None
-    per_year = {"m": 12.0, "w": 365.25 / 7, "d": 365.25, "h": 8766.0}
     unit = (found[3] or found[4] or "y")[0].lower()
-    years = float(found[2].replace(",", ".")) / per_year.get(unit, 1.0)
+    years = float(found[2].replace(",", ".")) / _PER_YEAR.get(unit, 1.0)
     return years if years < 200 else None
 
 
@@ -219,6 +222,4 @@ def parse_sex(text: str | None) -> Sex | None:
 
     Corpora differ on whether 0 is a man or a woman, so that no number tells.
     """
-    sexes: dict[str, Sex] = {**dict.fromkeys(("f", "female", "w", "woman"), "female")}
-    sexes |= dict.fromkeys(("m", "male", "man"), "male")
-    return sexes.get((text or "").strip().lower())
+    return _SEXES.get((text or "").strip().lower())

@@ -1,6 +1,7 @@
 """The JSON beside a file that tells about it: its own (`ecg.json`), or `anylead.json`."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ def side_car(path: Path) -> Mapping[str, Any]:
     Raises:
         FormatError: it is no JSON object, or too large to be one of ours.
     """
-    for beside in (path.with_suffix(".json"), path.with_name(FOLDER_FILE)):
-        if beside == path or not beside.is_file():
+    # Texts, since no `Path` is needed where there is none, as beside nearly every file.
+    folder, name = os.path.split(path)
+    for candidate in (f"{path.stem}.json", FOLDER_FILE):
+        if candidate == name or not os.path.isfile(os.path.join(folder, candidate)):
             continue
+        beside = path.with_name(candidate)
         if beside.stat().st_size > MAX_BYTES:
             raise FormatError(f"{path}: side-car {beside.name} has over {MAX_BYTES} bytes; shorten")
         try:

@@ -6,6 +6,7 @@ square that all leads share is no ECG: I + III - II and I + II + 2 aVR are 0 in 
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ USUAL = (0.95, 1.05)
 FEWEST_LEADS = 3
 FLAT = 0.03  # mV between leads, and around the two levels
 SAME_LEADS = 8  # so many cannot agree by chance where no law can be broken
+_NEARLY_FLAT = 1.001 * FLAT  # whatever the rounding, nothing that is flat lies beyond
 
 
 def without_pulse(
@@ -39,13 +41,31 @@ def without_pulse(
     kept, told = signal, []
     for where, step in (("end", -1), ("beginning", 1)):
         at_first, cut = kept[:, ::step], 0
-        while more := _length(at_first[:, cut:], leads, sample_rate):
+        while _may_begin(at_first[:, cut:], sample_rate) and (
+            more := _length(at_first[:, cut:], leads, sample_rate)
+        ):
             cut += more
         if cut:
             kept = at_first[:, cut:][:, ::step]
             told.append(f"{cut / sample_rate:.2f} s cut at the {where}")
     note = f"calibration pulse: {', '.join(told)}" if told else None
     return np.ascontiguousarray(kept) if told else signal, note
+
+
+def _may_begin(signal: NDArray[np.float32], sample_rate: float) -> bool:
+    """Whether a pulse can stand first, by three samples; False for nearly every ECG.
+
+    A pulse lasts for `SHORTEST_SECONDS`. In each of its samples the leads that are neither at zero
+    nor missing, and so not off, have the same voltage.
+    """
+    shortest = max(1, ceil(SHORTEST_SECONDS * sample_rate))
+    if shortest > signal.shape[1]:
+        return False
+    for place in (0, shortest // 2, shortest - 1):
+        voltages = [value for value in signal[:, place].tolist() if abs(value) >= _NEARLY_FLAT]
+        if voltages and max(voltages) - min(voltages) > _NEARLY_FLAT:
+            return False
+    return True
 
 
 def _length(signal: NDArray[np.float32], leads: Sequence[str], sample_rate: float) -> int:
@@ -55,7 +75,7 @@ def _length(signal: NDArray[np.float32], leads: Sequence[str], sample_rate: floa
     if length or not signal.size:
         return length
     height = np.abs(np.nan_to_num(signal[:, : round(LONGEST_SECONDS * sample_rate)]))
-    is_off = height[:, : round(OFF_SECONDS * sample_rate)].max(axis=1) < FLAT
+    is_off = height[:, : round(OFF_SECONDS * sample_rate)].max(axis=1, initial=0) < FLAT
     heights = _heights([lead for lead, is_out in zip(leads, is_off, strict=True) if not is_out])
     if heights is None or not is_off.any():
         return 0
@@ -77,7 +97,6 @@ def _shared_length(
     """Samples of a pulse that stands first in all leads, with its flat line; 0 without one."""
     most = min(round(LONGEST_SECONDS * sample_rate), signal.shape[1] // 2)
     first = signal[:, :most]
-    # Cheap for nearly every ECG: its first samples differ from lead to lead.
     if most == 0 or not _is_shared(first[:, :1]).all():
         return 0
     is_shared = _is_shared(first)

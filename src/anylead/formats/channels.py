@@ -8,6 +8,7 @@ place that no one states; alone in a file it is the lead "ECG", which its user m
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ _LIMB_OR_DEPTH = re.compile(r"[dl][1-3]", re.IGNORECASE)
 _AXIS = re.compile(r"[xyz]", re.IGNORECASE)
 _ECG = re.compile(r"e[ck]g(?![a-z]).*|lead[\s_.-]*[\da-h]|v|mcl|ml", re.IGNORECASE)
 _VERSION = re.compile(r"[\s_-](?:raw|filt\w*|orig\w*|notch|smooth\w*)$", re.IGNORECASE)
+_MOST_KEPT, _LONGEST_KEPT = 64, 1000  # channels, and letters of all of them
 _TWELVE_LEAD = 8  # of the twelve leads: the six others follow from I and II
 
 
@@ -72,8 +74,23 @@ def choose(
         FormatError: no channel is an ECG lead, or several are of unknown place.
         LeadError: a channel is to be renamed to no lead.
     """
-    usable = [True] * len(names) if units is None else [is_voltage(unit) for unit in units]
     renamed = _renamed(path, names, rename or {})
+    # A corpus spells its channels alike in thousands of files; what is no name is not kept.
+    is_kept = len(names) <= _MOST_KEPT and sum(map(len, (*names, *(units or ())))) <= _LONGEST_KEPT
+    call = _chosen if is_kept else _chosen.__wrapped__
+    try:
+        rows, left_out = call(tuple(names), None if units is None else tuple(units), renamed)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+    return Choice(dict(rows), left_out)
+
+
+@lru_cache(maxsize=256)
+def _chosen(
+    names: tuple[str, ...], units: tuple[str, ...] | None, renamed: tuple[str | None, ...]
+) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Lead and row of each channel that is taken, and what is left out."""
+    usable = [True] * len(names) if units is None else [is_voltage(unit) for unit in units]
     found = _by_name(names, usable, renamed)
     rows: dict[str, int] = {}
     left_out = []
@@ -99,12 +116,12 @@ def choose(
     elif unknown:
         listed = ", ".join(names[row] for row in unknown)[:300]
         raise FormatError(
-            f"{path}: the places of its ECG channels are not stated ({listed});"
+            f"the places of its ECG channels are not stated ({listed});"
             f" {_remedy(names[unknown[0]])}"
         )
     else:
-        raise FormatError(f"{path}: {_nothing(names, units)}")
-    return Choice(rows, tuple(left_out))
+        raise FormatError(_nothing(names, units))
+    return tuple(rows.items()), tuple(left_out)
 
 
 def parse_rename(text: str) -> dict[str, str]:
@@ -139,11 +156,13 @@ def why_taken(name: str, lead: str) -> str:
     return "by name, beside other leads" if _is_ambiguous(name) else "by name"
 
 
-def _renamed(path: Path, names: Sequence[str], rename: Rename) -> list[str | None]:
+def _renamed(path: Path, names: Sequence[str], rename: Rename) -> tuple[str | None, ...]:
     """What the user says each channel is; of several channels of one name, the first."""
     beside = side_car(path).get("rename") or {}
     if not isinstance(beside, dict):
         raise FormatError(f'{path}: "rename" beside it is {beside!r}; want {{"ECG": "I"}}')
+    if not beside and not rename:
+        return (None,) * len(names)
     try:
         stated = {
             str(name).strip().lower(): known_lead(str(lead))
@@ -152,7 +171,7 @@ def _renamed(path: Path, names: Sequence[str], rename: Rename) -> list[str | Non
     except LeadError as error:
         raise LeadError(f"{path}: rename: {error}") from None
     keys = [name.strip().lower() for name in names]
-    return [stated.get(key) if key not in keys[:row] else None for row, key in enumerate(keys)]
+    return tuple(stated.get(key) if key not in keys[:row] else None for row, key in enumerate(keys))
 
 
 def _by_name(

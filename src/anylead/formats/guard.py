@@ -118,6 +118,11 @@ def check_size(path: Path, declared: int, found: int, what: str) -> None:
         )
 
 
+def is_small(count: int) -> bool:
+    """Whether so many samples of all leads together pass `check_samples` whatever holds them."""
+    return SAMPLE_BYTES * count <= SMALL_EXPANSION_BYTES
+
+
 def check_samples(path: Path, count: int, what: str, packed: int | None = None) -> None:
     """Refuse a file whose samples would fill the memory, before they are read.
 

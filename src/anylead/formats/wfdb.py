@@ -18,7 +18,7 @@ from anylead.errors import FormatError
 from anylead.formats.assemble import parse_age, parse_sex
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
-from anylead.formats.guard import check_samples
+from anylead.formats.guard import check_samples, is_small
 from anylead.formats.units import is_arbitrary, voltage_factor
 from anylead.formats.wfdb_header import Header, SignalLine, is_header, read_header
 from anylead.formats.wfdb_samples import BYTES, MISSING, read_samples
@@ -86,9 +86,11 @@ def read(path: Path, rename: Rename | None = None) -> Record:
 def header_of(path: Path) -> Path:
     """The header of a record by itself, by its samples, or by a name without extension."""
     header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
-    for candidate in (header_path, path.with_name(path.name + ".hea")):
-        if candidate.is_file():
-            return candidate
+    if header_path.is_file():
+        return header_path
+    longer = path.with_name(path.name + ".hea")
+    if longer.is_file():
+        return longer
     raise FormatError(
         f"{path}: its header {header_path.name} is missing; samples alone tell neither leads nor"
         " sample rate"
@@ -126,33 +128,33 @@ def _read_file(
 ) -> NDArray[np.float32]:
     """The signals of one file of samples, (signal, time)."""
     path = header.path.with_name(lines[0].file)
-    kind = lines[0].format
-    frame = sum(line.samples_per_frame for line in lines)
+    layouts = {line[1:5] for line in lines}  # format, samples per frame, skew, offset: mostly one
+    kind, _, _, offset = lines[0][1:5]
     try:
-        num_bytes = path.stat().st_size - lines[0].byte_offset
+        num_bytes = path.stat().st_size - offset
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}; {header.path.name} names it") from (
             None
         )
-    if any(line.format != kind or line.byte_offset != lines[0].byte_offset for line in lines):
+    if any(layout[0] != kind or layout[3] != offset for layout in layouts):
         raise FormatError(f"{header.path}: several sample formats in {path.name}")
+    frame = sum(line.samples_per_frame for line in lines)
     _check_length(header, path, kind, frame, num_bytes)
-    _check_memory(header, path, lines, num_bytes)
-    plain = all(line.samples_per_frame == 1 and line.skew == 0 for line in lines)
-    if not plain or kind not in MISSING:
+    frames = header.num_samples or int(num_bytes / BYTES.get(kind, 1) / frame)
+    _check_memory(header, frames, max(layout[2] for layout in layouts))
+    if layouts != {(kind, 1, 0, offset)} or kind not in MISSING:
         return _read_by_package(header, first_row, len(lines))
-    num_samples = header.num_samples or int(num_bytes / BYTES[kind] / len(lines))
-    if num_samples == 0:
+    if frames == 0:
         raise FormatError(f"{path}: 0 samples")
-    count = num_samples * len(lines)
+    count = frames * len(lines)
     try:
         digital = read_samples(path, kind, count, lines[0].byte_offset)
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}") from None
     if len(digital) < count:
         raise FormatError(f"{path}: truncated; {len(digital)} samples, want {count}")
-    digital = np.ascontiguousarray(digital.reshape(num_samples, len(lines)).T)
-    _check_sums(path, lines, digital.astype(np.uint16).sum(axis=1, dtype=np.uint16))
+    digital = np.ascontiguousarray(digital.reshape(frames, len(lines)).T)
+    _check_sums(path, lines, digital.sum(axis=1, dtype=np.int16).astype(np.uint16))
     return _physical(digital, lines, MISSING[kind])
 
 
@@ -169,17 +171,13 @@ def _check_length(
         )
 
 
-def _check_memory(
-    header: Header, path: Path, lines: tuple[SignalLine, ...], num_bytes: int
-) -> None:
+def _check_memory(header: Header, frames: int, skew: int) -> None:
     """Refuse lengths and skews that ask for far more than the file holds."""
-    frames = header.num_samples or int(
-        num_bytes / BYTES.get(lines[0].format, 1) / sum(line.samples_per_frame for line in lines)
-    )
-    skew = max(line.skew for line in lines)
     if skew > frames:
         raise FormatError(f"{header.path}: a skew of {skew} samples in {frames}; damaged")
-    check_samples(header.path, frames * len(header.signals), "its files", _num_bytes([header]))
+    count = frames * len(header.signals)
+    if not is_small(count):
+        check_samples(header.path, count, "its files", _num_bytes([header]))
 
 
 def _physical(
@@ -188,9 +186,9 @@ def _physical(
     # Steps of 24 and 32 bits need double precision.
     dtype = np.float32 if digital.dtype == np.int16 else np.float64
     signal: NDArray[Any] = digital.astype(dtype)
-    baseline = np.array([line.baseline for line in lines], dtype=np.float64)
-    if baseline.any():
-        signal -= baseline.astype(dtype)[:, None]
+    baselines = [line.baseline for line in lines]
+    if any(baselines):
+        signal -= np.array(baselines, dtype=np.float64).astype(dtype)[:, None]
     signal /= np.array([line.gain for line in lines], dtype=dtype)[:, None]
     if digital.min() <= missing:
         signal[digital == missing] = np.nan

@@ -3,10 +3,10 @@
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,7 +110,7 @@ def read_header(path: Path) -> Header:
             text = file.read().decode("utf-8", "replace").lstrip("\ufeff")
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}; check the path") from None
-    stripped = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]
+    stripped = [line.strip() for line in text.replace("\r", "\n").split("\n")]
     lines = [line for line in stripped if line and not line.startswith("#")]
     comments = tuple(line.lstrip("#").strip() for line in stripped if line.startswith("#"))
     record = _RECORD.match(lines[0]) if lines else None
@@ -127,7 +127,8 @@ def read_header(path: Path) -> Header:
         raise FormatError(f"{path}: {num_signals} signals announced, {len(lines) - 1} described")
     else:
         described = lines[1 : 1 + int(num_signals)]
-        signals = tuple(_signal(path, line) for line in described)
+        plain_name = cache(partial(_plain_name, path))  # most records have one file of samples
+        signals = tuple(_signal(path, line, plain_name) for line in described)
     return Header(
         path=path,
         sample_rate=_rate(path, rate),
@@ -165,7 +166,7 @@ def _segments(path: Path, lines: list[str], number: int) -> tuple[tuple[str, int
     return tuple(segments)
 
 
-def _signal(path: Path, line: str) -> SignalLine:
+def _signal(path: Path, line: str, plain_name: Callable[[str], str]) -> SignalLine:
     fields = line.split(maxsplit=8)
     kind = _format(fields[1]) if len(fields) > 1 else None
     if kind is None:
@@ -181,7 +182,7 @@ def _signal(path: Path, line: str) -> SignalLine:
     except ValueError:
         raise FormatError(f"{path}: signal line {line!r}; a number is no number") from None
     return SignalLine(
-        _plain_name(path, fields[0]),
+        plain_name(fields[0]),
         *kind,
         gain,
         zero if baseline is None else baseline,

@@ -11,7 +11,7 @@ from anylead.records import Record
 from anylead.signals import published
 from anylead.signals.filters import bandpass, notch
 from anylead.signals.missing import fill_missing
-from anylead.signals.quality import Quality, assess
+from anylead.signals.quality import Quality, assess, extremes_of
 from anylead.signals.resample import RESAMPLERS
 from anylead.signals.voltage import check_millivolts
 
@@ -56,20 +56,20 @@ def preprocess(record: Record, config: PreprocessConfig) -> Prepared:
         signal, in_file = record.signal, np.ones(len(LEADS), dtype=bool)
     else:
         signal, in_file = record.canonical()
-    low, high = signal.min(axis=1), signal.max(axis=1)
+    extremes = extremes_of(signal)
     some = long = lost = np.zeros(len(LEADS), dtype=bool)
-    if not np.isfinite([low, high]).all():
+    if not np.isfinite(extremes).all():
         signal, some, long, lost = fill_missing(signal, record.sample_rate)
-        low, high = signal.min(axis=1), signal.max(axis=1)
+        extremes = extremes_of(signal)
     if record.unit == "mV":
-        largest = float(np.maximum(-low, high).max())
-        check_millivolts(record.record_id, signal[in_file], largest)
-    is_flat = in_file & ~lost & (high - low <= _CONSTANT)
+        rows = signal if record.leads == LEADS else signal[in_file]
+        check_millivolts(record.record_id, rows, float(np.abs(extremes).max()))
+    is_flat = in_file & ~lost & (extremes[1] - extremes[0] <= _CONSTANT)
     has_lead = in_file & ~lost & ~is_flat
     if not has_lead.all():
         signal = np.where(has_lead[:, None], signal, np.float32(0))
     quality = _FOUND @ np.stack([some, long, lost, is_flat])
-    quality |= assess(signal, has_lead, record.sample_rate, record.unit, (low, high))
+    quality |= assess(signal, has_lead, record.sample_rate, record.unit, extremes)
     if record.leads != recorded:
         estimated = [name not in recorded for name in LEADS] & has_lead
         quality[estimated] |= np.uint16(Quality.DERIVED)

@@ -3,12 +3,13 @@
 from enum import IntFlag
 from functools import lru_cache
 from itertools import pairwise
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anylead.leads import EINTHOVEN, LEADS, NUM_LEADS
-from anylead.signals.readability import is_noisy, is_unreadable, measure
+from anylead.signals.readability import Spaced, is_beyond, is_noisy, measure, spaced
 
 
 class Quality(IntFlag):
@@ -62,7 +63,7 @@ _PLAUSIBLE_PER_MINUTE = (20.0, 300.0)
 _LONGEST_FLAT_SECONDS = 1.0
 _NO_LEAD = np.uint16(Quality.FLAT | Quality.LOST | Quality.UNACCEPTABLE)
 _LARGEST_REST = 0.45  # slope between beats, of that in them
-_PAIRS = np.triu_indices(NUM_LEADS, k=1)
+_PAIRS = np.triu(np.ones((NUM_LEADS, NUM_LEADS), dtype=bool), k=1)
 
 
 def assess(
@@ -70,7 +71,7 @@ def assess(
     has_lead: NDArray[np.bool_],
     sample_rate: float,
     unit: str,
-    extremes: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    extremes: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint16]:
     """Flags of a recording as it was read.
 
@@ -80,59 +81,69 @@ def assess(
         sample_rate: Hz.
         unit: "mV" or "NU"; without voltage amplitudes are not judged, and the limb leads only as
             far as no factor of each could make them fit.
-        extremes: smallest and largest value of each lead, where the caller knows them.
+        extremes: (2, 12) smallest and largest value of each lead, where the caller knows them.
 
     Returns:
         (12,) uint16 bits of `Quality`; 0 for missing leads.
     """
-    low, high = extremes or (signal.min(axis=1), signal.max(axis=1))
+    if extremes is None:
+        extremes = extremes_of(signal)
+    height = extremes[1] - extremes[0]
     # Relations between leads show in every fourth sample as well.
     thin = np.ascontiguousarray(signal[:, ::4]) if signal.shape[1] >= 1000 else signal
     centred = thin - thin.mean(axis=1, keepdims=True)
     gram = (centred @ centred.T).astype(np.float64)
     found = np.zeros((len(_JUDGED), NUM_LEADS), dtype=bool)
-    found[0] = _is_clipped(signal, thin, high, low, sample_rate)
-    measures = measure(signal, high - low, sample_rate)
+    found[0] = _is_clipped(signal, thin, extremes, sample_rate)
+    samples = spaced(signal, sample_rate)
+    measures = measure(signal, samples, height, sample_rate)
     found[1] = measures.mains > _LARGEST_MAINS
     found[2] = measures.wander > _LARGEST_WANDER[unit]
     if unit == "mV":
         least, most = _PLAUSIBLE_MV
-        found[3] = (high - low < least) | (high - low > most)
+        found[3] = (height < least) | (height > most)
     found[4, :6] = not limbs_fit(gram[:6, :6], has_lead[:6], free_scale=unit != "mV")
     found[5] = _is_swapped(gram, has_lead)
     found[6] = _is_duplicated(signal, gram, has_lead)
-    found[7] = not has_plausible_rate(signal, sample_rate)
-    found[8] = _is_partly_flat(signal, thin, sample_rate)
+    found[7] = not has_plausible_rate(samples)
+    found[8] = _is_partly_flat(signal, sample_rate)
     found[9] = is_noisy(measures, unit)
-    found[10] = found[7] | found[8] | is_unreadable(measures, unit)
+    found[10] = found[7] | found[8] | found[9] | is_beyond(measures, unit)
     flags: NDArray[np.uint16] = _JUDGED @ (found & has_lead)
     return flags
 
 
-def has_plausible_rate(signal: NDArray[np.float32], sample_rate: float) -> bool:
-    """Whether 20 to 300 beats a minute stand out; in less than 4 s that is not judged.
+def extremes_of(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(2, lead) smallest and largest value; signal: (lead, time)."""
+    extremes = np.empty((2, len(signal)), dtype=np.float32)
+    signal.min(axis=1, out=extremes[0])
+    signal.max(axis=1, out=extremes[1])
+    return extremes
+
+
+def has_plausible_rate(samples: Spaced) -> bool:
+    """Whether 20 to 300 beats a minute stand out; not judged in less than 4 s or below 7 Hz.
 
     Beats are where the leads together are steep. What counts as a beat is steeper where many would
     be wrong than where few would, so that a doubtful recording passes.
 
     Args:
-        signal: (lead, time) finite; zero where a lead is missing.
-        sample_rate: Hz.
+        samples: of finite signals; zero where a lead is missing.
     """
-    # Differences over 18 ms hardly see the mains, 50 Hz or 60 Hz; 125 of them a second will do.
-    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
-    rate = sample_rate / step
-    slopes = np.abs(signal[:, lag::step] - signal[:, :-lag:step])
+    # Differences over 18 ms hardly see the mains, 50 Hz or 60 Hz.
+    first, second, _, rate = samples
+    slopes = np.abs(second - first[:, : second.shape[1]])
     window, smooth = round(2 * rate), round(0.08 * rate)
     num_windows = (slopes.shape[1] - smooth) // window
-    if num_windows < 2:
+    if num_windows < 2 or smooth == 0:
         return True
     size = slopes.mean(axis=1)
     if not size.any():
         return True
-    summed = np.cumsum((1 / np.maximum(size, 1e-30)) @ slopes)  # leads count alike
+    summed = ((1 / np.maximum(size, 1e-30)) @ slopes).cumsum()  # leads count alike
     steep = summed[smooth:] - summed[:-smooth]
-    tops = np.sort(steep[: num_windows * window].reshape(num_windows, window).max(axis=1))
+    tops = steep[: num_windows * window].reshape(num_windows, window).max(axis=1)
+    tops.sort()
     beat = tops[(num_windows - 1) // 2]  # the others may hold artefacts, or no beat
     if np.count_nonzero(steep > _LARGEST_REST * beat) > len(steep) / 2:
         return False
@@ -156,29 +167,30 @@ def is_acceptable(quality: NDArray[np.uint16]) -> bool:
     return not (np.asarray(quality) & _NO_LEAD).any()
 
 
-def _is_partly_flat(
-    signal: NDArray[np.float32], thin: NDArray[np.float32], sample_rate: float
-) -> NDArray[np.bool_]:
-    """Whether the same value stands for longer than a second.
-
-    Args:
-        signal: (lead, time).
-        thin: (lead, ...) every fourth sample of it, or all.
-        sample_rate: Hz.
-    """
+def _is_partly_flat(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.bool_]:
+    """Whether the same value stands for longer than a second; signal: (lead, time)."""
     longest = _LONGEST_FLAT_SECONDS * sample_rate
     is_flat = np.zeros(len(signal), dtype=bool)
-    same = (thin[:, 1:] == thin[:, :-1]).sum(axis=1)
-    for lead in np.flatnonzero(same >= longest * thin.shape[1] / signal.shape[1] - 2):
+    for lead in _may_be_flat(signal, longest).nonzero()[0]:
         is_same = (signal[lead, 1:] == signal[lead, :-1]).view(np.int8)
         edges = np.flatnonzero(np.diff(is_same, prepend=0, append=0))
         is_flat[lead] = (edges[1::2] - edges[::2]).max(initial=0) > longest
     return is_flat
 
 
+def _may_be_flat(signal: NDArray[np.float32], longest: float) -> NDArray[np.bool_]:
+    """(lead,): False where no value stands for more than `longest` samples, by few of them."""
+    # Of so many samples that are equal, six are among these, one behind the other.
+    few = signal[:, :: max(1, int(longest / 6))]
+    same = few[:, 1:] == few[:, :-1]
+    if longest >= 6:
+        same = same[:, :-4] & same[:, 2:-2] & same[:, 4:]
+    return np.asarray(same.any(axis=1))
+
+
 def _per_minute(is_beat: NDArray[np.bool_], rate: float, seconds: float) -> float:
     """Beats a minute by their mean distance; of a single one by the longer rest beside it."""
-    begins: list[float] = (np.flatnonzero(is_beat[1:] > is_beat[:-1]) / rate).tolist()
+    begins: list[float] = ((is_beat[1:] > is_beat[:-1]).nonzero()[0] / rate).tolist()
     if not begins:
         return 0.0
     if len(begins) == 1:
@@ -197,7 +209,7 @@ def limbs_fit(
         has_limb: (6,).
         free_scale: each lead may have a scale of its own; judged only where all six are there.
     """
-    power = float(np.trace(gram))
+    power = float(gram.trace())
     if has_limb.sum() < 3 or power <= 0 or (free_scale and not has_limb.all()):
         return True
     if free_scale:
@@ -237,8 +249,7 @@ def smallest_misfit(gram: NDArray[np.float64]) -> tuple[float, NDArray[np.float6
 def _is_clipped(
     signal: NDArray[np.float32],
     thin: NDArray[np.float32],
-    high: NDArray[np.float32],
-    low: NDArray[np.float32],
+    rails: NDArray[np.float32],
     sample_rate: float,
 ) -> NDArray[np.bool_]:
     """Several times for a while, or once for long, at the largest or smallest value.
@@ -246,16 +257,16 @@ def _is_clipped(
     Args:
         signal: (lead, time).
         thin: (lead, ...) at least every fourth sample of it.
-        high, low: (lead,) largest and smallest value.
+        rails: (2, lead) smallest and largest value.
         sample_rate: Hz.
     """
     is_clipped = np.zeros(len(signal), dtype=bool)
     # Every run that counts has a sample in `thin`, and a long one has several.
     least = min(_CLIPPED_RUNS, int(_CLIPPED_SECONDS * sample_rate) // _CLIPPED_SAMPLES)
-    rails = np.stack([high, low])
     at_rail = thin == rails[:, :, None]
     count = np.add.reduce(at_rail.view(np.int8), axis=2, dtype=np.int32)
-    for side, lead in np.argwhere((count >= least) & (high > low)):
+    often_there = (count >= least) & (rails[1] > rails[0])
+    for side, lead in zip(*often_there.nonzero(), strict=True):
         is_at_rail = (signal[lead] == rails[side, lead]).view(np.int8)
         edges = np.flatnonzero(np.diff(is_at_rail, prepend=0, append=0))
         runs = edges[1::2] - edges[::2]
@@ -268,10 +279,11 @@ def _is_swapped(gram: NDArray[np.float64], has_lead: NDArray[np.bool_]) -> NDArr
     """Lead I or II upside down against V6 while aVR, else always inverted, is not."""
     is_swapped = np.zeros(NUM_LEADS, dtype=bool)
     if has_lead[_SWAP_LEADS].all():
-        *others, sixth = _SWAP_LEADS
-        power = gram.diagonal()
-        norm = np.sqrt(power[others] * power[sixth])
-        first, second, right = (gram[sixth, others] / np.maximum(norm, 1e-30)).tolist()
+        power, beside = gram.diagonal().tolist(), gram[_SWAP_LEADS[-1]].tolist()
+        first, second, right = (
+            beside[lead] / max(sqrt(power[lead] * power[_SWAP_LEADS[-1]]), 1e-30)
+            for lead in _SWAP_LEADS[:-1]
+        )
         is_swapped[:6] = min(first, second) < _OPPOSITE and right > -0.2
     return is_swapped
 
@@ -280,11 +292,11 @@ def _is_duplicated(
     signal: NDArray[np.float32], gram: NDArray[np.float64], has_lead: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     is_duplicated = np.zeros(NUM_LEADS, dtype=bool)
-    one, other = _PAIRS
-    power = np.diag(gram)
-    both = power[one] + power[other]
-    for pair in np.flatnonzero(both - 2 * gram[_PAIRS] < 1e-4 * both):
-        leads = [one[pair], other[pair]]
+    power = gram.diagonal()
+    both = power[:, None] + power
+    is_near = _PAIRS & (both - 2 * gram < 1e-4 * both)
+    for pair in zip(*is_near.nonzero(), strict=True):
+        leads = list(pair)
         if has_lead[leads].all() and np.array_equal(*signal[leads]):
             is_duplicated[leads] = True
     return is_duplicated

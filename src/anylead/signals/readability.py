@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 # Frequencies of the mains, those beside them, and which of these each must stand out from.
 _MAINS_HZ = (50.0, 60.0)
 _BESIDE_HZ = (46.0, 47.0, 54.0, 56.0, 63.0, 64.0)
-_BESIDE = np.array([[0, 1, 2, 3], [2, 3, 4, 5]])
+_BESIDE = len(_MAINS_HZ) + np.array([[0, 1, 2, 3], [2, 3, 4, 5]])  # their columns
 _LEAST_RATE = 119.0  # Hz; slower signals do not hold what is beside 50 Hz
 
 
@@ -57,17 +57,43 @@ class Limits:
 UNREADABLE = Limits()
 
 
+class Spaced(NamedTuple):
+    """Some 125 samples a second, which tell beats from noise.
+
+    first, second, third: (lead, time) samples 18 ms apart from each other; `second` and `third` end
+        where the signal does.
+    rate: Hz of each.
+    """
+
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+    third: NDArray[np.float32]
+    rate: float
+
+
+def spaced(signal: NDArray[np.float32], sample_rate: float) -> Spaced:
+    """Samples as the judgement of noise and of beats needs them; signal: (lead, time)."""
+    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
+    # Copies: what is computed of samples side by side takes less than of every fourth.
+    first, second, third = (np.ascontiguousarray(signal[:, n * lag :: step]) for n in range(3))
+    return Spaced(first, second, third, sample_rate / step)
+
+
 def measure(
-    signal: NDArray[np.float32], height: NDArray[np.float32], sample_rate: float
+    signal: NDArray[np.float32],
+    samples: Spaced,
+    height: NDArray[np.float32],
+    sample_rate: float,
 ) -> Measures:
     """What a reader sees first.
 
     Args:
         signal: (lead, time) finite.
+        samples: of the signal.
         height: (lead,) from bottom to top.
         sample_rate: Hz.
     """
-    noise, beat = _bends(signal, sample_rate)
+    noise, beat = _bends(samples)
     wander, mains = _wander(signal, sample_rate), _mains(signal, sample_rate)
     return Measures(wander, mains, height, noise, beat)
 
@@ -85,34 +111,33 @@ def is_noisy(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDAr
     return np.asarray(hides | is_empty)
 
 
-def is_unreadable(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDArray[np.bool_]:
-    """Beyond one of the limits; of what has no voltage only the noise is judged."""
-    is_bad = is_noisy(measures, unit, limits)
-    if unit == "mV":
-        height = measures.height
-        is_bad |= (measures.wander > limits.wander) | (measures.mains > limits.mains)
-        is_bad |= (height < limits.lowest) | (height > limits.highest)
-    return is_bad
+def is_beyond(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDArray[np.bool_]:
+    """Beyond one of the limits but that of noise; never without voltage."""
+    if unit != "mV":
+        return np.zeros(len(measures.height), dtype=bool)
+    height = measures.height
+    is_bad = (measures.wander > limits.wander) | (measures.mains > limits.mains)
+    return np.asarray(is_bad | (height < limits.lowest) | (height > limits.highest))
 
 
-def _bends(
-    signal: NDArray[np.float32], sample_rate: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _bends(samples: Spaced) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Of half of the samples, and of the beats; 0 in less than 4 s.
 
     What is bent over 18 ms is the QRS, for a tenth of the time, and noise; T waves and ST are not.
     """
-    step, lag = max(1, round(sample_rate / 125)), max(1, round(0.018 * sample_rate))
-    middle = signal[:, lag:-lag:step]
-    bend = np.abs(signal[:, 2 * lag :: step] - 2 * middle + signal[:, : -2 * lag : step])
-    window = round(2 * sample_rate / step)
-    num_windows = bend.shape[1] // window
+    first, second, third, rate = samples
+    size = third.shape[1]
+    bend = np.abs(third - 2 * second[:, :size] + first[:, :size])
+    window = round(2 * rate)
+    num_windows = size // window
     if num_windows < 2:
-        nothing = np.zeros(len(signal), dtype=np.float32)
+        nothing = np.zeros(len(first), dtype=np.float32)
         return nothing, nothing
-    pieces = bend[:, : num_windows * window].reshape(len(signal), num_windows, window)
-    half = bend.shape[1] // 2
-    return np.partition(bend, half, axis=1)[:, half], np.median(pieces.max(axis=2), axis=1)
+    tops = bend[:, : num_windows * window].reshape(len(bend), num_windows, window).max(axis=2)
+    tops.sort(axis=1)
+    beat = tops[:, (num_windows - 1) // 2 : num_windows // 2 + 1].mean(axis=1)  # their median
+    bend.partition(size // 2, axis=1)
+    return bend[:, size // 2], beat
 
 
 def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
@@ -127,7 +152,7 @@ def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float3
     sizes = np.sqrt(power[:, :half] + power[:, half:])  # (lead * window, frequency)
     mean = sizes.reshape(len(signal), num_windows, half).mean(axis=1)
     line = mean[:, : len(_MAINS_HZ)]
-    beside = mean[:, len(_MAINS_HZ) + _BESIDE].mean(axis=2)  # (lead, mains)
+    beside = mean[:, _BESIDE].mean(axis=2)  # (lead, mains)
     return np.asarray(np.where(line > 3 * beside, line, 0).max(axis=1))
 
 

@@ -178,6 +178,7 @@ def write_shard(
                 rejected.append(result)
             else:
                 writer.add(*result)
+            del result  # the next one then takes its memory, which is near the processor
         writer.close()
     passing = [each.reason for each in rejected if not each.is_lasting]
     if passing:

@@ -11,6 +11,7 @@ from pathlib import Path
 from anylead.errors import StoreError
 
 TEMPORARY = ".unfinished"
+_PIECE = 2**18  # bytes that a processor still has at hand when they are written after the hash
 
 
 class HashingFile:
@@ -25,12 +26,13 @@ class HashingFile:
     def write(self, data: bytes) -> int:
         """Write all of `data`."""
         view = memoryview(data).cast("B")
-        self._hash.update(view)
-        written = 0
-        while written < len(view):
-            written += self._file.write(view[written:])
-        self.num_bytes += written
-        return written
+        for begin in range(0, len(view), _PIECE):
+            piece = view[begin : begin + _PIECE]
+            self._hash.update(piece)
+            while piece:
+                piece = piece[self._file.write(piece) :]
+        self.num_bytes += len(view)
+        return len(view)
 
     def tell(self) -> int:
         """How many bytes were written."""

@@ -24,9 +24,8 @@ def quantize(
         (lead,) scale: signal = out * scale.
     """
     peak = np.maximum(signal.max(axis=1, initial=0), -signal.min(axis=1, initial=0))
-    fits = np.zeros(len(signal), dtype=bool)
-    known = np.isfinite(resolution) & (resolution > 0)
-    fits[known] = np.rint(peak[known] / resolution[known]) <= _LARGEST
+    known = (resolution > 0) & (resolution < np.inf)
+    fits = known & (np.rint(peak / np.where(known, resolution, 1)) <= _LARGEST)
     smallest = np.finfo(np.float32).tiny * _FULL_SCALE
     scale = np.where(fits, resolution, np.maximum(peak, smallest) / _FULL_SCALE)
     scale = scale.astype(np.float32)
