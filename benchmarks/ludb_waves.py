@@ -248,7 +248,7 @@ def main():
     parser.add_argument("--steps", type=int, default=0, help="0 = as in the recipe")
     parser.add_argument("--plot", type=Path, help="of intervals, for the last run of a table")
     parser.add_argument("--only", type=int, nargs="*", default=range(1, FOLDS + 1))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     {"folds": folds, "decoders": decoders, "table": table, "box": box}[options.what](options)
 
 

@@ -49,6 +49,7 @@ _LEAST = 1e-6
 # what P must be in it: the share of the beats that have one, and the spread of PR in seconds.
 _IRREGULAR, _P_SHARE, _P_SPREAD = 0.12, 0.9, 0.010
 _FEWEST_BEATS = 5
+_SHORTEST = 0.0005  # seconds that are left of a wave whose neighbours press on it
 _DIGITS = 4  # of the seconds that are told
 
 
@@ -221,7 +222,7 @@ def waves_of(
     low = np.maximum(middle, end - reach)
     high = np.minimum(end + reach, (end + ends[number + 1]) // 2 + 1)
     offset = low + (total[row, high, kind] - total[row, low, kind])
-    contradicts = onset >= offset  # probabilities that contradict the path
+    contradicts = offset - onset < 1  # probabilities that contradict the path
     onset, offset = np.where(contradicts, begin, onset), np.where(contradicts, end, offset)
     # Sample n stands for the time from n - 1/2 to n + 1/2.
     times = start + (np.stack([onset, offset]) - 0.5) / sample_rate
@@ -255,11 +256,12 @@ def steady(marks: list[Mark]) -> list[Mark]:
 
 
 def _set_apart(onsets: list[float], offsets: list[float], row: list[int]) -> None:
-    """Let neighbours of a row whose finer boundaries cross meet midway, in place."""
+    """Let neighbours of a row whose finer boundaries cross meet midway, in place; none vanishes."""
     for n in range(1, len(onsets)):
         if offsets[n - 1] > onsets[n] and row[n - 1] == row[n]:
             middle = (offsets[n - 1] + onsets[n]) / 2
-            offsets[n - 1] = onsets[n] = min(max(middle, onsets[n - 1]), offsets[n])
+            least, most = onsets[n - 1] + _SHORTEST, offsets[n] - _SHORTEST
+            offsets[n - 1] = onsets[n] = min(max(middle, least), most)
 
 
 @lru_cache(maxsize=8)
