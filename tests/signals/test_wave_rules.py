@@ -167,7 +167,7 @@ def test_what_the_recording_cuts_has_no_boundary():
     waves=st.lists(st.tuples(st.integers(-8, 8), st.integers(1, 40)), min_size=1, max_size=6),
 )
 def test_no_wave_vanishes_between_neighbours_that_cross_it(waves):
-    """Lengths and gaps (below 0: they cross) in steps of 2 ms; each begins and ends after the last."""
+    """Gaps (below 0: they cross) and lengths of 2 ms; each begins and ends after the last."""
     onsets, offsets, now = [], [], 0.0
     for gap, length in waves:
         onsets.append(max(now + 0.002 * gap, onsets[-1] + 0.002 if onsets else 0.0))
