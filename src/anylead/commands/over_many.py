@@ -137,7 +137,7 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
             work = partial(do_part, job)
             for number in run_pieces(work, todo, workers, recipe.engine, gpus):
                 advance(len(job.plan.items_of(number)))
-        finish(job)
+    finish(job)
     rejected = job.rejected_file
     return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
 
