@@ -42,10 +42,11 @@ server() {
   stop
 }
 
-# Memory over many requests.
+# Memory over many requests, and over little ones that stand for gigabytes.
 soak() {
   serve tiny
   load --soak "$requests" --pid "$pid"
+  load --bombs "$times" --pid "$pid"
   stop
 }
 
