@@ -44,7 +44,7 @@ pretrain: {{train: {{steps: 20, batch_size: 8, save_every: 5}}}}
 finetune: {{train: {{steps: 20, batch_size: 8, save_every: 5}}}}
 encoder: {{size: tiny}}
 evaluate: {{num_resamples: 30}}
-devices: cpu,cpu
+devices: cpu
 """
 NOT_COMPARED = (".lock", "log.csv", "recipe.yaml", "tensorboard", "README.md", "report.html",
                 ".locks", "xet", "logs")  # fmt: skip

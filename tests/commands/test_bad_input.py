@@ -83,6 +83,15 @@ def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_pat
     assert list(tmp_path.rglob("*.safetensors")) == []
 
 
+def test_four_recordings_are_trained_on_or_told_in_one_line(tmp_path, capsys):
+    few = f"--data.store={store_folder(num_patients=2)}"
+    assert run("pretrain", few, f"--out={tmp_path / 'pre'}", *SMALL) == 0
+    assert capsys.readouterr().err == ""
+    assert run("finetune", few, f"--out={tmp_path / 'fine'}", *TUNED) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and "no recording in the validation split has labels" in told[0]
+
+
 def test_a_misspelt_key_in_a_recipe_is_named(tmp_path, capsys):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("optimizer:\n  learning_rat: 0.1\n")
