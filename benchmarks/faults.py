@@ -47,7 +47,7 @@ evaluate: {{num_resamples: 30}}
 devices: cpu
 """
 NOT_COMPARED = (".lock", "log.csv", "recipe.yaml", "tensorboard", "README.md", "report.html",
-                ".locks", "xet", "logs")  # fmt: skip
+                "table.md", ".locks", "xet", "logs")  # fmt: skip
 
 
 @dataclass
