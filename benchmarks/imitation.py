@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     folder: Path
-    seconds_each = 0.01
+    seconds_each = 0.05
 
     def do_HEAD(self) -> None:
         self._answer(has_body=False)
@@ -40,19 +40,25 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, has_body: bool) -> None:
         path = self.path.partition("?")[0]
-        listed = re.fullmatch(r"/api/models/([\w-]+/[\w-]+)(/revision/\w+)?", path)
+        listed = re.fullmatch(r"/api/models/([\w-]+/[\w-]+)/(revision|tree)/\w+", path)
         wanted = re.fullmatch(r"/([\w-]+/[\w-]+)/resolve/\w+/(.+)", path)
         if listed:
-            self._send(self._listing(listed[1]), {"Content-Type": "application/json"}, has_body)
+            told = json.dumps(self._listing(listed[1], listed[2] == "tree")).encode()
+            self._send(told, {"Content-Type": "application/json"}, has_body)
         elif wanted:
             self._send_file(self.folder / "hub" / wanted[1] / wanted[2], has_body)
         else:
             self._send_file(self.folder / path.lstrip("/"), has_body)
 
-    def _listing(self, repository: str) -> bytes:
-        names = sorted(path.name for path in (self.folder / "hub" / repository).iterdir())
+    def _listing(self, repository: str, is_tree: bool) -> object:
+        files = sorted((self.folder / "hub" / repository).iterdir())
+        if is_tree:
+            return [
+                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": _tag(file)}
+                for file in files
+            ]
         facts = {"id": repository, "modelId": repository, "sha": REVISION, "private": False}
-        return json.dumps({**facts, "siblings": [{"rfilename": name} for name in names]}).encode()
+        return {**facts, "siblings": [{"rfilename": file.name} for file in files]}
 
     def _send_file(self, path: Path, has_body: bool) -> None:
         if not path.is_file():
@@ -61,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         content = path.read_bytes()
-        facts = {"ETag": f'"{sha256(content).hexdigest()}"', "X-Repo-Commit": REVISION}
+        facts = {"ETag": f'"{_tag(path)}"', "X-Repo-Commit": REVISION}
         self._send(content, facts, has_body)
 
     def _send(self, content: bytes, headers: dict[str, str], has_body: bool) -> None:
@@ -84,6 +90,10 @@ class Handler(BaseHTTPRequestHandler):
         for first in range(0, len(content) if has_body else 0, _PIECE):
             self.wfile.write(content[first : first + _PIECE])
             time.sleep(self.seconds_each)
+
+
+def _tag(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
 
 
 class _Server(ThreadingHTTPServer):
