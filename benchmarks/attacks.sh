@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the package is to endure, measured: one JSON line each, into attacks.jsonl in $OUT or here.
-#   bash benchmarks/attacks.sh                 everything, about an hour on two cores of their own
-#   bash benchmarks/attacks.sh server faults   some parts: server soak faults
+#   bash benchmarks/attacks.sh                 everything, hours on two cores of their own
+#   bash benchmarks/attacks.sh server faults   some parts: server soak faults pairs
 #   SIZE=tiny SECONDS_EACH=2 REQUESTS=200 TIMES=1 bash benchmarks/attacks.sh    does it run at all?
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,15 +42,19 @@ server() {
   stop
 }
 
-# Memory over many requests.
+# Memory over many requests, and over little ones that stand for gigabytes.
 soak() {
   serve tiny
   load --soak "$requests" --pid "$pid"
+  load --bombs "$times" --pid "$pid"
   stop
 }
 
 # Ctrl-C and kill -9 at any moment of every command.
 faults() { python benchmarks/faults.py --times "$times" | tell || failed=1; }
 
-for part in ${@:-server soak faults}; do "$part"; done
+# Two processes of every command that write in one place.
+pairs() { python benchmarks/pairs.py --times "$times" | tell || failed=1; }
+
+for part in ${@:-server soak faults pairs}; do "$part"; done
 exit $failed

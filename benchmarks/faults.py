@@ -9,7 +9,9 @@ JSON line for each command and way; exit status 1 if anything is not right:
 
 - Ctrl-C: within 20 s over, status 130 (75: a training whose state is kept), one line on stderr;
 - no process is left, and at the end no unfinished file;
-- what the last run left equals what the undisturbed run left.
+- what the last run left, and the names of all files, equal what the undisturbed run left.
+
+Models by name and corpora come from an imitation of their servers on this machine.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,10 +29,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imitation import served
+
 TRAIN = ("--train.steps=60", "--train.batch_size=8", "--train.save_every=10",
          "--train.is_quiet=true", "--train.device=cpu")  # fmt: skip
 #: Their bytes hold times, paths or the order of a disk; content is compared by other means.
-NOT_COMPARED = (".lock", "log.csv", "recipe.yaml", "tensorboard", "README.md", "report.html")
+TABLE = """
+store: {store}
+rows: [{{name: random}}, {{name: CMSC, pretrain: {{method: cmsc}}}}]
+lead_sets: ["12", "2"]
+unseen: []
+seeds: [0]
+pretrain: {{train: {{steps: 20, batch_size: 8, save_every: 5}}}}
+finetune: {{train: {{steps: 20, batch_size: 8, save_every: 5}}}}
+encoder: {{size: tiny}}
+evaluate: {{num_resamples: 30}}
+devices: cpu
+"""
+NOT_COMPARED = (".lock", "log.csv", "recipe.yaml", "tensorboard", "README.md", "report.html",
+                "table.md", ".locks", "xet", "logs")  # fmt: skip
 
 
 @dataclass
@@ -41,6 +59,7 @@ class Command:
         place: option that names the place, and the name in the folder of a trial.
         again: what a run after a stopped one has in addition.
         is_once: it refuses a place where something lies.
+        is_exact: every byte of what it writes is compared.
     """
 
     words: Sequence[str]
@@ -48,10 +67,11 @@ class Command:
     again: Sequence[str] = ()
     is_training: bool = False
     is_once: bool = False
+    is_exact: bool = False
     wrong: list[str] = field(default_factory=list)
 
 
-def commands(base: Path) -> dict[str, Command]:
+def commands(base: Path, address: str) -> dict[str, Command]:
     """All that takes a while and writes, on what `made` put into `base`."""
     store, run = str(base / "store"), str(base / "run")
     data = ("--data.store", store)
@@ -77,13 +97,29 @@ def commands(base: Path) -> dict[str, Command]:
         ),
         "predict": Command(("predict", store, "--model", run), ("--out", "p.csv"), is_once=True),
         "export": Command(("export", run), ("--out", "model.onnx")),
+        "export, torch": Command(("export", run, "--format", "torch"), ("--out", "model.pt2")),
+        "pack": Command(
+            ("pack", run, "--lead_sets", "12 II", "--num_resamples", "100"),
+            ("--out", "packed"),
+            is_exact=True,
+        ),
+        "benchmark": Command(("benchmark", str(base / "table.yaml")), ("--out", "table")),
+        "model by name": Command(
+            ("embed", str(base / "ecg.npz"), "hf://lab/ecg", "--num_workers", "1"),
+            ("--out", "e.parquet"),
+        ),
+        "download": Command(
+            ("download", "ludb", "--mirror", f"{address}/mirror"), ("--out", "ludb"), is_exact=True
+        ),
         "plot": Command(("plot", str(base / "ecg.npz")), ("--out", "ecg.pdf")),
         "explain": Command(("explain", str(base / "ecg.npz"), "--model", run), ("--out", "x.png")),
     }  # fmt: skip
 
 
-def make(base: Path) -> None:
-    """A store, a fine-tuned model and a file."""
+def make(base: Path, address: str) -> None:
+    """A store, a fine-tuned model, a file, a recipe of a table, a mirror and a hub."""
+    os.environ |= {"HF_ENDPOINT": address, "HF_HUB_DISABLE_XET": "1"}
+    os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     import numpy as np
 
     from anylead import datasets
@@ -96,19 +132,36 @@ def make(base: Path) -> None:
     record = next(iter(datasets.records("synthetic", num_patients=1)))
     np.savez(base / "ecg.npz", signal=record.signal, leads=np.array(record.leads),
              sample_rate=record.sample_rate, unit="mV")  # fmt: skip
+    (base / "table.yaml").write_text(TABLE.format(store=base / "store"))
+    model = base / "hub" / "lab" / "ecg"
+    model.mkdir(parents=True)
+    for name in ("model.safetensors", "model.json"):
+        shutil.copyfile(base / "run" / name, model / name)
+    mirror = base / "mirror"
+    mirror.mkdir()
+    draw, sums = random.Random(0), ""
+    for number in range(8):
+        content = draw.randbytes(250_000)
+        (mirror / f"{number}.dat").write_bytes(content)
+        sums += f"{hashlib.sha256(content).hexdigest()} {number}.dat\n"
+    (mirror / "SHA256SUMS.txt").write_text(sums)
 
 
-def started(words: Sequence[str]) -> subprocess.Popen:
-    """In a group of its own; a shell's background jobs would be deaf to Ctrl-C."""
+def started(words: Sequence[str], folder: Path | None = None) -> subprocess.Popen:
+    """In a group of its own; a shell's background jobs would be deaf to Ctrl-C.
+
+    `folder` has a cache of models of its own.
+    """
+    hub = {"HF_HOME": str(folder / "hub")} if folder else {}
     return subprocess.Popen(
         [sys.executable, "-m", "anylead", *words], stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ | hub,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 
-def finished(words: Sequence[str]) -> str:
-    process = started(words)
+def finished(words: Sequence[str], folder: Path | None = None) -> str:
+    process = started(words, folder)
     _, said = process.communicate(timeout=600)
     if process.returncode:
         raise SystemExit(f"anylead {' '.join(words)}: status {process.returncode}: {said}")
@@ -124,7 +177,7 @@ def trial(
     words = [*command.words, option, str(folder / place)]
     statuses: dict[str, int] = {}
     for turn in range(times):
-        process = started([*words, *(command.again if turn else ())])
+        process = started([*words, *(command.again if turn else ())], folder)
         try:
             process.wait(draw.uniform(0, 1.05 * usual))
         except subprocess.TimeoutExpired:
@@ -138,17 +191,13 @@ def trial(
         left = left_over(process.pid)
         if left:
             command.wrong.append(f"processes left: {left}")
-    finished([*words, *command.again])
-    unfinished = [
-        str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name not in (".lock",)
-    ]
-    command.wrong += [f"left behind: {name}" for name in unfinished]
+    finished([*words, *command.again], folder)
     return statuses
 
 
-def ended(process: subprocess.Popen) -> tuple[int, str]:
+def ended(process: subprocess.Popen, seconds: float = 60) -> tuple[int, str]:
     try:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -205,17 +254,20 @@ WAYS: dict[str, Callable[[subprocess.Popen], None]] = {
 }
 
 
-def content(path: Path) -> dict[str, str]:
+def content(folder: Path, is_exact: bool) -> dict[str, str]:
     """File -> hash of its bytes; of weights and tables that hold a time, of what they say."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    skipped = (".lock",) if is_exact else NOT_COMPARED
     return {
-        str(file.relative_to(path.parent)): said_by(file)
-        for file in files
-        if not any(part in NOT_COMPARED or part.startswith("resume-") for part in file.parts)
+        str(file.relative_to(folder)): said_by(file, is_exact)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and not any(part in skipped or part.startswith("resume-") for part in file.parts)
     }
 
 
-def said_by(file: Path) -> str:
+def said_by(file: Path, is_exact: bool) -> str:
+    if is_exact:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
     if file.suffix == ".safetensors":
         from safetensors.numpy import load_file
 
@@ -233,19 +285,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="commands that start so")
     arguments = parser.parse_args()
     is_right = True
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, served(Path(name)) as address:
         base = Path(name)
-        make(base)
-        for title, command in commands(base).items():
+        make(base, address)
+        for title, command in commands(base, address).items():
             if not title.startswith(tuple(arguments.only)):
                 continue
             option, place = command.place
             straight = base / title / "straight"
             straight.mkdir(parents=True)
             begin = time.monotonic()
-            finished([*command.words, option, str(straight / place)])
+            finished([*command.words, option, str(straight / place)], straight)
             usual = time.monotonic() - begin
-            expected = content(straight / place)
+            expected = content(straight, command.is_exact)
             for way in WAYS:
                 folder = base / title / way
                 folder.mkdir()
@@ -253,7 +305,7 @@ def main() -> None:
                 statuses = trial(
                     command, title, way, folder, usual, arguments.times, arguments.seed
                 )
-                found = content(folder / place)
+                found = content(folder, command.is_exact)
                 differ = [
                     n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)
                 ]

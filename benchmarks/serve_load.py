@@ -1,10 +1,11 @@
-"""Load on a running `anylead serve`: waiting times, a soak, malformed requests, slow clients.
+"""Load on a running `anylead serve`: waits, a soak, malformed requests, slow clients, bombs.
 
     anylead serve MODEL --port 8000 &
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --clients 32 --seconds 60
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --soak 10000 --pid PID
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --malformed 1000
     python benchmarks/serve_load.py --url http://127.0.0.1:8000 --slow 600
+    python benchmarks/serve_load.py --url http://127.0.0.1:8000 --bombs 10 --pid PID
 
 Asks loopback addresses only. Prints one JSON line for each part; exit status 1 if a part failed.
 What batching brings: the same load against a server with --limits.batch_windows 1.
@@ -19,10 +20,11 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
+from functools import partial
 from urllib.parse import urlsplit
 
 import numpy as np
+from bombs import bombs, resident_bytes
 
 from anylead import datasets
 
@@ -144,12 +146,6 @@ def soak(url: str, requests: int, pid: int, asked: list[bytes]) -> dict:
     }  # fmt: skip
 
 
-def resident_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
-
-
 def malformed(url: str, number: int, good: bytes, seed: int) -> dict:
     """Requests broken in many ways; none may make the server fail."""
     draw = random.Random(seed)
@@ -247,7 +243,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--ecg-seconds", type=float, default=10.0)
     parser.add_argument("--soak", type=int, default=0)
-    parser.add_argument("--pid", type=int, help="process of the server, for the soak")
+    parser.add_argument("--bombs", type=int, default=0)
+    parser.add_argument("--pid", type=int, help="process of the server, for the soak and the bombs")
     parser.add_argument("--malformed", type=int, default=0)
     parser.add_argument("--slow", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
@@ -264,6 +261,9 @@ def main() -> int:
         results.append(malformed(options.url, options.malformed, asked[0], options.seed))
     if options.slow:
         results.append(slow(options.url, options.slow))
+    if options.bombs:
+        post = partial(Client(options.url).post, "/predict")
+        results.append(bombs(post, options.bombs, options.pid, asked[0]))
     for result in results:
         print(json.dumps(result))
     return 0 if all(result["ok"] for result in results) else 1

@@ -1,8 +1,11 @@
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 from functools import cache
+from platform import node
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from safetensors.torch import save_file
 
 import anylead
 import fitted_model
-from anylead.checkpoint import load_checkpoint, save_checkpoint
+from anylead.checkpoint import load_checkpoint, save_checkpoint, write_atomically
 from anylead.errors import CheckpointError
 from anylead.inference import named
 from anylead.models import ENCODERS, build_encoder, describe_encoder
@@ -64,6 +67,29 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert load_checkpoint(tmp_path).description["kind"] == "first"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_a_write_that_is_stopped_leaves_nothing_and_a_later_one_clears_up(tmp_path, monkeypatch):
+    path = tmp_path / "model.json"
+
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            write_atomically(path, b"new")
+    assert not list(tmp_path.iterdir())
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    dead, alive, elsewhere = (
+        tmp_path / f"model.json.{name}.unfinished"
+        for name in (f"{node()}.{killed.pid}", f"{node()}.{os.getppid()}", f"far.{killed.pid}")
+    )
+    for each in (dead, alive, elsewhere):
+        each.write_text("half")
+    write_atomically(path, b"new")
+    assert set(tmp_path.iterdir()) == {path, alive, elsewhere}
 
 
 @cache

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,7 +16,8 @@ import anylead
 from anylead import datasets
 from anylead.commands import embed, prepare
 from anylead.errors import AnyleadError, RecipeError, StoreError
-from anylead.inference.many import begin_or_go_on, do_part, unfinished
+from anylead.inference import many
+from anylead.inference.many import begin_or_go_on, do_part, finish, unfinished
 from anylead.signals import PreprocessConfig
 from interop import small_models
 
@@ -134,6 +137,86 @@ def test_other_settings_never_mix_with_parts_that_are_there(folder, model, tmp_p
     run(folder, model, tmp_path / "a.parquet", records_per_part=256)
     with pytest.raises(RecipeError, match="there already, made from something else"):
         run(folder, model, tmp_path / "a.parquet", layer=0, records_per_part=256)
+
+
+def test_of_two_that_begin_at_once_with_other_settings_one_is_refused(folder, model, tmp_path):
+    for turn in range(10):
+        out = tmp_path / str(turn) / "a.parquet"
+        jobs = [
+            embed.plan(embed.Recipe(str(folder), model, out, num_workers=1, leads=leads))
+            for leads in ("I", "II")
+        ]
+        together = Barrier(2)
+
+        def begin(job, together=together):
+            together.wait()
+            try:
+                begin_or_go_on(job)
+            except RecipeError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(2) as pool:
+            said = sorted(pool.map(begin, jobs))
+        assert said[0] == "" and "begun with other settings (use_leads" in said[1]
+        assert [path.name for path in out.parent.iterdir()] == ["a.parquet.parts"]
+
+
+def test_who_is_at_work_when_another_process_ends_the_same_takes_what_is_there(
+    folder, model, tmp_path
+):
+    out = tmp_path / "a.parquet"
+    job = embed.plan(embed.Recipe(str(folder), model, out, num_workers=1, records_per_part=3))
+    begin_or_go_on(job)
+    do_part(job, 0)
+    run(folder, model, out)
+    written = out.read_bytes()
+    do_part(job, 1)
+    many._write_part(job, 2, [], [])  # its vectors were ready when the folder went
+    begin_or_go_on(job)
+    assert unfinished(job) == []
+    finish(job)
+    assert out.read_bytes() == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "a.rejected.csv"]
+
+
+def test_who_ends_last_does_not_replace_the_result_of_other_settings(folder, model, tmp_path):
+    out = tmp_path / "a.parquet"
+    job = embed.plan(embed.Recipe(str(folder), model, out, num_workers=1, leads="I"))
+    begin_or_go_on(job)
+    do_part(job, 0)
+    run(folder, model, tmp_path / "b.parquet")
+    (tmp_path / "b.parquet").replace(out)
+    with pytest.raises(RecipeError, match="there already, made from something else"):
+        finish(job)
+
+
+def test_what_was_left_out_is_told_before_the_result_and_by_it_alone(
+    folder, model, tmp_path, monkeypatch
+):
+    out, left_out = tmp_path / "a.parquet", tmp_path / "a.rejected.csv"
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "_write_rejected", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, model, out)
+    assert not out.exists()
+    run(folder, model, out)
+    assert len(left_out.read_text().splitlines()) == 2
+    out.unlink()
+    run(folder / "r0.npz", model, out)
+    assert not left_out.exists()
+
+
+def test_parts_that_a_killed_run_left_beside_its_result_go(folder, model, tmp_path):
+    out = tmp_path / "a.parquet"
+    run(folder, model, out)
+    (tmp_path / "a.parquet.parts").mkdir()
+    run(folder, model, out)
+    assert not (tmp_path / "a.parquet.parts").exists()
 
 
 @pytest.mark.slow

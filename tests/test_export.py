@@ -114,6 +114,25 @@ def test_an_export_that_differs_is_not_written(folders, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_exports_into_one_file_at_once_do_not_share_what_is_unfinished(
+    folders, tmp_path, monkeypatch
+):
+    out, real = tmp_path / "m.pt2", torch.export.save
+    said = []
+
+    def slow(program, file, **options):
+        real(program, file, **options)
+        if not said:  # while the first writes, another begins and ends
+            said.append("first")
+            run(folders["classifier"], out, format="torch")
+            said.append(out.stat().st_size)
+
+    monkeypatch.setattr(torch.export, "save", slow)
+    run(folders["classifier"], out, format="torch")
+    assert out.stat().st_size == said[1]
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_torch_export_has_one_precision(folders, tmp_path):
     with pytest.raises(RecipeError, match="only --format onnx"):
         run(folders["classifier"], tmp_path / "m.pt2", format="torch", precision="int8")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from platform import node
 
 import numpy as np
 import pytest
@@ -134,7 +135,8 @@ def test_a_run_that_is_stopped_leaves_nothing_and_a_later_one_clears_up(
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     dead, alive, other = (
-        tmp_path / f"beats.csv.{name}.unfinished" for name in (killed.pid, os.getppid(), "x")
+        tmp_path / f"beats.csv.{name}.unfinished"
+        for name in (f"{node()}.{killed.pid}", f"{node()}.{os.getppid()}", f"other.{killed.pid}")
     )
     for path in (dead, alive, other):
         path.write_text("record,ti")

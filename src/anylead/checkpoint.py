@@ -6,7 +6,6 @@ description for people to read. Nothing is ever pickled.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from anylead import __version__
-from anylead.errors import AnyleadError, CheckpointError
+from anylead.errors import AnyleadError, CheckpointError, StoreError
 from anylead.preprocessing import PreprocessConfig
+from anylead.store.files import write_result
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -204,20 +204,13 @@ def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename: it is there whole or not at all.
+    """Write a file that is there whole or not at all; what killed writers of it left is removed.
 
     Raises:
         CheckpointError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = error.strerror or error
+        write_result(path, data)
+    except StoreError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
         raise CheckpointError(f"{path}: {reason}; what was there before is kept") from error

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.cli import main
@@ -13,6 +14,7 @@ from synthetic_store import store_folder
 
 STORE = "--data.store=STORE"  # filled in when a test runs: making it takes a second
 SMALL = ["--encoder.size=tiny", "--train.steps=1", "--train.batch_size=4", "--train.is_quiet=true"]
+TUNED = ["--model.encoder.size=tiny", *SMALL[1:]]
 
 
 def run(*arguments):
@@ -55,12 +57,23 @@ def run(*arguments):
             ],
             ["segments of 1e+09 s, but the longest recording has"],
         ),
+        (
+            ["finetune", STORE, *TUNED, "--data.segment_seconds", "0.001"],
+            ["segments of 0.001 s have 0 samples at 100 Hz", "take at least 0.32 s"],
+        ),
+        (
+            ["pretrain", STORE, *SMALL, "--data.segment_seconds", "0.05"],
+            ["segments of 0.05 s", "take longer segments"],
+        ),
+        (["finetune", STORE, *TUNED, "--optimizer.learning_rate", "nan"], ["learning_rate", "nan"]),
+        (["finetune", STORE, *TUNED, "--train.device", "cuda"], ["finds no CUDA device", "cpu"]),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],
 )
 def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1
@@ -68,6 +81,15 @@ def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_pat
     for word in words:
         assert word in error
     assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_four_recordings_are_trained_on_or_told_in_one_line(tmp_path, capsys):
+    few = f"--data.store={store_folder(num_patients=2)}"
+    assert run("pretrain", few, f"--out={tmp_path / 'pre'}", *SMALL) == 0
+    assert capsys.readouterr().err == ""
+    assert run("finetune", few, f"--out={tmp_path / 'fine'}", *TUNED) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and "no recording in the validation split has labels" in told[0]
 
 
 def test_a_misspelt_key_in_a_recipe_is_named(tmp_path, capsys):

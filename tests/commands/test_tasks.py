@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas
 import pytest
+from filelock import FileLock
 
 import anylead
 import fitted_model
@@ -124,6 +125,19 @@ def test_answers_scores_and_reports(task, fitted, store, recordings, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") >= 3
     assert json.loads((tmp_path / "scores.json").read_text())["scores"]
+
+
+def test_a_model_is_not_packed_over_another_run_or_beside_another_process(fitted, tmp_path):
+    out, source = tmp_path / "out", fitted["regression"].source
+    recipe = pack.Recipe(model=str(source), out=str(out))
+    out.mkdir()
+    with FileLock(out / ".lock"), pytest.raises(RecipeError, match="another run is at work there"):
+        pack.run(recipe)
+    (out / "recipe.yaml").write_text("of a run")
+    with pytest.raises(RecipeError, match=r"holds a run \(recipe\.yaml\)"):
+        pack.run(recipe)
+    assert (out / "recipe.yaml").read_text() == "of a run"
+    assert not list(out.glob("model.*"))
 
 
 def test_a_csv_of_numbers_becomes_a_regression(recordings, tmp_path):

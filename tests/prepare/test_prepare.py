@@ -21,7 +21,8 @@ from anylead.datasets import Corpus
 from anylead.errors import DatasetError, FormatError, StoreError
 from anylead.records import Record
 from anylead.signals import PreprocessConfig
-from anylead.store import Store
+from anylead.store import Store, build
+from anylead.store.build import Plan
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -240,6 +241,18 @@ def test_two_runs_on_one_store_at_once_are_refused(tmp_path):
     assert prepare.run(recipe(tmp_path / "s"), quiet()).num_records == 40
 
 
+def test_a_store_that_another_prepare_has_just_finished_is_not_made_again(tmp_path):
+    out = tmp_path / "s"
+    prepare.run(recipe(out), quiet())
+    before = content(out)
+    (out / "journal").mkdir()  # the other one has still to remove it
+    plan = Plan("other", PreprocessConfig(), {}, 1, "", 1)
+    with pytest.raises(StoreError, match="has just finished"), build.building(out, plan):
+        raise AssertionError("made again")
+    (out / "journal").rmdir()
+    assert content(out) == before
+
+
 def test_a_folder_with_other_files_is_not_written_into(tmp_path):
     (tmp_path / "thesis.docx").write_text("mine")
     with pytest.raises(StoreError, match=r"other files \(thesis.docx"):
@@ -312,7 +325,7 @@ def test_nothing_to_store_is_an_error_with_the_first_reason(tmp_path, monkeypatc
         StoreError, match=r"none of 2 recordings could be stored; the first: .*trunc"
     ):
         prepare.run(recipe(tmp_path / "s", dataset="empty", options={}), quiet())
-    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == [".lock", "rejected.csv"]
+    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == ["rejected.csv"]
 
 
 def test_unknown_datasets_and_options_are_named(tmp_path):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import sleep
 
@@ -255,6 +257,26 @@ def test_a_killed_benchmark_goes_on_with_what_is_missing(tmp_path, monkeypatch):
     results = benchmark.run(recipe(tmp_path))
     assert len(done) == 2 and len(rest) == 1 and not set(done) & set(rest)
     assert len([r for r in results if r.is_main]) == 4
+
+
+def test_benchmarks_at_once_make_a_run_that_both_want_once(tmp_path, monkeypatch):
+    job = Job("pretrain", tmp_path, plan.Fit("a", {}, None), (), benchmark.make_settings({}), False)
+    made, begun = [], threading.Event()
+
+    def slowly(job, device, started):
+        made.append(device)
+        begun.set()
+        sleep(0.2)
+        jobs._write(jobs.done_file(job), {"recipe": {}, "seconds": 1.0, "steps": 1})
+
+    monkeypatch.setattr(jobs, "_pretrain", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(jobs.do_job, job, "first")
+        assert begun.wait(10)
+        second = pool.submit(jobs.do_job, job, "second")
+        assert [first.result().error, second.result().error] == ["", ""]
+    assert made == ["first"]
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, capsys):

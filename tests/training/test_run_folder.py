@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock
 
 from anylead.checkpoint import WEIGHTS
-from anylead.commands import finetune, pretrain
+from anylead.commands import evaluate, finetune, pretrain
 from anylead.commands.parts import DataConfig, EncoderChoice
 from anylead.errors import RecipeError, StoreError
 from anylead.training.optimizer import OptimizerConfig
@@ -111,9 +111,10 @@ def test_a_folder_is_free_again_after_a_mistake(tmp_path):
 
 def test_what_killed_writes_left_is_removed(run):
     (run / ".resume-00000009.safetensors.123").write_bytes(b"half")
-    (run / f".{WEIGHTS}.123").write_bytes(b"half")
+    (run / f".{WEIGHTS}.123").write_bytes(b"half")  # as earlier versions called it
+    (run / f"{WEIGHTS}.elsewhere.123.unfinished").write_bytes(b"half")
     pretrain.run(recipe(run, steps=4, resume=True))
-    assert not [path.name for path in run.iterdir() if path.name.endswith(".123")]
+    assert not [path.name for path in run.iterdir() if "123" in path.name]
 
 
 def test_states_can_be_read_by_whom_the_other_files_can(run):
@@ -153,6 +154,22 @@ def test_a_store_of_another_rate_than_the_checkpoint_is_refused_with_the_remedy(
     with pytest.raises(StoreError, match=r"125.*100.*--preprocess.sample_rate 100"):
         finetune.run(tuning(tmp_path / "tuned", run, other))
     assert not (tmp_path / "tuned").exists()
+
+
+def test_a_run_is_scored_on_a_store_that_fits_and_finds_its_own_from_anywhere(
+    run, tmp_path, monkeypatch
+):
+    (tmp_path / "store").symlink_to(store_folder())
+    monkeypatch.chdir(tmp_path)
+    finetune.run(tuning("tuned", run, "store"))
+    scored = evaluate.Recipe(str(tmp_path / "tuned"), lead_sets="12", num_resamples=2, device="cpu")
+    with pytest.raises(StoreError, match=r"125.*100.*--preprocess.sample_rate 100"):
+        evaluate.run(replace(scored, store=str(store_folder(sample_rate=125.0))))
+    monkeypatch.chdir(tmp_path.parent)
+    assert len(evaluate.run(scored)) == 1
+    (tmp_path / "store").unlink()
+    with pytest.raises(StoreError, match=r"its store store is not here; name it with --store"):
+        evaluate.run(scored)
 
 
 def test_another_size_beside_a_checkpoint_is_refused_its_own_is_not(run, tmp_path):

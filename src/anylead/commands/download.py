@@ -32,7 +32,7 @@ from anylead.datasets.fetching import (
 )
 from anylead.datasets.sources import SOURCES, SUMS, Source
 from anylead.errors import DatasetError, RecipeError, known_are
-from anylead.store.files import whole_file, write_error
+from anylead.store.files import release, whole_file, write_error
 
 _LOCK = ".anylead-download.lock"
 
@@ -249,12 +249,15 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / _LOCK)
+    lock = FileLock(out / _LOCK, timeout=0)
     try:
-        with lock.acquire(timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise DatasetError(f"{out}: another download is at work there") from None
+    try:
+        yield
+    finally:
+        release(lock)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
 from anylead.evaluation.scores import OpenedRun, find_runs
 from anylead.inference.named import FOLDER
 from anylead.leads import LEAD_SETS
+from anylead.store.files import alone
 
 SCORES, REPORT = "scores.json", "report.html"
 
@@ -104,8 +105,9 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
                     scores.append(of_task.score(lead_set))
                     bar.to(len(scores) // len(of_tasks), f"{folder.name}, {lead_set} leads")
                 runs.append(of_task)
-    _write_scores(out / SCORES, recipe, runs, scores)
-    evaluation.report(out / REPORT, runs, scores)
+    with alone(out / SCORES):  # both files by one of several processes
+        _write_scores(out / SCORES, recipe, runs, scores)
+        evaluation.report(out / REPORT, runs, scores)
     if recipe.json:
         screen.print_json([asdict(score) for score in scores])
     else:

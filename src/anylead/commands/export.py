@@ -6,9 +6,11 @@ the logits. How signals must be preprocessed stands in its metadata under "anyle
 run and compared with the original before it is kept.
 """
 
+import io
 import json
 import logging
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ from anylead.models import build_encoder, load_weights
 from anylead.models.heads import Head
 from anylead.models.s4 import freeze_kernels
 from anylead.models.weightless import nothing_drawn
-from anylead.store.files import whole_file
+from anylead.store.files import write_result
 
 # An export of full precision that differs by more is wrong, not rounded.
 LARGEST_DIFFERENCE = 1e-4
@@ -222,7 +224,7 @@ def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
         )
     if program is None:
         raise CheckpointError(f"{out}: torch made no ONNX program of this model")
-    proto = _in_precision(program.model_proto, precision, out)
+    proto = _in_precision(program.model_proto, precision)
 
     def call(inputs: Sequence[Tensor]) -> Outputs:
         named = {p.name: t.numpy() for p, t in zip(session.get_inputs(), inputs, strict=True)}
@@ -235,13 +237,11 @@ def _to_onnx(model: Model, out: Path, precision: str) -> tuple[float, float]:
     difference, relative = _compare(model, plain, call, precision, out)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "anylead", json.dumps(metadata(model, precision, difference))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as file:
-        file.write(proto.SerializeToString())
+    write_result(out, proto.SerializeToString())
     return difference, relative
 
 
-def _in_precision(proto: Any, precision: str, out: Path) -> Any:
+def _in_precision(proto: Any, precision: str) -> Any:
     """The ONNX model with smaller numbers."""
     if precision == "fp32":
         return proto
@@ -253,16 +253,12 @@ def _in_precision(proto: Any, precision: str, out: Path) -> Any:
     from onnxruntime.quantization import quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    first, second = (out.with_name(f".{out.name}.{n}.unfinished") for n in (1, 2))
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = Path(folder) / "first.onnx", Path(folder) / "second.onnx"
         onnx.save(proto, first)
         quant_pre_process(first, second, skip_symbolic_shape=True)
         quantize_dynamic(second, first, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
         return onnx.load(first)
-    finally:
-        first.unlink(missing_ok=True)
-        second.unlink(missing_ok=True)
 
 
 def _to_torch(model: Model, out: Path, precision: str) -> tuple[float, float]:
@@ -277,14 +273,10 @@ def _to_torch(model: Model, out: Path, precision: str) -> tuple[float, float]:
         return [output.numpy() for output in module(*inputs)]
 
     difference, relative = _compare(model, plain, call, precision, out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.stem}.unfinished.pt2")
     extra = {"anylead.json": json.dumps(metadata(model, precision, difference))}
-    try:
-        torch.export.save(program, temporary, extra_files=extra)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    made = io.BytesIO()
+    torch.export.save(program, made, extra_files=extra)
+    write_result(out, made.getvalue())
     return difference, relative
 
 

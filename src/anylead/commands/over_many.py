@@ -128,7 +128,8 @@ def make_job(
 
 def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
     """Do what is still to be done; returns how many recordings were left out."""
-    if not finished(job):
+    is_there = finished(job)
+    if not is_there:
         begin_or_go_on(job)
         todo = unfinished(job)
         workers, gpus = _workers(recipe)
@@ -137,9 +138,10 @@ def run_job(recipe: Many, job: Job, title: str, console: Console) -> int:
             work = partial(do_part, job)
             for number in run_pieces(work, todo, workers, recipe.engine, gpus):
                 advance(len(job.plan.items_of(number)))
+    if not is_there or job.folder.is_dir():  # left by a run killed at the very end
         finish(job)
     rejected = job.rejected_file
-    return len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0
+    return len(rejected.read_text(encoding="utf-8").splitlines()) - 1 if rejected.is_file() else 0
 
 
 def say_model(console: Console, model: str | None, job: Job) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, Settings
 from anylead.evaluation.classification import ClassificationRun
 from anylead.evaluation.scores import triples
@@ -22,6 +22,7 @@ from anylead.metrics.calibration import calibration_error, inverse_temperature, 
 from anylead.metrics.thresholds import best_f1_thresholds, by_label
 from anylead.metrics.weighted import macro_auroc
 from anylead.tasks import columns_by_task
+from anylead.training.run_folder import RECIPE, RunFolder
 
 FIRST = ("out", "store", "split", "lead_sets", "name", "version", "licence", "about")
 EXAMPLES = ("anylead pack runs/diagnosis -o packed/ --name rhythm --version 2",)
@@ -82,8 +83,16 @@ def run(recipe: Recipe) -> Path:
 
     Raises:
         CheckpointError: the run says nothing that could be measured so.
+        RecipeError: the folder holds another run, or another process writes there.
     """
-    folder = Path(recipe.model)
+    folder, out = Path(recipe.model), Path(recipe.out)
+    if (out / RECIPE).is_file() and out.resolve() != folder.resolve():
+        raise RecipeError(f"out: {out} holds a run ({RECIPE}); choose another --out")
+    with RunFolder(out).alone():
+        return _pack(recipe, folder, out)
+
+
+def _pack(recipe: Recipe, folder: Path, out: Path) -> Path:
     checkpoint = load_checkpoint(folder)
     kind = checkpoint.description.get("kind")
     if kind not in OUTCOMES:
@@ -109,7 +118,6 @@ def run(recipe: Recipe) -> Path:
         for fact, values in measured.items():
             known.setdefault(fact, {})[lead_set] = values
         print(f"{lead_set}: {measured['scores']}")
-    out = Path(recipe.out)
     described = {
         **_handed_on(checkpoint.description),
         **known,

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -26,6 +25,7 @@ from anylead.errors import CheckpointError, FormatError, RecipeError, known_are
 from anylead.extras import missing
 from anylead.formats.search import files_below, fitting, is_pattern, told
 from anylead.inference.model import Model
+from anylead.store.files import alone
 
 FILE, FORMAT = "gallery.safetensors", 1
 Vectors = NDArray[np.float32]
@@ -129,8 +129,7 @@ def load_gallery(folder: Path) -> Gallery:
 
 def change_gallery(folder: Path, change: Callable[[Gallery | None], Gallery]) -> Gallery:
     """Read, change and write a gallery while nobody else does; `change` gets None if it is new."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{FILE}.lock"):
+    with alone(folder / FILE):
         changed = change(load_gallery(folder) if (folder / FILE).is_file() else None)
         facts = {
             "format": FORMAT,

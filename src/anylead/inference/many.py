@@ -1,10 +1,12 @@
 """One way over many recordings, for vectors and for answers: resumable, in parts, on all cores.
 
 Each part is a small file beside the result until all are done, so that a run that was stopped goes
-on, and any number of processes, GPUs or machines can share it.
+on, and any number of processes, GPUs or machines can share it: who begins and who ends a result do
+so alone, and a part that is there is not made again.
 """
 
 import csv
+import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +27,7 @@ from anylead.inference.model import Model, load
 from anylead.inference.outputs import OUTPUTS, WRITERS
 from anylead.inference.sources import Source, open_source
 from anylead.inference.windows import Windows
-from anylead.store.files import whole_file, write_error, write_text
+from anylead.store.files import alone, remove_leftovers, whole_file, write_error, write_text
 
 # Windows that wait in memory at once, however many recordings of a part they come from.
 _WINDOWS_AT_ONCE = 512
@@ -143,11 +145,14 @@ def begin_or_go_on(job: Job) -> None:
     path = job.folder / "plan.json"
     wanted = _as_json(job.plan)
     try:
-        if not path.is_file():
-            job.folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps(wanted))
-            return
-        begun = json.loads(path.read_text())
+        with alone(job.out):
+            if finished(job):
+                return
+            if not path.is_file():
+                job.folder.mkdir(exist_ok=True)
+                write_text(path, json.dumps(wanted))
+                return
+            begun = json.loads(path.read_text())
     except OSError as error:
         raise write_error(job.folder, error) from error
     if begun != wanted:
@@ -158,12 +163,16 @@ def begin_or_go_on(job: Job) -> None:
 
 
 def unfinished(job: Job) -> list[int]:
-    """Parts that are still to be made."""
+    """Parts that are still to be made; none of a result that is there."""
+    if job.out.is_file():
+        return []
     return [i for i in range(job.plan.num_parts) if not job.part_file(i).is_file()]
 
 
 def do_part(job: Job, number: int) -> int:
     """Make one part; returns its number. A bad recording is listed, it does not end the run."""
+    if _is_made(job, number):
+        return number
     # Signals are small products: BLAS threads only wait for each other.
     with threadpool_limits(1, user_api="blas"):
         _do_part(job, number)
@@ -205,8 +214,15 @@ def finish(job: Job) -> None:
     """Join the parts, write what was left out, and remove the parts.
 
     Raises:
-        RecipeError: not one recording could be embedded.
+        RecipeError: not one recording could be embedded, or another run wrote this file meanwhile.
     """
+    with alone(job.out):
+        if not finished(job):
+            _join(job)
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _join(job: Job) -> None:
     rejected: list[list[str]] = []
     count = 0
 
@@ -220,6 +236,7 @@ def finish(job: Job) -> None:
 
     output = OUTPUTS[job.kind_of_output]
     metadata = {_METADATA: json.dumps(_as_json(job.plan)).encode()}
+    remove_leftovers(job.out)
     with whole_file(job.out) as file:
         WRITERS[job.out.suffix](file, tables(), output, job.plan.settings, metadata)
         if not count:
@@ -227,10 +244,17 @@ def finish(job: Job) -> None:
                 f"{job.source}: none of {len(rejected)} recordings could be used; the first:"
                 f" {rejected[0][1]}"
             )
-    if rejected:
-        with job.rejected_file.open("w", newline="", encoding="utf-8") as text:
-            csv.writer(text, lineterminator="\n").writerows([["record", "reason"], *rejected])
-    shutil.rmtree(job.folder, ignore_errors=True)
+        # Before the result stands under its name: who is stopped between them begins this anew.
+        _write_rejected(job.rejected_file, rejected)
+
+
+def _write_rejected(path: Path, rejected: Sequence[Sequence[str]]) -> None:
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["record", "reason"], *rejected])
+    write_text(path, text.getvalue())
 
 
 @lru_cache(maxsize=1)
@@ -252,8 +276,14 @@ def _write_part(job: Job, number: int, made: Sequence[pa.Table], rejected: list[
     try:
         with whole_file(job.part_file(number)) as file:
             pq.write_table(table, pa.PythonFile(file, mode="w"))
-    except OSError as error:
-        raise write_error(job.folder, error) from error
+    except (OSError, StoreError) as error:
+        if _is_made(job, number):  # its folder is gone: another process had it and has ended
+            return
+        raise error if isinstance(error, StoreError) else write_error(job.folder, error) from error
+
+
+def _is_made(job: Job, number: int) -> bool:
+    return job.out.is_file() or job.part_file(number).is_file()
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from anylead.errors import FormatError, LeadError, RecipeError
 from anylead.inference.inputs import Recording, restrict
 from anylead.leads import LEADS, NUM_LEADS, lead_mask
-from anylead.loading.crops import TAILS
+from anylead.loading.crops import SHORTEST, TAILS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, preprocess, with_frank
 
 Floats = NDArray[np.float32]
 JOINS = ("mean", "max", "mean_probability")
-# Shorter than this no encoder makes two frames of.
-SHORTEST = 32
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# Samples; shorter than this no encoder makes two frames of.
+SHORTEST = 32
+
 
 class Crops(NamedTuple):
     """Segments of recordings, (batch, segment) each.

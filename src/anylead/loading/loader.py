@@ -14,6 +14,7 @@ from torch import Tensor
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
 from anylead.loading.crops import (
+    SHORTEST,
     TAILS,
     Crops,
     adjacent_pairs,
@@ -82,6 +83,12 @@ class TrainingLoader:
             raise StoreError("no recording is left to train on; check split, labels and leads")
         self.store, self.rows, self.labels = store, rows, labels
         self.segment = round(segment_seconds * store.manifest.sample_rate)
+        if self.segment < SHORTEST:
+            rate = store.manifest.sample_rate
+            raise StoreError(
+                f"segments of {segment_seconds:g} s have {self.segment} samples at {rate:g} Hz;"
+                f" take at least {SHORTEST / rate:g} s (data.segment_seconds)"
+            )
         longest = int(store.num_samples[rows].max())
         if self.segment > _MOST_PADDING * longest:
             raise StoreError(

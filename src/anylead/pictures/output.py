@@ -1,20 +1,18 @@
 """A figure -> bytes or a file, the same bytes every time."""
 
-import os
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, cast, get_args
-from uuid import uuid4
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from anylead.errors import AnyleadError, RecipeError
+from anylead.errors import AnyleadError, RecipeError, StoreError
+from anylead.store.files import write_result
 
 PictureKind = Literal["svg", "pdf", "png"]
 KINDS: tuple[str, ...] = get_args(PictureKind)
@@ -132,16 +130,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         AnyleadError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        reason = error.strerror or str(error)
+        write_result(path, content)
+    except StoreError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
         raise AnyleadError(f"{path}: cannot be written ({reason}); name another place") from error

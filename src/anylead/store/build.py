@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from anylead.errors import StoreError
 from anylead.records import Record
 from anylead.signals import Prepared, PreprocessConfig
-from anylead.store.files import TEMPORARY, whole_file, write_error, write_text
+from anylead.store.files import TEMPORARY, release, whole_file, write_error, write_text
 from anylead.store.manifest import (
     INDEX_FILE,
     MANIFEST,
@@ -135,6 +135,8 @@ def building(folder: Path, plan: Plan) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from error
     try:
+        if (folder / MANIFEST).is_file():
+            raise StoreError(f"{folder}: another prepare has just finished this store")
         journal.mkdir(exist_ok=True)
         _remove_unfinished(folder)
         _begin_or_go_on(journal, plan, folder)
@@ -143,9 +145,7 @@ def building(folder: Path, plan: Plan) -> Iterator[None]:
         raise write_error(folder, error) from error
     finally:
         _remove_unfinished(folder)
-        lock.release()
-        if (folder / MANIFEST).is_file():
-            (folder / _LOCK).unlink(missing_ok=True)
+        release(lock)
 
 
 def unfinished_shards(folder: Path, plan: Plan) -> list[int]:

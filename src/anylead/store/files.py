@@ -3,10 +3,13 @@
 import errno
 import glob
 import os
+import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock
 
 from anylead.errors import StoreError
 
@@ -62,7 +65,7 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
     Raises:
         StoreError: the disk is full or the folder cannot be written; nothing stays behind.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f"{_temporary(path)}{os.getpid()}{TEMPORARY}")
     try:
         file = HashingFile(temporary)
         try:
@@ -81,10 +84,16 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine that were killed while they wrote `path` left there."""
-    for leftover in path.parent.glob(f"{glob.escape(path.name)}.*{TEMPORARY}"):
-        number = leftover.name[len(path.name) + 1 : -len(TEMPORARY)]
+    begin = _temporary(path)
+    for leftover in path.parent.glob(f"{glob.escape(begin)}*{TEMPORARY}"):
+        number = leftover.name[len(begin) : -len(TEMPORARY)]
         if number.isdecimal() and not _is_running(int(number)):
             leftover.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> str:
+    # Machines that share a folder may give their processes the same number.
+    return f"{path.name}.{platform.node() or 'here'}."
 
 
 def _is_running(process: int) -> bool:
@@ -97,6 +106,48 @@ def _is_running(process: int) -> bool:
     except (OSError, OverflowError):  # another user's, or no number of a process
         return True
     return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Be the only process that writes a result, as a file or folder; others wait for it.
+
+    Raises:
+        StoreError: the folder around it cannot be written.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield
+    finally:
+        release(lock)
+
+
+def release(lock: BaseFileLock) -> None:
+    """Let others have a lock, and leave no file of it."""
+    # Removed while it is held: who waits for a file that is gone tries again with a new one.
+    with suppress(OSError):
+        Path(lock.lock_file).unlink()
+    lock.release()
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Write a whole file, its folder too; what killed writers of it left there is removed.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written; what was there is kept.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> str:

@@ -24,6 +24,7 @@ from anylead.commands import finetune, pretrain
 from anylead.errors import AnyleadError, StoppedError
 from anylead.evaluation import EVALUATIONS, Evidence, Settings
 from anylead.store import Store
+from anylead.store.files import alone
 from anylead.tables.cost import Cost, measure, read_cost
 from anylead.tables.plan import Fit, build_recipe, merge
 from anylead.training.resume import remove_states
@@ -108,13 +109,19 @@ def load_cost(folder: Path, key: str) -> Cost | None:
 
 
 def do_job(job: Job, device: str) -> Outcome:
-    """One run, from its start or from where it stopped."""
+    """One run, from its start or from where it stopped.
+
+    Benchmarks that share a folder may want the same one: the second waits, and takes what is made.
+    """
     started = perf_counter()
     try:
-        if job.kind == "pretrain":
-            _pretrain(job, device, started)
-        else:
-            _finetune(job, device, started)
+        with alone(job.run_folder):
+            if is_finished(job):
+                pass
+            elif job.kind == "pretrain":
+                _pretrain(job, device, started)
+            else:
+                _finetune(job, device, started)
     except StoppedError:
         raise
     except (AnyleadError, torch.OutOfMemoryError) as error:

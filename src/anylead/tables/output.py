@@ -13,6 +13,7 @@ from anylead.leads import CHEST_LEADS
 from anylead.metrics.many_rows import seed_interval
 from anylead.pictures import Report, score_by_lead_set
 from anylead.pictures.scores import Interval
+from anylead.store.files import alone
 from anylead.tables.compare import Result
 from anylead.tables.cost import NOTE, Cost
 
@@ -92,11 +93,13 @@ class Panel:
 
 
 def write(folder: Path, about: About, results: Sequence[Result]) -> None:
-    """Write all three files, each whole or not at all."""
+    """Write all three files, each whole or not at all, and all by one of several processes."""
     panels = list(make_panels(about, results))
-    write_atomically(folder / CSV, as_csv(about, results).encode())
-    write_atomically(folder / MARKDOWN, as_markdown(about, panels).encode())
-    as_report(about, panels).save(folder / HTML)
+    report = as_report(about, panels)
+    with alone(folder / CSV):
+        write_atomically(folder / CSV, as_csv(about, results).encode())
+        write_atomically(folder / MARKDOWN, as_markdown(about, panels).encode())
+        report.save(folder / HTML)
 
 
 def make_panels(about: About, results: Sequence[Result]) -> Iterator[Panel]:

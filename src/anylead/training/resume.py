@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from anylead.checkpoint import WEIGHTS, check_finite
 from anylead.errors import CheckpointError
+from anylead.store.files import TEMPORARY
 from anylead.training.sharding import shared_like, whole
 
 _PATTERN = "resume-*.safetensors"
@@ -140,7 +141,8 @@ def states(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of writes that were killed, of states and of weights."""
-    return [*folder.glob(f".{_PATTERN}.*"), *folder.glob(f".{WEIGHTS}.*")]
+    unfinished = (f".{_PATTERN}.*", f".{WEIGHTS}.*", f"{WEIGHTS}.*{TEMPORARY}")
+    return [path for pattern in unfinished for path in folder.glob(pattern)]
 
 
 def state_facts(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from anylead.checkpoint import DESCRIPTION, WEIGHTS
 from anylead.errors import RecipeError
+from anylead.store.files import release
 from anylead.training.resume import leftovers, state_facts, states
 from anylead.training.tracking import BOARD, LOG
 
@@ -46,16 +47,11 @@ class RunFolder:
     made_from: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
-    def held(self, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
-        """Keep other runs out of the folder; one rank of a run does this.
-
-        Args:
-            resume: a run that is there goes on, if it was made from the same.
-            overwrite: a run that is there is deleted.
+    def alone(self) -> Iterator[None]:
+        """Keep every other process out that would write into the folder, which is made.
 
         Raises:
-            RecipeError: a run is at work there, was there and neither is wanted, or was made from
-                something else; or the folder cannot be written.
+            RecipeError: one is at work there; or the folder cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -70,6 +66,23 @@ class RunFolder:
                 f"out: {self.path}: {error.strerror}; choose another folder"
             ) from error
         try:
+            yield
+        finally:
+            release(lock)
+
+    @contextmanager
+    def held(self, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+        """Keep other runs out of the folder; one rank of a run does this.
+
+        Args:
+            resume: a run that is there goes on, if it was made from the same.
+            overwrite: a run that is there is deleted.
+
+        Raises:
+            RecipeError: a run is at work there, was there and neither is wanted, or was made from
+                something else; or the folder cannot be written.
+        """
+        with self.alone():
             for path in leftovers(self.path):
                 path.unlink(missing_ok=True)
             if overwrite:
@@ -79,8 +92,6 @@ class RunFolder:
             else:
                 self._check_same()
             yield
-        finally:
-            lock.release()
 
     def _check_unused(self) -> None:
         found = [*(path.name for path in states(self.path)[-1:]), RECIPE, WEIGHTS]
