@@ -6,6 +6,7 @@ description for people to read. Nothing is ever pickled.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from anylead import __version__
-from anylead.errors import AnyleadError, CheckpointError, StoreError
+from anylead.errors import AnyleadError, CheckpointError
 from anylead.preprocessing import PreprocessConfig
-from anylead.store.files import write_result
+from anylead.store.unfinished import remove_leftovers, unfinished
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -209,8 +210,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         CheckpointError: the disk is full or the folder cannot be written.
     """
+    temporary = unfinished(path)
     try:
-        write_result(path, data)
-    except StoreError as error:
-        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = error.strerror or error
         raise CheckpointError(f"{path}: {reason}; what was there before is kept") from error

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from anylead.models import MovingAverage
+from anylead.models.moving_average import MovingAverage
 
 
 def parts(value):

@@ -194,7 +194,7 @@ def test_a_full_disk_keeps_the_state_before_and_training_goes_on(tmp_path, monke
         "resume-00000001.safetensors",
         "resume-00000003.safetensors",
     ]
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".resume")]
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".unfinished")]
 
 
 def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_a_folder_is_free_again_after_a_mistake(tmp_path):
 
 
 def test_what_killed_writes_left_is_removed(run):
-    (run / ".resume-00000009.safetensors.123").write_bytes(b"half")
+    (run / "resume-00000009.safetensors.host.123.unfinished").write_bytes(b"half")
     (run / f".{WEIGHTS}.123").write_bytes(b"half")  # as earlier versions called it
     (run / f"{WEIGHTS}.elsewhere.123.unfinished").write_bytes(b"half")
     pretrain.run(recipe(run, steps=4, resume=True))

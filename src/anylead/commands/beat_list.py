@@ -24,7 +24,8 @@ from anylead.inference.sources import files_corpus
 from anylead.pictures import save, save_pages
 from anylead.pictures.output import picture_kind
 from anylead.pictures.tachogram import tachogram
-from anylead.store.files import remove_leftovers, whole_file
+from anylead.store.files import whole_file
+from anylead.store.unfinished import remove_leftovers
 
 COLUMNS = ("record", "time", "RR_ms", "PR_ms", "QRS_ms", "QT_ms", "class")
 

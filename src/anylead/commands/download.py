@@ -32,7 +32,8 @@ from anylead.datasets.fetching import (
 )
 from anylead.datasets.sources import SOURCES, SUMS, Source
 from anylead.errors import DatasetError, RecipeError, known_are
-from anylead.store.files import release, whole_file, write_error
+from anylead.store.files import whole_file, write_error
+from anylead.store.unfinished import release
 
 _LOCK = ".anylead-download.lock"
 

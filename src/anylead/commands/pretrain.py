@@ -26,16 +26,9 @@ from anylead.commands.parts import (
 from anylead.errors import RecipeError
 from anylead.loading import Crop, TrainingLoader
 from anylead.methods import Pretraining, find_method
-from anylead.models import (
-    Encoder,
-    LatentPrediction,
-    LatentPredictionConfig,
-    MaskedPrediction,
-    MaskedPredictionConfig,
-    SignalPrediction,
-    SignalPredictionConfig,
-    describe_encoder,
-)
+from anylead.models import Encoder, MaskedPrediction, MaskedPredictionConfig, describe_encoder
+from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
+from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 from anylead.store import Store
 from anylead.training.fit import fit
 from anylead.training.optimizer import OptimizerConfig

@@ -27,7 +27,8 @@ from anylead.inference.model import Model, load
 from anylead.inference.outputs import OUTPUTS, WRITERS
 from anylead.inference.sources import Source, open_source
 from anylead.inference.windows import Windows
-from anylead.store.files import alone, remove_leftovers, whole_file, write_error, write_text
+from anylead.store.files import alone, whole_file, write_error, write_text
+from anylead.store.unfinished import remove_leftovers
 
 # Windows that wait in memory at once, however many recordings of a part they come from.
 _WINDOWS_AT_ONCE = 512

@@ -84,11 +84,8 @@ class TrainingLoader:
         self.store, self.rows, self.labels = store, rows, labels
         self.segment = round(segment_seconds * store.manifest.sample_rate)
         if self.segment < SHORTEST:
-            rate = store.manifest.sample_rate
-            raise StoreError(
-                f"segments of {segment_seconds:g} s have {self.segment} samples at {rate:g} Hz;"
-                f" take at least {SHORTEST / rate:g} s (data.segment_seconds)"
-            )
+            least = SHORTEST / store.manifest.sample_rate
+            raise StoreError(f"data.segment_seconds {segment_seconds:g}: want {least:g} s or more")
         longest = int(store.num_samples[rows].max())
         if self.segment > _MOST_PADDING * longest:
             raise StoreError(

@@ -20,17 +20,10 @@ from anylead.losses.latent_regression import latent_regression
 from anylead.losses.nt_xent import nt_xent
 from anylead.losses.signal_regression import signal_regression
 from anylead.methods.views import Views
-from anylead.models import (
-    Encoder,
-    LatentPrediction,
-    LatentPredictionConfig,
-    MaskedPrediction,
-    MaskedPredictionConfig,
-    SignalPrediction,
-    SignalPredictionConfig,
-    mean_over_frames,
-)
+from anylead.models import Encoder, MaskedPrediction, MaskedPredictionConfig, mean_over_frames
+from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
 from anylead.models.masking import negative_counts, span_mask
+from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 from anylead.objective import Batch, Step
 
 # How views are compared: each pair of views as an N x N matrix read both ways, or all 2N in one.

@@ -8,11 +8,8 @@ from anylead.models.building import (
     load_weights,
 )
 from anylead.models.encoder import ENCODER_SIZES, Encoded, Encoder, EncoderConfig, mean_over_frames
-from anylead.models.latent_prediction import LatentPrediction, LatentPredictionConfig
 from anylead.models.masked_prediction import MaskedPrediction, MaskedPredictionConfig
-from anylead.models.moving_average import MovingAverage
 from anylead.models.quantizer import GumbelQuantizer
-from anylead.models.signal_prediction import SignalPrediction, SignalPredictionConfig
 
 __all__ = [
     "ENCODERS",
@@ -22,13 +19,8 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "GumbelQuantizer",
-    "LatentPrediction",
-    "LatentPredictionConfig",
     "MaskedPrediction",
     "MaskedPredictionConfig",
-    "MovingAverage",
-    "SignalPrediction",
-    "SignalPredictionConfig",
     "build_encoder",
     "describe_encoder",
     "load_weights",

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from anylead.errors import StoreError
 from anylead.records import Record
 from anylead.signals import Prepared, PreprocessConfig
-from anylead.store.files import TEMPORARY, release, whole_file, write_error, write_text
+from anylead.store.files import whole_file, write_error, write_text
 from anylead.store.manifest import (
     INDEX_FILE,
     MANIFEST,
@@ -32,6 +32,7 @@ from anylead.store.manifest import (
     parse_manifest,
 )
 from anylead.store.schema import INDEX, METADATA, VERSION
+from anylead.store.unfinished import TEMPORARY, release
 from anylead.store.writer import ShardWriter
 
 _JOURNAL = "journal"

@@ -1,19 +1,17 @@
 """Files that are either there and whole, or not there."""
 
 import errno
-import glob
 import os
-import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock
+from filelock import FileLock
 
 from anylead.errors import StoreError
+from anylead.store.unfinished import release, remove_leftovers, unfinished
 
-TEMPORARY = ".unfinished"
 _PIECE = 2**18  # bytes that a processor still has at hand when they are written after the hash
 
 
@@ -65,7 +63,7 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
     Raises:
         StoreError: the disk is full or the folder cannot be written; nothing stays behind.
     """
-    temporary = path.with_name(f"{_temporary(path)}{os.getpid()}{TEMPORARY}")
+    temporary = unfinished(path)
     try:
         file = HashingFile(temporary)
         try:
@@ -80,32 +78,6 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes of this machine that were killed while they wrote `path` left there."""
-    begin = _temporary(path)
-    for leftover in path.parent.glob(f"{glob.escape(begin)}*{TEMPORARY}"):
-        number = leftover.name[len(begin) : -len(TEMPORARY)]
-        if number.isdecimal() and not _is_running(int(number)):
-            leftover.unlink(missing_ok=True)
-
-
-def _temporary(path: Path) -> str:
-    # Machines that share a folder may give their processes the same number.
-    return f"{path.name}.{platform.node() or 'here'}."
-
-
-def _is_running(process: int) -> bool:
-    if os.name == "nt":  # the call below would end it there
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # another user's, or no number of a process
-        return True
-    return True
 
 
 @contextmanager
@@ -125,14 +97,6 @@ def alone(path: Path) -> Iterator[None]:
         yield
     finally:
         release(lock)
-
-
-def release(lock: BaseFileLock) -> None:
-    """Let others have a lock, and leave no file of it."""
-    # Removed while it is held: who waits for a file that is gone tries again with a new one.
-    with suppress(OSError):
-        Path(lock.lock_file).unlink()
-    lock.release()
 
 
 def write_result(path: Path, content: bytes) -> None:

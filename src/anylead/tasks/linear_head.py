@@ -10,8 +10,9 @@ from anylead.augment import Augmentation
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.losses.label_losses import cross_entropy
-from anylead.models import MovingAverage, build_encoder, load_weights
+from anylead.models import build_encoder, load_weights
 from anylead.models.heads import build_head
+from anylead.models.moving_average import MovingAverage
 from anylead.objective import Batch, Step
 from anylead.tasks.answers_by_leads import AnswersByLeads
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from anylead.checkpoint import WEIGHTS, check_finite
 from anylead.errors import CheckpointError
-from anylead.store.files import TEMPORARY
+from anylead.store.unfinished import TEMPORARY, unfinished
 from anylead.training.sharding import shared_like, whole
 
 _PATTERN = "resume-*.safetensors"
@@ -97,7 +97,7 @@ class StateWriter:
                 self._copies[name].copy_(whole(value))
 
     def _write(self, path: Path, facts: str) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = unfinished(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.touch()
@@ -141,8 +141,7 @@ def states(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of writes that were killed, of states and of weights."""
-    unfinished = (f".{_PATTERN}.*", f".{WEIGHTS}.*", f"{WEIGHTS}.*{TEMPORARY}")
-    return [path for pattern in unfinished for path in folder.glob(pattern)]
+    return [*folder.glob(f"*{TEMPORARY}")]
 
 
 def state_facts(path: Path) -> dict[str, Any]:

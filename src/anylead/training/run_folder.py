@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from anylead.checkpoint import DESCRIPTION, WEIGHTS
 from anylead.errors import RecipeError
-from anylead.store.files import release
+from anylead.store.unfinished import release
 from anylead.training.resume import leftovers, state_facts, states
 from anylead.training.tracking import BOARD, LOG
 
