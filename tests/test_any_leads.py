@@ -26,9 +26,10 @@ from anylead.commands import (
 from anylead.commands.parts import DataConfig, EncoderChoice, split_rows
 from anylead.errors import AnyleadError, LeadError
 from anylead.inference.inputs import restrict
-from anylead.leads import DOWER, EINTHOVEN, FRANK_LEADS, LEADS, add_from_frank, lead_mask
+from anylead.leads import DOWER, EINTHOVEN, FRANK_LEADS, LEADS, lead_mask
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
+from anylead.signals.preprocess import add_from_frank
 from anylead.store import Store
 from augment.ecg_batches import ecg_batch
 from interop import small_models

@@ -220,6 +220,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         reason = error.strerror or error
         raise CheckpointError(f"{path}: {reason}; what was there before is kept") from error
+    finally:
+        temporary.unlink(missing_ok=True)

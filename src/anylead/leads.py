@@ -246,24 +246,3 @@ def complete_limb_leads(
 def has_frank(leads: Iterable[str]) -> bool:
     """Whether all three of Frank's leads are there."""
     return set(FRANK_LEADS) <= set(leads)
-
-
-def add_from_frank(
-    signal: NDArray[np.float32], leads: Sequence[str]
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Fill in those of the twelve leads that are missing from Frank's X, Y, Z by Dower's matrix.
-
-    An estimate for an average body, unlike the limb leads that follow from two others: recorded
-    leads stay as they are.
-
-    Args:
-        signal: (lead, time) in one unit.
-        leads: canonical names of the rows, X, Y and Z among them.
-
-    Returns:
-        The signal with the new rows below, and the names of all rows.
-    """
-    missing = [name for name in LEADS if name not in leads]
-    vector = signal[[list(leads).index(name) for name in FRANK_LEADS]]
-    matrix = DOWER[[LEADS.index(name) for name in missing]]
-    return np.concatenate([signal, (matrix @ vector).astype(np.float32)]), (*leads, *missing)

@@ -1,11 +1,12 @@
 """From a recording to what a model sees: the same for prepare, embed and serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.leads import LEADS, add_from_frank, complete_limb_leads, has_frank
+from anylead.leads import DOWER, FRANK_LEADS, LEADS, complete_limb_leads, has_frank
 from anylead.preprocessing import PreprocessConfig
 from anylead.records import Record
 from anylead.signals import published
@@ -116,6 +117,27 @@ def with_frank(record: Record, config: PreprocessConfig) -> Record:
     if steps is not None:
         steps = (*steps, *[np.nan] * (len(leads) - len(record.leads)))
     return replace(record, signal=signal, leads=leads, resolution=steps)
+
+
+def add_from_frank(
+    signal: NDArray[np.float32], leads: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Fill in those of the twelve leads that are missing from Frank's X, Y, Z by Dower's matrix.
+
+    An estimate for an average body, unlike the limb leads that follow from two others: recorded
+    leads stay as they are.
+
+    Args:
+        signal: (lead, time) in one unit.
+        leads: canonical names of the rows, X, Y and Z among them.
+
+    Returns:
+        The signal with the new rows below, and the names of all rows.
+    """
+    missing = [name for name in LEADS if name not in leads]
+    vector = signal[[list(leads).index(name) for name in FRANK_LEADS]]
+    matrix = DOWER[[LEADS.index(name) for name in missing]]
+    return np.concatenate([signal, (matrix @ vector).astype(np.float32)]), (*leads, *missing)
 
 
 def without_leads(prepared: Prepared, is_dropped: NDArray[np.bool_]) -> Prepared:

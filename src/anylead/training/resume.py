@@ -141,7 +141,8 @@ def states(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of writes that were killed, of states and of weights."""
-    return [*folder.glob(f"*{TEMPORARY}")]
+    earlier = (f".{_PATTERN}.*", f".{WEIGHTS}.*")  # as earlier versions called them
+    return [path for pattern in (f"*{TEMPORARY}", *earlier) for path in folder.glob(pattern)]
 
 
 def state_facts(path: Path) -> dict[str, Any]:
