@@ -117,7 +117,7 @@ def test_who_is_refused_while_sending_hears_why(site):
 
 
 def test_a_file_that_takes_too_long_to_read_keeps_no_one_waiting(site):
-    header = "m/60000 12 500 600000\n" + "s 10\n" * 60_000
+    header = "m/400000 12 500 4000000\n" + "s 10\n" * 400_000
     boundary = b"b"
     files = {"m.hea": header.encode(), "s.hea": b"s 1 500 10\ns.dat 16 200 16 0 0 0 0 I\n",
              "s.dat": bytes(20)}  # fmt: skip

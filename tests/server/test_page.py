@@ -525,7 +525,7 @@ def the_median_beat_has_calipers_that_snap(browser):
     width = canvas.size["width"]
     place = lambda seconds: round((seconds + 0.35) * width - width / 2)  # noqa: E731
     drag = ActionChains(browser).move_to_element_with_offset(canvas, place(-pr / 1000), 0)
-    drag.click_and_hold().move_to_element_with_offset(canvas, place(0) - 5, 0).release().perform()
+    drag.click_and_hold().move_to_element_with_offset(canvas, place(0) + 5, 0).release().perform()
     assert text(browser, "median-measure").startswith("QRS onset to QRS offset: ")
     choose(browser, "median-lead", "V2")
     assert text(browser, "median-measure").startswith("QRS onset to T offset: ")
