@@ -278,12 +278,17 @@ def said_by(file: Path, is_exact: bool) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=10, help="stops of each command and way")
+def asked(about: str | None, times: int) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("--times", type=int, default=times, help="trials of each")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", default=[""], help="commands that start so")
-    arguments = parser.parse_args()
+    parser.add_argument("--only", nargs="+", default=[""], help="those that start so")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = asked(__doc__, times=10)
     is_right = True
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as address:
         base = Path(name)

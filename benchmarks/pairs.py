@@ -11,7 +11,6 @@ its usual end. One JSON line for each pair; exit status 1 if anything is not rig
 - no process is left.
 """
 
-import argparse
 import fnmatch
 import hashlib
 import json
@@ -23,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults import TRAIN, ended, finished, left_over, make, said_by, started
+from faults import TRAIN, asked, ended, finished, left_over, make, said_by, started
 from imitation import served
 
 
@@ -144,11 +143,7 @@ def trial(pair: Pair, folder: Path, delay: float, alone: Sequence[dict[str, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--times", type=int, default=4, help="trials of each pair")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", default=[""], help="pairs that start so")
-    arguments = parser.parse_args()
+    arguments = asked(__doc__, times=4)
     is_right = True
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as address:
         base = Path(name)

@@ -1,11 +1,8 @@
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import asdict
 from functools import cache
-from platform import node
 
 import numpy as np
 import pytest
@@ -18,6 +15,7 @@ from anylead.checkpoint import load_checkpoint, save_checkpoint, write_atomicall
 from anylead.errors import CheckpointError
 from anylead.inference import named
 from anylead.models import ENCODERS, build_encoder, describe_encoder
+from killed_writers import left_by_others
 
 KIND = {"kind": "x", "encoder": {"kind": "transformer"}}
 TENSORS = {"encoder.a": torch.arange(6.0).view(2, 3), "head.weight": torch.ones(2)}
@@ -80,14 +78,7 @@ def test_a_write_that_is_stopped_leaves_nothing_and_a_later_one_clears_up(tmp_pa
         with pytest.raises(KeyboardInterrupt):
             write_atomically(path, b"new")
     assert not list(tmp_path.iterdir())
-    killed = subprocess.Popen([sys.executable, "-c", ""])
-    killed.wait()
-    dead, alive, elsewhere = (
-        tmp_path / f"model.json.{name}.unfinished"
-        for name in (f"{node()}.{killed.pid}", f"{node()}.{os.getppid()}", f"far.{killed.pid}")
-    )
-    for each in (dead, alive, elsewhere):
-        each.write_text("half")
+    _, alive, elsewhere = left_by_others(path, "half")
     write_atomically(path, b"new")
     assert set(tmp_path.iterdir()) == {path, alive, elsewhere}
 

@@ -1,11 +1,7 @@
 """Beats of recordings that last hours: none lost or told twice, memory that does not grow."""
 
 import csv
-import os
-import subprocess
-import sys
 import tracemalloc
-from platform import node
 
 import numpy as np
 import pytest
@@ -19,6 +15,7 @@ from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals.intervals import GLOBAL
 from heart_records import make
+from killed_writers import left_by_others
 
 
 @pytest.fixture(autouse=True)
@@ -132,14 +129,7 @@ def test_a_run_that_is_stopped_leaves_nothing_and_a_later_one_clears_up(
         patch.setattr(beat_list, "beats", stopped)
         assert main(words) == 130
     assert list(tmp_path.iterdir()) == []
-    killed = subprocess.Popen([sys.executable, "-c", ""])
-    killed.wait()
-    dead, alive, other = (
-        tmp_path / f"beats.csv.{name}.unfinished"
-        for name in (f"{node()}.{killed.pid}", f"{node()}.{os.getppid()}", f"other.{killed.pid}")
-    )
-    for path in (dead, alive, other):
-        path.write_text("record,ti")
+    _, alive, other = left_by_others(tmp_path / "beats.csv", "record,ti")
     assert main(words) == 0
     assert set(tmp_path.iterdir()) == {out, alive, other}
 

@@ -101,7 +101,7 @@ def explain(
         METHODS[method].attribute(target, window, has_lead).cpu().numpy() for window in signal
     ]
     fall = occlusion.by_lead(target, signal, has_lead).tolist()
-    names = [name for name, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    names = list(windows.leads)
     rate = model.preprocess_config.sample_rate
     falls = {name: fall[LEADS.index(name)] if len(names) > 1 else None for name in names}
     without: dict[str, float | None] = {}

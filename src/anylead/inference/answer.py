@@ -194,12 +194,13 @@ def answer(
         logits: (label,) outputs of the head, or None where there is to be no answer.
         sample_rate: Hz of the windows.
     """
-    seen = leads_of(windows)
+    seen = windows.leads
     decided_with = nearest(seen, about.thresholds or about.calibration)
     scored_with = nearest(seen, about.scores)
     outcome = OUTCOMES.get(about.kind, OUTCOMES["classification"])
     raw = {} if logits is None else dict(zip(about.label_names, logits.tolist(), strict=True))
-    answered = {} if logits is None else said(about, seen, logits)
+    lines = _lines(about, seen)
+    answered = {} if logits is None else _on_lines(about, lines, logits)
     stored = about.thresholds.get(decided_with or "", {})
     decided = {label: limit for label, limit in stored.items() if label in raw}
     if not outcome.is_probability or outcome.is_exclusive:
@@ -212,7 +213,7 @@ def answer(
         decisions=_most_probable(answered)
         if outcome.is_exclusive
         else {label: _probability(raw[label]) >= limit for label, limit in decided.items()},
-        thresholds=_on_lines(about, seen, decided),
+        thresholds=_limits(lines, decided),
         decided_with=decided_with,
         quality=flags(windows.quality),
         warnings=warnings(windows.quality),
@@ -240,7 +241,12 @@ def said(
     """
     if plain:
         return dict(zip(about.label_names, logits.tolist(), strict=True))
-    lines = _lines(about, seen)
+    return _on_lines(about, _lines(about, seen), logits)
+
+
+def _on_lines(
+    about: About, lines: Mapping[str, tuple[float, float]], logits: NDArray[np.float64]
+) -> dict[str, float]:
     outputs = [
         _on_line(value, lines.get(name))
         for name, value in zip(about.label_names, logits.tolist(), strict=True)
@@ -258,24 +264,19 @@ def limits(about: About, seen: Sequence[str], stored: Any) -> dict[str, float]:
         stored: thresholds as `model.json` has them; a label without one has .5.
     """
     chosen = thresholds_for(stored, about.label_names, seen)
-    return _on_lines(about, seen, dict(zip(about.label_names, chosen.tolist(), strict=True)))
+    plain = dict(zip(about.label_names, chosen.tolist(), strict=True))
+    return _limits(_lines(about, seen), plain)
 
 
-def _on_lines(
-    about: About, seen: Sequence[str], thresholds: Mapping[str, float]
+def _limits(
+    lines: Mapping[str, tuple[float, float]], thresholds: Mapping[str, float]
 ) -> dict[str, float]:
-    lines = _lines(about, seen)
     return {
         label: _probability(_logit(limit), lines[label])
         if label in lines and 0 < limit < 1
         else limit
         for label, limit in thresholds.items()
     }
-
-
-def leads_of(windows: Windows) -> tuple[str, ...]:
-    """The leads that the model sees."""
-    return tuple(name for name, there in zip(LEADS, windows.has_lead, strict=True) if there)
 
 
 def _lines(about: About, seen: Sequence[str]) -> Mapping[str, tuple[float, float]]:

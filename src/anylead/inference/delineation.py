@@ -101,7 +101,7 @@ def measured(
         marks: its waves.
         sample_rate: Hz.
     """
-    present = [lead for lead, is_there in zip(LEADS, windows.has_lead, strict=True) if is_there]
+    present = windows.leads
     of_lead: dict[str, list[Mark]] = {lead: [] for lead in present}
     for mark in marks:
         of_lead[mark.lead].append(mark)
@@ -117,7 +117,7 @@ def measured(
     return Delineation(
         record=name,
         seconds=signal.shape[1] / sample_rate,
-        leads=tuple(present),
+        leads=present,
         waves=(*marks, *intervals.global_marks(together)),
         measures={
             lead: {key: _rounded(each) for key, each in found.items()}

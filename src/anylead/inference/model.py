@@ -20,7 +20,7 @@ from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.about import About, read_about, told_of
-from anylead.inference.answer import Answer, answer, leads_of, limits, refusal, said
+from anylead.inference.answer import Answer, answer, limits, refusal, said
 from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
@@ -283,7 +283,7 @@ class Model:
         windows = self.windows(records, use_leads)
         joined = self.logits(windows, join)
         both = zip(windows, joined, strict=True)
-        rows = [said(self.about, leads_of(each), row, plain=logits) for each, row in both]
+        rows = [said(self.about, each.leads, row, plain=logits) for each, row in both]
         return rows if is_many else rows[0]
 
     def answer(

@@ -34,6 +34,11 @@ class Windows:
     start: NDArray[np.int64]
     quality: NDArray[np.uint16] | None = None
 
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """The leads that the model sees."""
+        return tuple(name for name, there in zip(LEADS, self.has_lead, strict=True) if there)
+
     def single(self) -> "list[Windows]":
         """Each window as a recording of its own."""
         return [

@@ -111,10 +111,7 @@ class Service:
     ) -> tuple[list[Windows], list[list[str]]]:
         """Windows of recordings, and which of their leads the model sees."""
         windows = await self.aside(lambda: self.model.windows(records, use_leads))
-        seen = [
-            [name for name, is_there in zip(LEADS, each.has_lead, strict=True) if is_there]
-            for each in windows
-        ]
+        seen = [list(each.leads) for each in windows]
         return windows, seen
 
     async def answers(
