@@ -109,7 +109,7 @@ class Interruption(BaseException):
     """What a signal handler may raise."""
 
 
-# Python swallows what is raised within a destructor, or while a thread is started, and says so.
+# Python swallows what is raised within a destructor, and says so.
 @pytest.mark.timeout(60, method="thread")  # its alarm is not that of the limit
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError, Interruption])

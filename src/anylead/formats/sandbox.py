@@ -17,6 +17,7 @@ import json
 import math
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -24,7 +25,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from io import BufferedReader
+from io import FileIO
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -41,6 +43,7 @@ WAITING = 20.0  # times as long may pass, most of it waiting for the disk or for
 MEMORY_BYTES = 3 * 2**28
 MEMORY_PER_BYTE = 16
 START_SECONDS = 60.0
+LENGTH = struct.Struct("<Q")  # of the JSON of an answer; the samples follow it
 MAIN = "from anylead.formats import sandbox; sandbox.serve()"
 
 _lock = threading.RLock()  # a signal handler may read, too
@@ -154,6 +157,7 @@ def _new_child() -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        bufsize=0,  # what is waited for must not lie in a buffer here
         env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
     )
     try:
@@ -180,32 +184,40 @@ def _ask(
     """The answer and the bytes after it; None if the child ended or was killed meanwhile."""
     to_child, from_child = cast(BinaryIO, child.stdin), cast(BinaryIO, child.stdout)
     number = next(_numbers)
-    timer = threading.Timer(seconds, child.kill)
-    timer.start()
-    answer: dict[str, Any] | None = None
+    until = time.monotonic() + seconds
     samples = bytearray()
     try:
         to_child.write(json.dumps({**request, "number": number}).encode() + b"\n")
-        to_child.flush()
-        line = from_child.readline()
-        answer = json.loads(line) if line else None
-        if answer is not None and answer.pop("number") == number:
-            size = 4 * math.prod(answer["shape"]) if "shape" in answer else 0
-            samples = bytearray(size)
-            answer = answer if cast(BufferedReader, from_child).readinto(samples) == size else None
-        else:
-            answer = None
-    except (OSError, ValueError):
-        answer = None
-    finally:
-        timer.cancel()
-    if answer is None:
+        (length,) = LENGTH.unpack(_receive(from_child, LENGTH.size, until))
+        answer = json.loads(_receive(from_child, length, until))
+        if answer.pop("number") != number:
+            raise EOFError("an answer to another request")
+        if "shape" in answer:
+            samples = _receive(from_child, 4 * math.prod(answer["shape"]), until)
+        return answer, samples
+    except (OSError, EOFError):
+        pass
+    if time.monotonic() < until:
         with suppress(subprocess.TimeoutExpired):
             child.wait(1)  # how it ended says why
-        if child.returncode is None:
-            child.kill()
-            child.wait()
-    return answer, samples
+    if child.returncode is None:
+        child.kill()
+        child.wait()
+    return None, samples
+
+
+def _receive(pipe: BinaryIO, size: int, until: float) -> bytearray:
+    """So many bytes of the child; EOFError if it ends, or the time does (of `time.monotonic`)."""
+    received = bytearray(size)
+    rest = memoryview(received)
+    while rest:
+        if not wait([pipe], max(0.0, until - time.monotonic())):
+            raise EOFError("no answer in time")
+        count = cast(FileIO, pipe).readinto(rest)
+        if not count:
+            raise EOFError("the child ended")
+        rest = rest[count:]
+    return received
 
 
 def serve() -> None:
@@ -222,7 +234,8 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         answer, samples = _answer(request)
-        answers.write(json.dumps({**answer, "number": request["number"]}).encode() + b"\n")
+        head = json.dumps({**answer, "number": request["number"]}).encode()
+        answers.write(LENGTH.pack(len(head)) + head)
         answers.write(samples)
         answers.flush()
 
