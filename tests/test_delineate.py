@@ -176,6 +176,18 @@ def test_the_command_shows_intervals_on_the_screen(folder, capsys):
     assert "in the box" not in capsys.readouterr().err
 
 
+def test_json_on_the_screen_has_waves_and_intervals(folder, model, capsys):
+    assert main(["delineate", str(folder / "r1.hea"), "--json", "--num_workers", "1"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    expected = model.delineate(ecg_wfdb.read(folder / "r1.hea"))
+    assert [wave["onset"] for wave in found["waves"]] == [wave.onset for wave in expected.waves]
+    assert (
+        found["intervals"][GLOBAL]["PR_ms"]["quality"] == expected.measures[GLOBAL]["PR_ms"].quality
+    )
+    assert main(["delineate", str(folder / "r1.hea"), "--json", "-o", "a.json"]) == 2
+    assert "json: prints the waves" in capsys.readouterr().err
+
+
 def test_a_model_without_a_decoder_is_told_in_one_line(folder, capsys):
     assert main(["delineate", str(folder), "synthetic-tiny", "--num_workers", "1"]) == 2
     assert "no decoder of waves" in capsys.readouterr().err

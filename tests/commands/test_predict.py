@@ -71,6 +71,16 @@ def test_a_wrong_ending_is_an_error_before_any_work(files, model, capsys):
     assert "ending '.txt'" in capsys.readouterr().err
 
 
+def test_json_on_the_screen_is_what_a_file_would_hold(files, model, tmp_path, capsys):
+    paths = [files / "0.npz", files / "1.npz"]
+    assert run(*paths, model, "-o", tmp_path / "a.json") == 0
+    capsys.readouterr()
+    assert run(*paths, model, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "a.json").read_text())
+    assert run(*paths, model, "--json", "-o", tmp_path / "b.json") == 2
+    assert "json: prints the answers" in capsys.readouterr().err
+
+
 def test_what_is_there_is_not_written_over(files, model, tmp_path, capsys):
     (tmp_path / "a.csv").write_text("mine")
     assert run(files, model, "-o", tmp_path / "a.csv") == 2

@@ -33,7 +33,7 @@ from anylead.inference.sources import kind_of
 from anylead.signals.intervals import GLOBAL, MEASURES
 
 OUTPUT = "waves"
-FIRST = ("model", "out", "rows", "leads", "alone", "annotations", "tachogram")
+FIRST = ("model", "out", "rows", "leads", "alone", "json", "annotations", "tachogram")
 EXAMPLES = (
     "anylead delineate ecg.xml",
     "anylead delineate DIR -o waves.csv",
@@ -60,6 +60,7 @@ class Recipe:
         leads: what the model may see of the leads that are there; a named set or a list; null
             is all.
         alone: the model sees one lead at a time.
+        json: print waves and intervals as JSON.
         tachogram: picture of RR over time (.svg, .pdf or .png), with rows beats.
         annotations: folder for WFDB annotation files, one for each lead; null writes none.
         rename: the lead behind a channel's name, such as "ECG=I"; where `source` is no store.
@@ -78,6 +79,7 @@ class Recipe:
     preset: str | None = None
     leads: str | None = None
     alone: bool = False
+    json: bool = False
     tachogram: Path | None = None
     annotations: Path | None = None
     rename: str = ""
@@ -94,6 +96,10 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
+    if recipe.json and recipe.out is not None:
+        raise RecipeError(
+            "json: prints the waves; leave it or `out` out (-o FILE.json writes JSON)"
+        )
     source, model = source_and_model(recipe.source, recipe.model)
     recipe = replace(recipe, source=source, model=model)
     if recipe.rows == "beats" or recipe.tachogram is not None:
@@ -105,12 +111,16 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
-        job = plan(recipe, Path(folder) / "waves.jsonl")
+        job = plan(recipe, Path(folder) / ("waves.json" if recipe.json else "waves.jsonl"))
         say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "delineating", console)
-        shown = screen.console()
-        for line in job.out.read_text(encoding="utf-8").splitlines():
-            show(from_dict(json.loads(line)), shown)
+        written = job.out.read_text(encoding="utf-8")
+        if recipe.json:
+            screen.print_json(json.loads(written))
+        else:
+            shown = screen.console()
+            for line in written.splitlines():
+                show(from_dict(json.loads(line)), shown)
         if lost:
             screen.say(console, job.rejected_file.read_text(encoding="utf-8"))
     return None

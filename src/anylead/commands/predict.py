@@ -22,7 +22,7 @@ from anylead.commands.over_many import (
     tell,
 )
 from anylead.engines.workers import Engine
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, RecipeError
 from anylead.inference.about import About
 from anylead.inference.answer import Answer, from_dict
 from anylead.inference.many import Job
@@ -31,7 +31,17 @@ from anylead.inference.model import Model
 # So many recordings are shown one by one on the screen; of more a table.
 _IN_FULL = 4
 OUTPUT = "answers"
-FIRST = ("model", "out", "leads", "all_labels", "windows", "force", "dataset", "num_workers")
+FIRST = (
+    "model",
+    "out",
+    "leads",
+    "all_labels",
+    "json",
+    "windows",
+    "force",
+    "dataset",
+    "num_workers",
+)
 EXAMPLES = (
     "anylead predict ecg.xml",
     "anylead predict DIR runs/diagnosis -o answers.csv",
@@ -56,6 +66,7 @@ class Recipe:
             is all.
         rename: the lead behind a channel's name, such as "ECG=I"; where `source` is no store.
         all_labels: show every label on the screen, also those far below their thresholds.
+        json: print the answers as JSON.
         windows: one row per window of a long recording, with its time; else they are joined.
         join: how windows become one answer: "mean", "max", "mean_probability"; null takes what the
             model says.
@@ -75,6 +86,7 @@ class Recipe:
     leads: str | None = None
     rename: str = ""
     all_labels: bool = False
+    json: bool = False
     windows: bool = False
     join: str | None = None
     force: bool = False
@@ -91,6 +103,10 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         AnyleadError: the source or the model cannot be used, or the file belongs to another run.
     """
     console = console or screen.console(stderr=True)
+    if recipe.json and recipe.out is not None:
+        raise RecipeError(
+            "json: prints the answers; leave it or `out` out (-o FILE.json writes JSON)"
+        )
     source, model = source_and_model(recipe.source, recipe.model)
     recipe = replace(recipe, source=source, model=model)
     if recipe.out is not None:
@@ -100,12 +116,17 @@ def run(recipe: Recipe, console: Console | None = None) -> Path | None:
         tell(console, f"{job.out}: {job.plan.num_records - lost:,} recordings", job, lost)
         return job.out
     with tempfile.TemporaryDirectory(prefix="anylead-") as folder:
-        job, about = plan(recipe, Path(folder) / "answers.jsonl")
+        job, about = plan(
+            recipe, Path(folder) / ("answers.json" if recipe.json else "answers.jsonl")
+        )
         say_model(console, recipe.model, job)
         lost = run_job(recipe, job, "predicting", console)
-        lines = job.out.read_text(encoding="utf-8").splitlines()
-        answers = [from_dict(json.loads(line), about) for line in lines]
-        _show(answers, screen.console(), recipe.all_labels)
+        written = job.out.read_text(encoding="utf-8")
+        if recipe.json:
+            screen.print_json(json.loads(written))
+        else:
+            answers = [from_dict(json.loads(line), about) for line in written.splitlines()]
+            _show(answers, screen.console(), recipe.all_labels)
         if lost:
             tell(console, job.rejected_file.read_text(encoding="utf-8"), job, 0)
     return None

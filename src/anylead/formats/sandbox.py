@@ -211,7 +211,7 @@ def _receive(pipe: BinaryIO, size: int, until: float) -> bytearray:
     received = bytearray(size)
     rest = memoryview(received)
     while rest:
-        if not wait([pipe], max(0.0, until - time.monotonic())):
+        if not wait([pipe.fileno()], max(0.0, until - time.monotonic())):
             raise EOFError("no answer in time")
         count = cast(FileIO, pipe).readinto(rest)
         if not count:
