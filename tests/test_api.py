@@ -176,6 +176,43 @@ def test_records_of_wfdb_and_raw_data_of_mne_are_read_in_their_units(model):
     assert model.predict(Raw()) == pytest.approx(ours, abs=1e-4)
 
 
+EEG = ["Fp1", "C3", "C4", "O1"]
+
+
+@pytest.mark.parametrize("names", [EEG, ["C1", "C2", "C3", "C4"], ["D1", "D2", "Fz", "C3"]])
+def test_an_eeg_is_no_ecg_in_memory_either(names, model):
+    samples = np.zeros((4, 1000))
+    raw = type("Raw", (), {"ch_names": names, "info": {"sfreq": 100.0},
+                           "get_data": lambda self: samples / 1e3})()  # fmt: skip
+    type(raw).__module__ = "mne.io.array"
+    record = wfdb.Record(record_name="a", fs=100, sig_name=names, units=["mV"] * 4,
+                         p_signal=samples.T)  # fmt: skip
+    for eeg in (raw, record, pandas.DataFrame(samples.T, columns=names)):
+        with pytest.raises(AnyleadError, match="lead"):
+            model.predict(eeg, **({} if eeg is raw or eeg is record else {"sample_rate": 100.0}))
+    with pytest.raises(AnyleadError, match=r"lead '(Fp1|C1|D1|Fz)'"):
+        model.predict(samples, leads=names, sample_rate=100.0)
+
+
+def test_the_ecg_beside_an_eeg_is_what_is_taken(model):
+    record = fitted_model.recordings()[0]
+    beside = [*EEG, "ECG II"]
+    samples = np.concatenate([np.ones((4, record.signal.shape[1])), record.signal[1:2]])
+    given = wfdb.Record(record_name="a", fs=record.sample_rate, sig_name=beside,
+                        units=["mV"] * 5, p_signal=samples.T)  # fmt: skip
+    expected = model.predict(record, use_leads="II")
+    assert model.predict(given) == pytest.approx(expected, abs=1e-5)
+
+
+def test_c1_to_c6_are_chest_leads_beside_limb_leads(model):
+    record = fitted_model.recordings()[0]
+    names = ["I", "II", *(f"C{i}" for i in range(1, 7))]
+    rows = [record.leads.index(name.replace("C", "V")) for name in names]
+    given = {"leads": names, "sample_rate": record.sample_rate}
+    kept = model.predict(record, use_leads="I,II,V1,V2,V3,V4,V5,V6")
+    assert model.predict(record.signal[rows], **given) == pytest.approx(kept, abs=1e-5)
+
+
 def test_a_store_from_memory_holds_the_recordings_and_is_not_mistaken_for_another(tmp_path):
     frame = as_frame(fitted_model.recordings()[:3]).assign(labels=[["AFIB", "STE"], [], "SR"])
     store = anylead.prepare(records=frame, channels="12", out=tmp_path / "store",

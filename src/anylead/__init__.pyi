@@ -103,6 +103,7 @@ def predict(
     leads: str | None = ...,
     rename: str = ...,
     all_labels: bool = ...,
+    json: bool = ...,
     windows: bool = ...,
     join: str | None = ...,
     force: bool = ...,

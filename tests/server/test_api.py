@@ -375,6 +375,12 @@ def test_the_page_loads_nothing_from_elsewhere(client):
     assert json.loads(client.get("/health").text) == {"status": "ok"}
 
 
+def test_an_eeg_is_refused_as_from_an_array(client, record):
+    eeg = as_json(record, signal=record.signal[:3].tolist(), leads=["C3", "C4", "C5"])
+    answer = client.post("/predict", json=eeg)
+    assert answer.status_code == 422 and "electrode of an EEG" in answer.json()["error"]
+
+
 def test_waves_are_those_of_delineate(record):
     model = load("ptbxl-small", device="cpu")
     with TestClient(create_app(Service(model)), base_url="http://127.0.0.1") as made:

@@ -85,6 +85,16 @@ def choose(
     return Choice(dict(rows), left_out)
 
 
+def choose_in_memory(names: Sequence[str], units: Sequence[str] | None = None) -> dict[str, int]:
+    """Lead -> row, as `choose` finds them, of channels without a file; none where no name tells."""
+    stated = None if units is None else tuple(units)
+    try:
+        rows, _ = _chosen(tuple(names), stated, (None,) * len(names))
+    except FormatError:
+        return {}
+    return dict(rows)
+
+
 @lru_cache(maxsize=256)
 def _chosen(
     names: tuple[str, ...], units: tuple[str, ...] | None, renamed: tuple[str | None, ...]

@@ -14,7 +14,7 @@ from anylead.datasets.cells import number
 from anylead.datasets.label_table import LabelTable
 from anylead.datasets.layout import text_of
 from anylead.errors import FormatError
-from anylead.leads import find_lead
+from anylead.formats.channels import choose_in_memory
 from anylead.records import Record
 
 # Columns that hold what is to be read, and what a Record knows besides.
@@ -74,7 +74,7 @@ def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
     """
     names = [str(name) for name in frame.columns]
     is_number = [frame.iloc[:, i].dtype.kind in "fiu" for i in range(len(names))]
-    if all(is_number) and all(find_lead(name) for name in names):
+    if all(is_number) and len(choose_in_memory(names)) == len(names):
         return None
     chosen = [name for name in _SIGNALS if name in names] or (names if len(names) == 1 else [])
     if not chosen:
@@ -159,21 +159,21 @@ def _from_wfdb(x: Any, unit_in_mv: Mapping[str, float]) -> Record:
     name = str(x.record_name or "")
     if x.p_signal is None:
         raise FormatError(f"{name}: a wfdb record without p_signal; read it with physical=True")
-    rows = {find_lead(lead): i for i, lead in enumerate(x.sig_name) if find_lead(lead)}
+    rows = choose_in_memory(x.sig_name, x.units)
     if not rows:
-        raise FormatError(f"{name}: none of the signals {', '.join(x.sig_name)} is a lead")
+        raise FormatError(f"{name}: none of the signals {', '.join(x.sig_name)} is a lead in volts")
     units = [x.units[i] for i in rows.values()]
     unknown = sorted(set(units) - unit_in_mv.keys())
     if unknown:
         raise FormatError(f"{name}: unit {unknown[0]!r}; known are {', '.join(unit_in_mv)}")
     factor = np.array([unit_in_mv[unit] for unit in units])
     signal = (x.p_signal.T[list(rows.values())] * factor[:, None]).astype(np.float32)
-    return Record(signal, tuple(map(str, rows)), float(x.fs), name)
+    return Record(signal, tuple(rows), float(x.fs), name)
 
 
 def _from_mne(x: Any) -> Record:
-    rows = {find_lead(lead): i for i, lead in enumerate(x.ch_names) if find_lead(lead)}
+    rows = choose_in_memory(x.ch_names)
     if not rows:
         raise FormatError(f"none of the channels {', '.join(x.ch_names[:12])} is a lead")
     signal = 1e3 * np.asarray(x.get_data())[list(rows.values())]  # MNE holds volts
-    return Record(signal.astype(np.float32), tuple(map(str, rows)), float(x.info["sfreq"]))
+    return Record(signal.astype(np.float32), tuple(rows), float(x.info["sfreq"]))

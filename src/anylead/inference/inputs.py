@@ -9,6 +9,7 @@ import numpy as np
 
 from anylead import formats
 from anylead.errors import FormatError, LeadError, known_are
+from anylead.formats.channels import choose_in_memory
 from anylead.inference import in_memory
 from anylead.leads import LEAD_SETS, LEADS, has_frank, lead_mask, lead_name
 from anylead.records import Record
@@ -107,13 +108,21 @@ def row_names(leads: str | Sequence[str]) -> tuple[str, ...]:
     """Names in the order they are given; a named set stands for its usual order.
 
     Raises:
-        LeadError: an unknown name.
+        LeadError: an unknown name, or one that means a lead only beside others (C3, D1, x).
     """
     if isinstance(leads, str):
         if leads.strip() in LEAD_SETS:
             return LEAD_SETS[leads.strip()]
         leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
-    return tuple(lead_name(name) for name in leads)
+    names = tuple(lead_name(name) for name in leads)
+    taken = choose_in_memory(leads)
+    for spelled, name in zip(leads, names, strict=True):
+        if name not in taken and spelled.strip() != name:
+            raise LeadError(
+                f"lead {spelled!r}: may also be an electrode of an EEG or an axis of movement, no"
+                f" other name here makes this an ECG; if it is, call it {name}"
+            )
+    return names
 
 
 def restrict(record: Record, use_leads: str | Sequence[str]) -> Record:
