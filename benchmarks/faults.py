@@ -104,6 +104,9 @@ def commands(base: Path, address: str) -> dict[str, Command]:
             is_exact=True,
         ),
         "benchmark": Command(("benchmark", str(base / "table.yaml")), ("--out", "table")),
+        "benchmark, 2 devices": Command(
+            ("benchmark", str(base / "table.yaml"), "--devices", "cpu,cpu"), ("--out", "table")
+        ),
         "model by name": Command(
             ("embed", str(base / "ecg.npz"), "hf://lab/ecg", "--num_workers", "1"),
             ("--out", "e.parquet"),
