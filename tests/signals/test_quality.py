@@ -216,6 +216,11 @@ def verdict(signal):
     return is_acceptable(quality)
 
 
+def verdict_of_leads(signal, num_leads):
+    has_lead = np.arange(12) < num_leads
+    return is_acceptable(assess(signal.astype(np.float32), has_lead, RATE, "mV"))
+
+
 DAMAGES = {
     "a flat lead": lambda x, t, noise: 0 * x,
     "a lead flat for 2 s": lambda x, t, noise: np.where((t > 3) & (t < 5), 0.2, x),
@@ -225,6 +230,8 @@ DAMAGES = {
     "a step": lambda x, t, noise: x + 6 * (t > 6),
     "a rail": lambda x, t, noise: np.where(t > 4, 6.0, x),
     "no heart": lambda x, t, noise: 0.02 * noise,
+    "spikes": lambda x, t, noise: x + 4 * (t % 2.3 < 0.01),
+    "a loose electrode that jumps": lambda x, t, noise: x + 2.5 * (t % 1.7 > 0.8),
     "an open electrode": lambda x, t, noise: x + 12 * (t > 6) * np.sin(t),
 }
 
@@ -247,6 +254,19 @@ def test_generated_recordings_are_acceptable_and_so_is_a_little_of_everything(cl
     noise = np.random.default_rng(1).standard_normal(clean.shape)
     assert verdict(clean + 0.02 * noise + 0.05 * np.sin(2 * np.pi * 50 * time))
     assert verdict(clean + 0.8 * np.sin(2 * np.pi * 0.2 * time))
+
+
+@pytest.mark.parametrize("leads", [12, 6, 2, 1])
+def test_beats_that_come_too_early_and_pulses_of_a_pacemaker_are_no_jumps(clean, leads):
+    time = np.arange(clean.shape[1]) / RATE
+    steep = np.sign(np.random.default_rng(0).standard_normal(12))[:, None]
+    paced = clean + steep * np.linspace(0.5, 3, 12)[:, None] * (time % 0.9 < 0.004)
+    paced[leads:] = 0
+    assert verdict_of_leads(paced, leads)
+    once = clean.astype(np.float64)
+    once[7] += 2 * (np.abs(time - 4.2) < 0.005)
+    once[leads:] = 0
+    assert verdict_of_leads(once, leads)
 
 
 def test_most_clinical_recordings_are_acceptable(shared_data):

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 _MAINS_HZ = (50.0, 60.0)
 _BESIDE_HZ = (46.0, 47.0, 54.0, 56.0, 63.0, 64.0)
 _BESIDE = len(_MAINS_HZ) + np.array([[0, 1, 2, 3], [2, 3, 4, 5]])  # their columns
+_JUMPS, _TENTHS = 3, 5  # so many jumps, each within its own tenths of a second
+_LEADS_FOR_JUMPS = 6
 _LEAST_RATE = 119.0  # Hz; slower signals do not hold what is beside 50 Hz
 
 
@@ -22,6 +24,8 @@ class Measures(NamedTuple):
     height: from bottom to top.
     noise: how far half of the samples lie from the middle of those 18 ms before and after.
     beat: what the beats reach by the same measure.
+    jump: the third highest rise or fall within 18 ms that is more than no other lead shows; see
+        `_jumps`.
     """
 
     wander: NDArray[np.float32]
@@ -29,6 +33,7 @@ class Measures(NamedTuple):
     height: NDArray[np.float32]
     noise: NDArray[np.float32]
     beat: NDArray[np.float32]
+    jump: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Limits:
         noise: mV.
         noise_of_beat: of what the beats reach by the same measure; must be passed, too.
         noise_of_nothing: the same where nothing is taller than `nothing` mV, or there is no unit.
+        jump: mV, three times within one lead alone.
     """
 
     wander: float = 4.25
@@ -52,6 +58,7 @@ class Limits:
     noise_of_beat: float = 0.08
     noise_of_nothing: float = 0.15
     nothing: float = 0.25
+    jump: float = 1.0
 
 
 UNREADABLE = Limits()
@@ -95,7 +102,7 @@ def measure(
     """
     noise, beat = _bends(samples)
     wander, mains = _wander(signal, sample_rate), _mains(signal, sample_rate)
-    return Measures(wander, mains, height, noise, beat)
+    return Measures(wander, mains, height, noise, beat, _jumps(samples))
 
 
 def is_noisy(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDArray[np.bool_]:
@@ -117,6 +124,7 @@ def is_beyond(measures: Measures, unit: str, limits: Limits = UNREADABLE) -> NDA
         return np.zeros(len(measures.height), dtype=bool)
     height = measures.height
     is_bad = (measures.wander > limits.wander) | (measures.mains > limits.mains)
+    is_bad |= measures.jump > limits.jump
     return np.asarray(is_bad | (height < limits.lowest) | (height > limits.highest))
 
 
@@ -138,6 +146,36 @@ def _bends(samples: Spaced) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     beat = tops[:, (num_windows - 1) // 2 : num_windows // 2 + 1].mean(axis=1)  # their median
     bend.partition(size // 2, axis=1)
     return bend[:, size // 2], beat
+
+
+def _jumps(samples: Spaced) -> NDArray[np.float32]:
+    """(lead,) what an electrode alone does, by the third highest of its jumps; 0 with few leads.
+
+    A beat rises in several leads at once: by Einthoven's law at least half as much in another limb
+    lead, and chest leads have neighbours. So much as twice the second highest rise within a tenth
+    of a second is taken off.
+    """
+    first, second, _, rate = samples
+    window = max(1, round(0.1 * rate))
+    num_windows = second.shape[1] // window // _TENTHS * _TENTHS
+    if num_windows < _JUMPS * _TENTHS:
+        return np.zeros(len(first), dtype=np.float32)
+    rises = np.abs(second - first[:, : second.shape[1]])[:, : num_windows * window]
+    tops = rises[:, ::window].copy()
+    for sample in range(1, window):  # faster than a maximum over a short axis
+        np.maximum(tops, rises[:, sample::window], out=tops)
+    if np.count_nonzero(tops.any(axis=1)) < _LEADS_FOR_JUMPS:
+        return np.zeros(len(first), dtype=np.float32)
+    around = tops.copy()  # what lies astride two windows is in both
+    np.maximum(around[:, 1:], tops[:, :-1], out=around[:, 1:])
+    np.maximum(around[:, :-1], tops[:, 1:], out=around[:, :-1])
+    highest, beside = around[0], np.zeros_like(around[0])
+    for lead in around[1:]:
+        beside = np.maximum(beside, np.minimum(highest, lead))
+        highest = np.maximum(highest, lead)
+    jumps = (tops - 2 * beside).reshape(len(tops), -1, _TENTHS).max(axis=2)
+    jumps.partition(jumps.shape[1] - _JUMPS, axis=1)
+    return np.maximum(jumps[:, -_JUMPS], 0)
 
 
 def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
