@@ -120,6 +120,16 @@ def test_a_transfer_that_breaks_off_goes_on_in_the_middle_of_the_file(server, tm
     assert contents(out) == contents(server.root)
 
 
+def test_what_a_kill_could_leave_is_what_the_next_run_goes_on_with(server, tmp_path):
+    out, seen = tmp_path / "out", set()
+    files = fetching.parse_sums((server.root / SUMS).read_text(), f"{server.url}/")
+    transfer = fetching.Transfer(out, lambda _: seen.update(contents(out)))
+    for file in files:
+        transfer.fetch(file)
+    assert seen - {file.path for file in files} <= {f"{file.path}.part" for file in files}
+    assert set(contents(out)) == {file.path for file in files}
+
+
 def test_a_begun_file_of_another_content_is_fetched_from_the_start(server, tmp_path):
     out, name = tmp_path / "out", "records500/00000/00003_hr.dat"
     (out / name).parent.mkdir(parents=True)

@@ -42,3 +42,10 @@ def test_ctrl_c_ends_the_workers_at_once_and_only_the_parent_hears_it(tmp_path):
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "SpawnProcess" not in errors
+
+
+def test_workers_end_with_the_process_that_started_them_also_when_it_is_killed(tmp_path):
+    child = begin(tmp_path, "time.sleep", [0, 100, 100])
+    assert child.stdout.readline() == "None\n"
+    child.kill()
+    child.communicate(timeout=30)  # until nobody holds the other ends any more

@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -142,7 +141,7 @@ def require_pooch() -> Any:
 
 
 class Transfer:
-    """Fetches files with pooch, which checks them; adds resuming, mirrors in folders and a stop.
+    """Fetches files and checks them (by pooch); goes on with begun ones, and can be stopped.
 
     Args:
         out: folder of the corpus.
@@ -166,37 +165,37 @@ class Transfer:
 
         target = self.out / file.path
         part = target.with_name(target.name + _PART)
-        before = target.stat().st_mtime_ns if target.is_file() else None
+        is_there = target.is_file()
+        is_whole = require_pooch().hashes.hash_matches
+        if is_there and is_whole(target, file.checksum):
+            return False, ""
         for _ in range(2):
             was_begun = part.is_file()
             try:
-                require_pooch().retrieve(
-                    url=file.address,
-                    known_hash=file.checksum,
-                    fname=target.name,
-                    path=target.parent,
-                    downloader=partial(self._receive, part),
-                )
-                return target.stat().st_mtime_ns != before, ""
+                self._receive(part, file.address)
             except requests.HTTPError as error:
                 status = getattr(error.response, "status_code", 0)
                 needs = "; it wants an account" if status in (401, 403) else ""
                 return False, f"{file.path} (the server answers {status}{needs})"
             except FileNotFoundError:
                 return False, f"{file.path} (the mirror does not have it)"
-            except ValueError:
-                # What was begun earlier may have been of another file: once more from the start.
-                if not was_begun:
-                    break
-        if before is not None:
+            if is_whole(part, file.checksum):
+                part.replace(target)
+                return True, ""
+            part.unlink()
+            # What was begun earlier may have been of another file: once more from the start.
+            if not was_begun:
+                break
+        if is_there:
             target.unlink(missing_ok=True)
         return False, f"{file.path} (its checksum is not the published one; removed)"
 
-    def _receive(self, part: Path, address: str, output: str, pooch: Any) -> None:
-        """A downloader for pooch: goes on with what lies in `part`."""
+    def _receive(self, part: Path, address: str) -> None:
+        """All of a file, going on with what lies in `part`."""
+        part.parent.mkdir(parents=True, exist_ok=True)
         if not _is_url(address):
-            shutil.copyfile(address, output)
-            self.received(Path(output).stat().st_size)
+            shutil.copyfile(address, part)
+            self.received(part.stat().st_size)
             return
         import requests
 
@@ -208,11 +207,10 @@ class Transfer:
         for delay in (*_WAITS, None):
             try:
                 self._stream(address, part)
-                break
+                return
             except broken as error:
                 if delay is None or self.stopped.wait(delay):
                     raise UnreachableError(_reason(address, error)) from None
-        part.replace(output)
 
     def _stream(self, address: str, part: Path) -> None:
         import requests

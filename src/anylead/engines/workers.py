@@ -4,16 +4,18 @@ A piece writes its result to a disk that all workers share and may be done again
 worker that is lost costs its piece only.
 """
 
+import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, connection, get_context, parent_process
 from types import ModuleType, TracebackType
 from typing import Any, Literal, TypeVar
 
@@ -79,12 +81,26 @@ def _begin(ranks: Any) -> None:
     _rank = ranks.get()
 
 
+def _begin_watched(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """In a worker: it ends with the process that started it, also within a piece of hours."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+    if begin is not None:
+        begin(*arguments)
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
 class Workers:
     """Fresh worker processes, for the time of a `with` block.
 
     They start without the user's script, so that it needs no `if __name__ == "__main__"` and a
     prompt or a notebook will do; they do not hear Ctrl-C, which is the business of the process that
-    started them, and they end at once when the block ends by an exception.
+    started them, and they end at once when the block ends by an exception, or that process does.
 
     Args:
         number: of processes; also an attribute.
@@ -96,7 +112,7 @@ class Workers:
         self, number: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
     ):
         self.number = number
-        self._pool = ProcessPoolExecutor(number, SPAWN, begin, arguments)
+        self._pool = ProcessPoolExecutor(number, SPAWN, _begin_watched, (begin, arguments))
         self._others = active_children()
 
     def submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:

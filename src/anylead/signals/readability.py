@@ -175,7 +175,7 @@ def _jumps(samples: Spaced) -> NDArray[np.float32]:
         highest = np.maximum(highest, lead)
     jumps = (tops - 2 * beside).reshape(len(tops), -1, _TENTHS).max(axis=2)
     jumps.partition(jumps.shape[1] - _JUMPS, axis=1)
-    return np.maximum(jumps[:, -_JUMPS], 0)
+    return np.asarray(np.maximum(jumps[:, -_JUMPS], 0))
 
 
 def _mains(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float32]:
