@@ -38,6 +38,7 @@ def opened(label, logits):
             store=SimpleNamespace(patient=np.arange(number)),
             rows=np.arange(number),
             module=None,
+            how=["mean"] * len(NAMES),
             segment_seconds=5.0,
             settings=Settings(num_resamples=20),
         ),

@@ -207,6 +207,7 @@ def _handed_on(description: Mapping[str, Any]) -> dict[str, Any]:
 def _training(opened: Any, checkpoint: Checkpoint) -> dict[str, Any]:
     """What the model was trained on."""
     described = checkpoint.description
+    made = described.get("provenance", {})
     rows = opened.store.split_rows(opened.head.task, described["data"]["scheme"])
     patients = len(np.unique(opened.store.patient[rows["train"]]))
     seconds = opened.store.num_samples / opened.store.manifest.sample_rate
@@ -217,8 +218,8 @@ def _training(opened: Any, checkpoint: Checkpoint) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "hours": {name: round(float(seconds[part].sum()) / 3600, 1) for name, part in rows.items()},
         "parameters": sum(t.numel() for t in checkpoint.tensors.values()),
-        "steps": described["provenance"]["steps"],
-        "pretraining": described["provenance"].get("pretraining"),
+        "steps": made.get("steps"),
+        "pretraining": made.get("pretraining"),
     }
 
 

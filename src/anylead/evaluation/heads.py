@@ -1,16 +1,19 @@
 """A fine-tuned linear head beside its data, and what it says with some leads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from anylead.augment.keep_leads import KeepLeads
 from anylead.checkpoint import Checkpoint
 from anylead.errors import RecipeError
 from anylead.evaluation.scores import Evidence, Settings, choose_split, intervals, open_store
+from anylead.inference.outcomes import OUTCOMES
+from anylead.inference.windows import join_logits
 from anylead.loading import evaluation_batches
 from anylead.metrics.bootstrap import Interval, Statistic
 from anylead.store import Store
@@ -26,6 +29,7 @@ class Head(NamedTuple):
     names: of the outputs.
     split, store, rows: what is scored.
     module: what was trained.
+    how: windows become one answer for a recording, for each output, as the model itself has it.
     segment_seconds: what it sees at once.
     settings: of the scoring.
     """
@@ -36,6 +40,7 @@ class Head(NamedTuple):
     store: Store
     rows: NDArray[Any]
     module: LinearHead
+    how: list[str]
     segment_seconds: float
     settings: Settings
 
@@ -58,14 +63,23 @@ class Head(NamedTuple):
             self.settings.batch_size,
             tail="drop" if is_by_segment else "overlap",
         )
-        return predict(
+        is_mean = set(self.how) == {"mean"}
+        found = predict(
             self.module.to(device),
             batches,
             device,
             choose_precision(self.settings.precision, device),
             restrict=restrict,
-            joins_windows=not is_by_segment,
+            joins_windows=is_mean and not is_by_segment,
         )
+        return found if is_mean or is_by_segment else _joined(found, self.how)
+
+
+def _joined(windows: Predictions, how: Sequence[str]) -> Predictions:
+    """Of recordings, out of those of their windows."""
+    rows, first = np.unique(windows.row, return_index=True)
+    joined = [join_logits(part, how) for part in np.split(windows.logits, first[1:])]
+    return Predictions(rows, np.stack(joined).astype(np.float32))
 
 
 @dataclass
@@ -112,5 +126,6 @@ def open_head(folder: Path, checkpoint: Checkpoint, settings: Settings) -> Head:
     names = list(described["label_names"])
     split, rows = choose_split(store, described["task"], scheme, settings.split)
     module = trained_head(checkpoint, str(folder))
+    how = OUTCOMES[described["kind"]].ways(described.get("join", "mean"), names)
     seconds = described["segment_seconds"]
-    return Head(described["task"], names, split, store, rows, module, seconds, settings)
+    return Head(described["task"], names, split, store, rows, module, how, seconds, settings)

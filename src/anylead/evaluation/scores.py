@@ -146,7 +146,7 @@ def open_store(checkpoint: Checkpoint, settings: Settings, run: Path) -> tuple[S
         StoreError: there is no such store.
         RecipeError: none is named, and the model does not know that of its training.
     """
-    fitted = checkpoint.description["provenance"].get("recipe", {}).get("data", {})
+    fitted = checkpoint.description.get("provenance", {}).get("recipe", {}).get("data", {})
     own = fitted.get("store", "")
     scheme = fitted.get("scheme", "auto") if settings.store in (None, own) else "auto"
     if not settings.store and not own:
