@@ -81,3 +81,13 @@ def test_a_table_may_call_a_file_by_a_path_of_another_machine(root, tmp_path):
     (record,) = datasets.records("folder", root, labels=str(tmp_path / "about.csv"))
     assert (record.patient_id, record.labels["labels"]) == ("007", ("AF",))
     assert np.isfinite(record.signal).all()
+
+
+def test_a_table_is_looked_for_here_first_and_then_among_the_files(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (root / "about.csv").write_text("record,patient\na/x0,there\n")
+    (record,) = datasets.records("folder", root, labels="about.csv")
+    assert record.patient_id == "there"
+    (tmp_path / "about.csv").write_text("record,patient\na/x0,here\n")
+    (record,) = datasets.records("folder", root, labels="about.csv")
+    assert record.patient_id == "here"

@@ -69,7 +69,7 @@ def corpus(
     Args:
         root: searched with all its folders; linked ones are followed once.
         labels: CSV (also with semicolons or tabs, also UTF-16) or Parquet table with a row for
-            each file; None takes what the files tell.
+            each file, in the current folder or in `root`; None takes what the files tell.
         record_column: holds the file of a row, as path or as name, with or without ending; None
             guesses.
         patient_column: None guesses.
@@ -85,8 +85,8 @@ def corpus(
         FormatError: a row of the waves cannot be meant so.
     """
     root = corpus_folder(root, "ECG files")
-    table_path = None if labels is None else Path(labels)
-    listing = list_files(root, table_path, None if waves is None else Path(waves))
+    table_path, waves_path = _place(root, labels), _place(root, waves)
+    listing = list_files(root, table_path, waves_path)
     paths = listing.ecgs
     if not paths:
         raise DatasetError(
@@ -112,14 +112,22 @@ def corpus(
         notes.append(said.splitlines()[0])
         if table.tasks.flags:  # a class without a positive is a class, too
             label_names = {table.tasks.flag_task: table.tasks.flags}
-    if waves is not None:
-        details = _with_marks(root, Path(waves), details, notes)
+    if waves_path is not None:
+        details = _with_marks(root, waves_path, details, notes)
     items: list[Item] = list(zip(_names(root, paths), details, strict=True))
     note = " ".join(notes)
     read_renamed = partial(read, rename=formats.parse_rename(rename)) if rename else read
     return Corpus(
         "folder", items, read_renamed, label_names, note, summary, shared, listing.sources
     )
+
+
+def _place(root: Path, table: str | None) -> Path | None:
+    """A table where its user says, else of that name among the files."""
+    if table is None:
+        return None
+    path = Path(table)
+    return path if path.exists() or not (root / path).exists() else root / path
 
 
 def read(item: Item, rename: formats.Rename | None = None) -> Record:
