@@ -3,13 +3,21 @@
 import io
 import zlib
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
+from anylead.formats.assemble import (
+    About,
+    Channel,
+    Sex,
+    age_between,
+    build_record,
+    parse_age,
+)
 from anylead.formats.channels import Rename
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded, optional
 from anylead.leads import find_lead
@@ -205,13 +213,25 @@ def _about(dataset: Any) -> About:
         for note in dataset.get("WaveformAnnotationSequence") or []
         if note.get("UnformattedTextValue")
     ]
+    start = _start(dataset)
+    age = parse_age(str(dataset.get("PatientAge") or ""))
+    if age is None:  # many carts send the birth date only
+        age = age_between(_day(dataset.get("PatientBirthDate")), _day(start))
     return About(
         patient_id=str(dataset.get("PatientID") or "") or None,
-        age=parse_age(str(dataset.get("PatientAge") or "")),
-        sex=sexes.get(str(dataset.get("PatientSex") or "")),
-        start_time=_start(dataset),
+        age=age,
+        sex=sexes.get(str(dataset.get("PatientSex") or "").strip().upper()),
+        start_time=start,
         diagnosis="\n".join(texts) or None,
     )
+
+
+def _day(text: Any) -> date | None:
+    """Out of "19500125" or "1950-01-25T10:59:19"; None for anything else."""
+    try:
+        return datetime.strptime(str(text or "").replace("-", "")[:8], "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def _start(dataset: Any) -> str | None:
