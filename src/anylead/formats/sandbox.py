@@ -80,7 +80,8 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
     rows = np.frombuffer(samples, np.float32).reshape(answer.pop("shape"))
     tuples = {
-        name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution", "notes")
+        name: None if answer[name] is None else tuple(answer[name])
+        for name in ("leads", "resolution", "notes")
     }
     return Record(**{**answer, **tuples, "signal": rows})
 

@@ -8,6 +8,7 @@ and, where known, `patient_id`, `age`, `sex`, `start_time`, `diagnosis`. What th
 before the side-car, and that before what the file itself holds.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from anylead.formats.assemble import (
 )
 from anylead.formats.beside import FOLDER_FILE, side_car
 from anylead.formats.channels import Rename, choose
-from anylead.formats.times import is_time, seconds_per_unit, settle_rate
+from anylead.formats.times import is_time, rate_in_hertz, seconds_per_unit, settle_rate
 from anylead.formats.units import split_unit
 from anylead.records import Record
 
@@ -44,6 +45,12 @@ KEYS = {
     "start_time": ("start_time", "start", "date"),
     "diagnosis": ("diagnosis", "report"),
 }
+# Columns that are alike in all lines of one recording.
+RECORDINGS = (
+    *("record", "record_id", "record_name", "recording", "recording_id", "file", "filename"),
+    *("ecg_id", "exam_id", "patient", "patient_id", "subject", "subject_id"),
+)
+MAX_KEY = 100
 DATA_KEYS = ("val", "signal", "signals", "ecg", "data", "p_signal", "tracings", "x")
 
 
@@ -118,14 +125,37 @@ def with_statements(read: Callable[[Path, Stated], Record]) -> ReadArray:
 
 
 def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick out the keys of `KEYS` under any of their names, in any case."""
-    lower = {str(key).lower(): value for key, value in found.items()}
+    """Pick out the keys of `KEYS` under any of their names, in any spelling."""
+    lower = {_spelled(str(key)): value for key, value in found.items()}
     return {
         meaning: lower[name]
         for meaning, names in KEYS.items()
         for name in reversed(names)
         if name in lower and lower[name] is not None
     }
+
+
+def counts_recordings(key: str) -> bool:
+    """Whether a column tells which recording, file or person a line belongs to."""
+    return _spelled(key) in RECORDINGS
+
+
+def several(path: Path, number: int, key: str) -> FormatError:
+    """For a table of several recordings one below the other, which would be read as one."""
+    return FormatError(
+        f"{path}: {number} recordings by its column {key!r}; want one per file, split it"
+    )
+
+
+def is_fact(key: str) -> bool:
+    """Whether a word stands for something that is to be known about an array."""
+    return any(_spelled(key) in names for names in KEYS.values())
+
+
+def _spelled(key: str) -> str:
+    """patient_id of "Patient ID", sampling_rate of "Sampling Rate (Hz)"."""
+    bare = re.sub(r"\s*[(\[][^()\[\]]*[)\]]$", "", key.strip()[:MAX_KEY])
+    return re.sub(r"[\s_-]+", "_", bare.lower())
 
 
 def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> Record:
@@ -208,7 +238,7 @@ def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     leads, unit = names_of(known["leads"]), names_of(known["unit"])
     units = unit * len(leads) if len(unit) == 1 else unit
     try:
-        sample_rate = float(np.asarray(known["sample_rate"]).item())
+        sample_rate = rate_in_hertz(np.asarray(known["sample_rate"]).item())
     except (TypeError, ValueError):
         raise FormatError(f"{path}: sample rate {known['sample_rate']!r}; want Hz") from None
     if not leads or len(units) != len(leads):
@@ -238,7 +268,9 @@ def about(known: Mapping[str, Any]) -> About:
             value = value.item() if value.size == 1 else None
         if isinstance(value, bytes):
             value = value.decode("utf-8", errors="replace")
-        return None if value is None else str(value).strip() or None
+        # Numbers of patients went through a column of floats: "12.0" is patient 12.
+        is_whole = isinstance(value, float) and value.is_integer()
+        return None if value is None else str(int(value) if is_whole else value).strip() or None
 
     return About(
         patient_id=text("patient_id"),
