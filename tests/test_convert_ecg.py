@@ -90,3 +90,11 @@ def test_integers_pass_through_three_formats_unchanged(tmp_path):
     steps = [np.rint(record.signal / 0.005) for record in (before, after)]
     np.testing.assert_array_equal(*steps)
     assert after.resolution == pytest.approx(before.resolution)
+
+
+def test_what_the_output_has_no_place_for_is_told(tmp_path, capsys):
+    record = Record(np.ones((1, 5), np.float32), ("I",), 500.0, age=63.0, diagnosis="AF")
+    csv.write(record, tmp_path / "in.csv")
+    for name, told in (("a.edf", "a.edf: has no place for age and diagnosis\n"), ("a.dcm", "")):
+        assert cli.main(["convert-ecg", str(tmp_path / "in.csv"), str(tmp_path / name)]) == 0
+        assert capsys.readouterr().err == told

@@ -1,6 +1,7 @@
 """Convert an ECG from any readable format to WFDB, CSV, EDF or DICOM."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ WRITERS: dict[str, Callable[[Record, Path], None]] = {
     ".edf": edf_write.write,
     ".dcm": dicom_write.write,
 }
+
+# Fields of a Record that a format cannot hold.
+LOST = {".edf": ("age", "diagnosis")}
 
 EXAMPLES = (
     "anylead convert-ecg patient.xml patient.dcm",
@@ -73,4 +77,7 @@ def run(recipe: Recipe) -> Path:
     except OSError as error:
         raise FormatError(f"{target}: cannot be written: {error.strerror or error}") from error
     print(target)
+    lost = [name for name in LOST.get(target.suffix.lower(), ()) if getattr(record, name)]
+    if lost:
+        print(f"{target.name}: has no place for {' and '.join(lost)}", file=sys.stderr)
     return target

@@ -200,6 +200,8 @@ def roundest_rate(samples: int, seconds: str) -> float:
         raise FormatError(f"data records of {seconds!r} seconds; the header is damaged")
     rate = samples / duration
     whole = round(rate)
+    if abs(rate - whole) < 1e-9 * rate:
+        return float(whole)  # 2700 samples in "10.8" s
     decimals = len(seconds.replace(",", ".").partition(".")[2])
     written_alike = whole > 0 and abs(samples / whole - duration) <= 0.5 * 10.0**-decimals
     # A record of "1" second is exactly one: only a duration cut short may be off.
