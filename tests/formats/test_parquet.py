@@ -91,3 +91,11 @@ def test_recordings_one_below_the_other_are_refused(tmp_path):
         parquet.read(path, **STATED)
     path = write(tmp_path, **{"Patient ID": [1, 1, 1], "II": [0.0, 1, 2]})
     assert parquet.read(path, **STATED).leads == ("II",)
+
+
+def test_the_unit_of_a_column_goes_before_that_of_the_schema(tmp_path):
+    table = pa.table({"I (uV)": [500.0, 1000], "II": [1.0, 2]})
+    table = table.replace_schema_metadata({"unit": "mV", "sample_rate": "250"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert parquet.read(tmp_path / "a.parquet").signal.tolist() == [[0.5, 1], [1, 2]]
+    assert parquet.read(tmp_path / "a.parquet", unit="V").signal.max() == 1e6

@@ -28,17 +28,16 @@ from anylead.formats.channels import is_ecg_name
 from anylead.formats.guard import guarded, optional
 from anylead.formats.sidecar import (
     Stated,
-    by_meaning,
     complete,
     counts_recordings,
     is_fact,
     names_of,
+    own_units,
     several,
     table_record,
     with_statements,
 )
 from anylead.formats.times import is_time
-from anylead.formats.units import split_unit
 from anylead.records import Record
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -77,15 +76,15 @@ def read(path: Path, stated: Stated) -> Record:
         comments, header, start = _head(path, data)
         if _is_line_of_a_lead(header):
             columns, cells = _lines_of_leads(path, data[start:], _separator(header))
-            columns, comments = _own_units(columns, comments)
+            columns, inside = own_units(columns, comments)
             lines = partial(_cells_to_numbers, path, cells)
-            return table_record(path, columns, lines, stated.over(path, comments))
+            return table_record(path, columns, lines, stated.over(path, inside))
         known = stated.over(path, comments)
         columns, num_heads = _named(path, header, known)
         columns, num_heads = _with_units(columns, data[start:], num_heads)
         body = partial(_table, path, data[start:], header, [name for name, _ in columns], num_heads)
-        columns, comments = _own_units(columns, comments)
-        return table_record(path, columns, body, stated.over(path, comments))
+        columns, inside = own_units(columns, comments)
+        return table_record(path, columns, body, stated.over(path, inside))
 
 
 def _utf8(data: bytes) -> bytes:
@@ -154,18 +153,6 @@ def _fact(line: str) -> tuple[str, str] | None:
 
 def _names_ecg(line: str) -> bool:
     return any(is_ecg_name(name) for name, _ in _columns(line))
-
-
-def _own_units(
-    columns: list[tuple[str, str]], comments: dict[str, Any]
-) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    """The unit of a column goes before that of the file, which the other columns have."""
-    columns = [(name, unit) if unit else split_unit(name) for name, unit in columns]
-    if not any(unit for name, unit in columns if not is_time(name)):
-        return columns, comments
-    stated = str(by_meaning(comments).get("unit") or "")
-    rest = {key: value for key, value in comments.items() if not by_meaning({key: 1}).get("unit")}
-    return [(name, unit or ("" if is_time(name) else stated)) for name, unit in columns], rest
 
 
 def _is_line_of_a_lead(line: str) -> bool:

@@ -18,6 +18,7 @@ from anylead.formats.sidecar import (
     Stated,
     counts_recordings,
     names_of,
+    own_units,
     several,
     table_record,
     with_statements,
@@ -49,14 +50,16 @@ def read_here(path: Path, stated: Mapping[str, Any]) -> Record:
             is_parquet = file.read(4) == MAGIC_PARQUET
         schema, table = _read_parquet(path) if is_parquet else _read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-        known = Stated(**stated).over(path, metadata)
+        said = Stated(**stated)
+        known = said.over(path, metadata)
         clocks = [name for name in table.column_names if is_time(split_unit(name)[0])]
         names = table.column_names if known.get("leads") is None else clocks
         names = [*names_of(known.get("leads") or ()), *names]
         for name in filter(counts_recordings, table.column_names):
             if (number := len(table.column(name).unique())) > 1:
                 raise several(path, number, name)
-        columns = [(name, "") for name in names]
+        columns, inside = own_units([(name, "") for name in names], metadata)
+        known = said.over(path, inside)
         return table_record(
             path, columns, lambda rows: [_values(path, table, names[row]) for row in rows], known
         )

@@ -27,7 +27,7 @@ from anylead.formats.assemble import (
     parse_sex,
 )
 from anylead.formats.beside import FOLDER_FILE, side_car
-from anylead.formats.channels import Rename, choose
+from anylead.formats.channels import Rename, choose, is_ecg_name
 from anylead.formats.times import is_time, rate_in_hertz, seconds_per_unit, settle_rate
 from anylead.formats.units import split_unit
 from anylead.records import Record
@@ -220,6 +220,48 @@ def table_record(
     leads = zip(chosen.rows, rows, values, known["unit"], strict=True)
     found = {lead: Channel(columns[row][0], each, unit) for lead, row, each, unit in leads}
     return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
+
+
+def columns_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]] | None:
+    """Arrays named by leads (and one of times), as columns of a table; None where none is.
+
+    A signal under one of its usual names goes before them.
+    """
+    rows = {
+        name: np.asarray(array, dtype=np.float64).reshape(-1)
+        for name, array in arrays.items()
+        if array.dtype.kind in "iuf" and array.size == max(array.shape, default=0) > 1
+    }
+    leads = [name for name in rows if is_ecg_name(split_unit(name)[0])]
+    if not leads or any(name.lower() in DATA_KEYS for name in arrays):
+        return None
+    clocks = [name for name in rows if is_time(split_unit(name)[0])]
+    return {name: rows[name] for name in (*leads, *clocks[:1])}
+
+
+def named_record(
+    path: Path,
+    columns: Mapping[str, NDArray[np.float64]],
+    stated: Stated,
+    inside: Mapping[str, Any],
+) -> Record:
+    """A recording of which each lead is an array of its own; raises as `table_record`."""
+    names, inside = own_units([(name, "") for name in columns], inside)
+    rows = list(columns.values())
+    known = stated.over(path, inside)
+    return table_record(path, names, lambda wanted: [rows[i] for i in wanted], known)
+
+
+def own_units(
+    columns: Sequence[tuple[str, str]], inside: Mapping[str, Any]
+) -> tuple[list[tuple[str, str]], Mapping[str, Any]]:
+    """The unit of a column goes before that of the file, which the other columns have."""
+    columns = [(name, unit) if unit else split_unit(name) for name, unit in columns]
+    if not any(unit for name, unit in columns if not is_time(name)):
+        return columns, inside
+    stated = str(by_meaning(inside).get("unit") or "")
+    rest = {key: value for key, value in inside.items() if not by_meaning({key: 1}).get("unit")}
+    return [(name, unit or ("" if is_time(name) else stated)) for name, unit in columns], rest
 
 
 def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
