@@ -4,13 +4,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anylead import formats
-from anylead.errors import FormatError
+from anylead.errors import FormatError, LeadError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
-from anylead.inference.inputs import restrict
+from anylead.leads import LEAD_SETS, lead_name
 from anylead.records import Record
 
 # By the name of the output.
@@ -67,7 +67,7 @@ def run(recipe: Recipe) -> Path:
         raise FormatError(f"{target}: is the input; choose another name")
     record = formats.read(source, formats.parse_rename(recipe.rename))
     if recipe.leads is not None:
-        record = restrict(record, recipe.leads)
+        record = keep(record, recipe.leads)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".anylead-") as folder:
             write(record, Path(folder) / target.name)
@@ -81,3 +81,22 @@ def run(recipe: Recipe) -> Path:
     if lost:
         print(f"{target.name}: has no place for {' and '.join(lost)}", file=sys.stderr)
     return target
+
+
+def keep(record: Record, leads: str) -> Record:
+    """The recording with those of its leads that are wanted, also such as no model knows (V7, X).
+
+    Raises:
+        LeadError: an unknown lead, or none of them is there.
+    """
+    names = LEAD_SETS.get(leads.strip()) or tuple(map(lead_name, filter(None, leads.split(","))))
+    rows = [i for i, name in enumerate(record.leads) if name in names]
+    if not rows:
+        raise LeadError(f"{leads}: none of them is there; it has {', '.join(record.leads)}")
+    steps = record.resolution
+    return replace(
+        record,
+        signal=record.signal[rows],
+        leads=tuple(record.leads[i] for i in rows),
+        resolution=None if steps is None else tuple(steps[i] for i in rows),
+    )
