@@ -155,7 +155,7 @@ def page() -> str:
             "CSV keeps every bit of the float32 samples; WFDB, EDF and DICOM hold 16 bits per",
             "sample, in the step the source was digitized with where it is known and fits, else",
             "scaled to the largest sample of each lead. EDF holds no missing samples, age or",
-            "diagnosis; WFDB no patient id and no diagnosis.\n",
+            "diagnosis, nor ids of patients beyond 74 letters without accents.\n",
             "AliveCor ATC, Apple Health, CardioSoft, Contec, Viatom text and OpenSignals text",
             "(BITalino, biosignalsplux) are read here; aECG, MUSE, Philips, SCP-ECG, Mortara,",
             "MFER and Kardia by ecgdatakit, BIOPAC (`anylead[biopac]`) by bioread, behind checks",

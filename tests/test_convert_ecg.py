@@ -5,7 +5,7 @@ import pytest
 
 from anylead import formats
 from anylead.commands import cli, convert_ecg
-from anylead.errors import FormatError
+from anylead.errors import FormatError, LeadError
 from anylead.formats import csv
 from anylead.records import Record
 from format_samples import SAMPLES
@@ -90,3 +90,26 @@ def test_integers_pass_through_three_formats_unchanged(tmp_path):
     steps = [np.rint(record.signal / 0.005) for record in (before, after)]
     np.testing.assert_array_equal(*steps)
     assert after.resolution == pytest.approx(before.resolution)
+
+
+def test_what_the_output_has_no_place_for_is_told(tmp_path, capsys):
+    record = Record(np.ones((1, 5), np.float32), ("I",), 500.0, age=63.0, diagnosis="AF")
+    csv.write(record, tmp_path / "in.csv")
+    for name, told in (("a.edf", "a.edf: has no place for age and diagnosis\n"), ("a.dcm", "")):
+        assert cli.main(["convert-ecg", str(tmp_path / "in.csv"), str(tmp_path / name)]) == 0
+        assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("leads", "kept"),
+    [("V7,II", ("II", "V7")), ("V3R", ("V3R",)), ("2", ("II",)), ("MLII, v7", ("II", "V7"))],
+)
+def test_leads_that_no_model_knows_can_be_kept(leads, kept, tmp_path):
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    csv.write(Record(rows, ("II", "V7", "V3R"), 500.0), tmp_path / "in.csv")
+    convert_ecg.run(convert_ecg.Recipe(tmp_path / "in.csv", tmp_path / "out.csv", leads=leads))
+    record = formats.read(tmp_path / "out.csv")
+    assert record.leads == kept
+    assert record.signal[-1].tolist() == rows[("II", "V7", "V3R").index(kept[-1])].tolist()
+    with pytest.raises(LeadError, match="V1: none of them is there; it has II, V7, V3R"):
+        convert_ecg.run(convert_ecg.Recipe(tmp_path / "in.csv", tmp_path / "o.csv", leads="V1"))

@@ -171,3 +171,107 @@ def test_a_table_in_utf_16_is_read(tmp_path):
     path = tmp_path / "e.csv"
     path.write_text("# sample_rate: 250\nI (\u00b5V)\n" + "100\n" * 300, encoding="utf-16")
     assert formats.read(path).signal.max() == np.float32(0.1)
+
+
+ROWS = "0,0\n0.5,1\n1,2\n"
+
+
+def test_the_unit_of_a_column_goes_before_that_of_the_file(tmp_path):
+    path = tmp_path / "ecg.csv"
+    for first in ("I (uV)", "I_uV"):
+        path.write_text(f"# sample_rate: 250\n# unit: mV\n{first},II\n{ROWS}")
+        record = csv.read(path)
+        np.testing.assert_allclose(record.signal, [[0, 5e-4, 1e-3], [0, 1, 2]])
+    assert csv.read(path, unit="uV").signal.max() == np.float32(2e-3)  # the caller's goes first
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "# Sampling Rate (Hz): 250\n# Patient ID: 77\n# Gender: F\n",
+        "# fs = 250 Hz\n# subject-id = 77\n# SEX = female\n",
+        "#Sample Rate: 0.25 kHz\n#Patient: 77\n#Sex: w\n",
+        "Patient ID,77\nSex,F\nSample Rate,250\n",
+        "Patient: 77\nSex: F\nSampling frequency: 250 Hz\n\n",
+        "\ufeff# sample rate: 250\r\n# patient id: 77\r\n# sex: Female\r\n",
+    ],
+)
+def test_facts_above_a_table_may_be_spelled_as_people_spell_them(head, tmp_path):
+    for name in ("ecg.csv", "ecg.txt"):
+        path = tmp_path / name
+        path.write_text(f"{head}I (mV),II (mV)\n{ROWS}", encoding="utf-8")
+        record = formats.read(path)
+        assert (record.sample_rate, record.patient_id, record.sex) == (250, "77", "female")
+
+
+def test_a_head_of_two_names_is_no_fact_where_no_line_below_names_a_lead(tmp_path):
+    path = tmp_path / "ecg.csv"
+    path.write_text("date,value\n1,0.1\n2,0.2\n3,0.3\n")
+    record = csv.read(path, leads=["date", "II"], sample_rate=250, unit="mV")
+    assert record.leads == ("II",) and record.signal.shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# I (mV),II (mV)\n" + ROWS,  # np.savetxt
+        "sep=,\nI (mV),II (mV)\n" + ROWS,
+        "I II\n" + ROWS.replace(",", "  "),
+        "# I II\n" + ROWS.replace(",", " "),
+        "I (mV),0,0.5,1\nII (mV),0,1,2\n",
+        "II;0;1;2\nI;0;0,5;1\n",
+    ],
+)
+def test_other_layouts_of_the_same_table(text, tmp_path):
+    path = tmp_path / "ecg.csv"
+    for end in ("\n", "\r\n", "\r"):
+        whole = "# sample_rate: 250\n# unit: mV\n" + text
+        path.write_text(whole.replace("\n", end), newline="")
+        record = formats.read(path)
+        rows = dict(zip(record.leads, record.signal.tolist(), strict=True))
+        assert rows == {"I": [0, 0.5, 1], "II": [0, 1, 2]}
+
+
+def test_a_mu_in_one_byte_is_a_mu(tmp_path):
+    path = tmp_path / "ecg.csv"
+    path.write_bytes("# sample_rate: 250\nI (µV)\n500\n1000\n".encode("latin-1"))
+    assert csv.read(path).signal.tolist() == [[0.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [f"{day}/01/2020 {clock}" for day, clock in ((1, "23:59:59.996"), (2, "00:00:00.000"))],
+        ["23:59:59.996", "00:00:00.000"],
+        ["31.12.2019 10:00:00,000", "31.12.2019 10:00:00,004"],
+    ],
+)
+def test_a_clock_starts_again_at_midnight(times, tmp_path):
+    path = tmp_path / "ecg.tsv"
+    path.write_text("time\tI (mV)\n" + "".join(f"{time}\t0\n" for time in times))
+    assert csv.read(path).sample_rate == pytest.approx(250, rel=1e-6)
+
+
+def test_times_below_one_hertz_are_told_as_milliseconds_perhaps(tmp_path):
+    path = tmp_path / "ecg.csv"
+    path.write_text("time,I (mV)\n0,0\n4,0\n8,0\n")
+    with pytest.raises(FormatError, match=r'0.25 Hz if they are seconds.*"time \(ms\)"'):
+        csv.read(path)
+    path.write_text("time (msec),I (mV)\n0,0\n4,0\n8,0\n")
+    assert csv.read(path).sample_rate == 250
+
+
+def test_lines_of_leads_that_are_no_numbers_are_refused(tmp_path):
+    path = tmp_path / "ecg.csv"
+    path.write_text("# sample_rate: 250\nI (mV),0,1,2\nII (mV),0,1,x\n")
+    with pytest.raises(FormatError, match="not a table of numbers"):
+        csv.read(path)
+
+
+def test_recordings_one_below_the_other_are_refused(tmp_path):
+    path = tmp_path / "ecg.csv"
+    path.write_text("# sample_rate: 250\nrecord,I (mV)\na,0\na,1\nb,2\n")
+    with pytest.raises(FormatError, match="2 recordings by its column 'record'"):
+        csv.read(path)
+    path.write_text("# sample_rate: 250\nrecord,I (mV)\na,0\na,1\na,2\n")
+    assert csv.read(path).signal.tolist() == [[0, 1, 2]]

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import dicom
 from anylead.leads import LEADS
@@ -155,3 +156,40 @@ def test_a_group_of_another_time_is_left_out_with_a_note(tmp_path):
     record = in_groups(tmp_path, [[0, 1], [1, 2]])
     assert record.leads == LEADS[:2]
     assert record.notes == ("multiplex group 2 (II, III): leads that another group holds",)
+
+
+def labels(*texts):
+    """Channels told by their labels alone."""
+
+    def edit(_, group):
+        for channel, text in zip(group.ChannelDefinitionSequence, texts, strict=True):
+            del channel.ChannelSourceSequence
+            channel.ChannelLabel = text
+
+    return edit
+
+
+def test_the_user_names_the_leads_behind_channels(tmp_path):
+    path = edited(tmp_path, labels("CH1", "ECG 2"))
+    named = {"ch1": "V1", "ECG 2": "II"}
+    record = formats.read(path, named)
+    assert record.leads == ("V1", "II") and record.patient_id == "P-17"
+    (tmp_path / "anylead.json").write_text('{"rename": {"CH1": "V1"}}')
+    assert formats.read(path).leads == ("V1",)
+
+
+def test_channels_of_unknown_place_are_told_with_the_way_to_name_them(tmp_path):
+    with pytest.raises(FormatError, match='--rename "ECG 1=I"'):
+        dicom.read(edited(tmp_path, labels("ECG 1", "ECG 2")))
+
+
+def test_a_unit_may_stand_in_words_alone(tmp_path):
+    def edit(_, group):
+        for channel in group.ChannelDefinitionSequence:
+            unit = channel.ChannelSensitivityUnitsSequence[0]
+            unit.CodeValue, unit.CodeMeaning = "", "millivolt"
+
+    before = dicom.read(SAMPLES["dicom"]["2 leads"](tmp_path).path)
+    np.testing.assert_allclose(
+        dicom.read(edited(tmp_path, edit)).signal, 1000 * before.signal, rtol=1e-6
+    )

@@ -74,3 +74,16 @@ def test_all_zeros_keep_their_length(tmp_path):
     with h5py.File(path, "a") as file:
         file["tracings"][...] = 0
     assert hdf5.read(path).signal.shape == (12, 128)
+
+
+def test_signals_of_several_groups_are_several_recordings(tmp_path):
+    path = tmp_path / "two.h5"
+    with h5py.File(path, "w") as file:
+        file["a/signal"], file["b/signal"] = ROWS, 2 * ROWS
+    with pytest.raises(FormatError, match=r"2 signals \(a/signal, b/signal\)"):
+        hdf5.read(path, **STATED)
+    with h5py.File(path, "a") as file:
+        file["signal"] = 3 * ROWS  # that of the file goes before those of groups
+    record = hdf5.read(path, **STATED)
+    np.testing.assert_array_equal(record.signal, 3 * ROWS)
+    assert record.notes == ()

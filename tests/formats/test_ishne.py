@@ -3,11 +3,12 @@ import struct
 import numpy as np
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import ishne
 from format_samples import SAMPLES
 from format_samples.binary import ishne_bytes
-from format_samples.recording import recording, steps
+from format_samples.recording import STEP_MV, recording, steps
 
 
 def test_a_file_cut_off_is_refused_unless_its_length_is_nominal(tmp_path):
@@ -49,8 +50,21 @@ def test_a_damaged_header_field_is_named(at, code, value, found, tmp_path):
         ishne.read(path)
 
 
-def test_unspecified_leads_are_no_leads(tmp_path):
+def test_leads_of_three_electrodes_are_none_of_ours(tmp_path):
     path = tmp_path / "a.ecg"
-    path.write_bytes(ishne_bytes(steps()[:2], [0, 1]))
+    path.write_bytes(ishne_bytes(steps()[:2], [17, 18]))
     with pytest.raises(FormatError, match="no ECG lead"):
         ishne.read(path)
+
+
+def test_leads_of_unknown_place_are_named_by_their_user(tmp_path):
+    rows = steps()[[0, 1, 6]]
+    path = tmp_path / "holter.ecg"
+    path.write_bytes(ishne_bytes(rows, [0, 1, 0]))
+    with pytest.raises(FormatError, match='--rename "ECG 1=I"'):
+        formats.read(path)
+    record = formats.read(path, {"ECG 2": "II", "ECG 3": "V1"})
+    assert record.leads == ("II", "V1")
+    np.testing.assert_allclose(record.signal, rows[1:] * STEP_MV, atol=1e-6)
+    path.write_bytes(ishne_bytes(rows[:1], [1]))
+    assert formats.read(path).leads == ("ECG",)

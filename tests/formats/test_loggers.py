@@ -10,7 +10,7 @@ from anylead import formats
 from anylead.errors import FormatError, MissingPackageError
 from anylead.formats import biopac, viatom
 from format_samples.biopac import interleaved, packed
-from format_samples.devices import bitalino
+from format_samples.devices import apple_english, bitalino
 
 HEAD = "# OpenSignals Text File Format\n# {}\n# EndOfHeader\n0\t512\t\n1\t513\t\n"
 DEVICE = {
@@ -165,3 +165,19 @@ def test_without_bioread_the_remedy_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bioread.reader", None)
     with pytest.raises(MissingPackageError, match=r"bioread is not installed.*\[biopac\]"):
         biopac.read_here(interleaved(tmp_path).path)
+
+
+@pytest.mark.parametrize("name", ["Henry Smith III", "King I", '"Smith, Henry V5"'])
+def test_a_person_whose_name_ends_like_a_lead_is_no_lead(name, tmp_path):
+    path = apple_english(tmp_path).path
+    path.write_text(
+        path.read_text().replace("Name,P-17", f"Name,{name}").replace("Lead I", "Lead II")
+    )
+    record = formats.read(path)
+    assert record.leads == ("II",) and record.patient_id == name.strip('"')
+
+
+def test_a_name_in_any_language_stands_before_the_lead(tmp_path):
+    path = apple_english(tmp_path).path
+    path.write_text(path.read_text().replace("Name,P-17", "Ainm,Henry Smith III"))
+    assert formats.read(path).leads == ("I",)

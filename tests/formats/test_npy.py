@@ -4,7 +4,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import npy
 
@@ -97,3 +99,24 @@ def test_headers_of_version_2_are_read(tmp_path):
     with path.open("wb") as file:
         np.lib.format.write_array(file, ROWS, version=(2, 0))
     np.testing.assert_array_equal(npy.read(path, **STATED).signal, ROWS)
+
+
+@pytest.mark.parametrize("write", [np.savez, savemat])
+def test_an_array_of_its_own_for_each_lead(write, tmp_path):
+    rows = {"I": np.arange(4.0), "V5 (uV)": 1000 * np.arange(4), "t": np.arange(4) / 250}
+    facts = {"patient_id": "7", "age": 63, "unit": "mV"}
+    path = tmp_path / ("a.npz" if write is np.savez else "a.mat")
+    names = {name.replace(" (uV)", "_uV"): row for name, row in rows.items()}
+    if write is np.savez:
+        np.savez(path, **names, **facts)
+    else:
+        savemat(path, {**names, **facts})
+    record = formats.read(path)
+    assert (record.leads, record.sample_rate, record.patient_id) == (("I", "V5"), 250, "7")
+    assert record.signal[0].tolist() == [0, 1, 2, 3] and record.age == 63
+
+
+def test_leads_of_different_length_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", I=np.arange(4.0), II=np.arange(5.0), fs=250, unit="mV")
+    with pytest.raises(FormatError, match="different length"):
+        formats.read(tmp_path / "a.npz")

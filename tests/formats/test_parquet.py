@@ -68,3 +68,34 @@ def test_a_rate_that_the_times_deny_is_refused_with_both(tmp_path):
     assert parquet.read(path, unit="mV").sample_rate == 360
     with pytest.raises(FormatError, match="500 Hz stated, but its times go at 360 Hz"):
         parquet.read(path, sample_rate=500, unit="mV")
+
+
+def test_units_in_brackets_and_dates_tell_unit_and_rate(tmp_path):
+    dates = np.datetime64("2020-01-01T23:59:59.996") + np.arange(3) * np.timedelta64(4, "ms")
+    times = {
+        "time (ms)": [0, 4, 8],
+        "time_ms": [0, 4, 8],
+        "timestamp": dates,
+        "t": dates - dates[0],
+    }
+    for name, values in times.items():
+        path = write(tmp_path, **{name: values, "I (uV)": [0, 500, 1000], "II [mV]": [0.0, 1, 2]})
+        record = parquet.read(path)
+        assert record.sample_rate == 250 and record.notes == ()
+        np.testing.assert_allclose(record.signal, [[0, 0.5, 1], [0, 1, 2]])
+
+
+def test_recordings_one_below_the_other_are_refused(tmp_path):
+    path = write(tmp_path, **{"Patient ID": [1, 1, 2], "II": [0.0, 1, 2]})
+    with pytest.raises(FormatError, match="2 recordings by its column 'Patient ID'"):
+        parquet.read(path, **STATED)
+    path = write(tmp_path, **{"Patient ID": [1, 1, 1], "II": [0.0, 1, 2]})
+    assert parquet.read(path, **STATED).leads == ("II",)
+
+
+def test_the_unit_of_a_column_goes_before_that_of_the_schema(tmp_path):
+    table = pa.table({"I (uV)": [500.0, 1000], "II": [1.0, 2]})
+    table = table.replace_schema_metadata({"unit": "mV", "sample_rate": "250"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert parquet.read(tmp_path / "a.parquet").signal.tolist() == [[0.5, 1], [1, 2]]
+    assert parquet.read(tmp_path / "a.parquet", unit="V").signal.max() == 1e6

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import csv, dicom, dicom_write, edf, edf_write, wfdb_write
 from anylead.formats import wfdb as wfdb_format
@@ -92,16 +93,14 @@ def test_dicom_keeps_millivolts_and_facts(record):
 @given(record=records(may_miss=False))
 def test_edf_keeps_millivolts_sex_and_start(record):
     needs_no_more_than_eight_characters(record)
+    assume((record.patient_id or "").isascii())
     found = there_and_back(edf_write.write, edf.read, record, "trip.edf")
     # A limit of seven characters is up to a hundred-thousandth more than the largest sample.
     largest = np.abs(record.signal).max(axis=1)
     limits = [float(edf_write._limit(Path(), row)) for row in record.signal]
     slack = max((b / a for a, b in zip(largest, limits, strict=True) if a > 0), default=1.0)
     assert_same_signal(found, record, 32767 / slack)
-    same(found, record, "sex", "start_time")
-    assert found.patient_id == (
-        record.patient_id and record.patient_id.encode("ascii", "replace").decode()
-    )
+    same(found, record, "sex", "start_time", "patient_id")
 
 
 @settings(max_examples=30, deadline=None)
@@ -119,12 +118,14 @@ def test_wfdb_is_what_the_wfdb_package_reads(record):
     np.testing.assert_array_equal(np.isnan(found.p_signal.T), np.isnan(record.signal))
     error = np.abs(np.nan_to_num(found.p_signal.T - record.signal))
     assert (error <= 0.5 / np.array(gains)[:, None] * (1 + 1e-9)).all()
-    largest = np.nanmax(np.abs(record.signal), axis=1, initial=0)
+    largest = np.nanmax(np.abs(record.signal.astype(np.float64)), axis=1, initial=0)
     assert all(gain * top <= 32767 for gain, top in zip(gains, largest, strict=True))
     assert all(gain * top > 32700 for gain, top in zip(gains, largest, strict=True) if top > 0)
     assert [sum(row) & 0xFFFF for row in found_digital(record, gains)] == [
         checksum & 0xFFFF for checksum in found.checksum
     ]
+    ours = there_and_back(wfdb_write.write, wfdb_format.read, record, "trip.hea")
+    same(ours, record, "leads", "sample_rate", "patient_id", "age", "sex", "diagnosis")
     has_start = record.start_time is not None
     assert (found.base_date is not None) == has_start
 
@@ -143,6 +144,7 @@ def test_edfio_reads_the_same_edf(record):
     import edfio
 
     needs_no_more_than_eight_characters(record)
+    assume((record.patient_id or "").isascii())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trip.edf"
         edf_write.write(record, path)
@@ -221,6 +223,8 @@ def ecg(**fields):
     [
         (edf_write.write, "a.edf", ecg(signal=np.full((1, 9), np.nan, np.float32)), "missing"),
         (edf_write.write, "a.edf", ecg(signal=np.full((1, 9), 1e7, np.float32)), "999999"),
+        (edf_write.write, "a.edf", ecg(patient_id="Müller"), "without accents"),
+        (edf_write.write, "a.edf", ecg(patient_id="P" * 75), "up to 74 letters"),
         (dicom_write.write, "a.dcm", ecg(unit="NU"), "voltages"),
         (dicom_write.write, "a.dcm", ecg(signal=np.full((1, 9), np.inf, np.float32)), "infinite"),
         (wfdb_write.write, "a b.hea", ecg(), "letters, digits"),
@@ -238,3 +242,37 @@ def test_a_long_recording_at_an_awkward_rate_keeps_rate_and_length(tmp_path):
     edf_write.write(record, tmp_path / "a.edf")
     found = edf.read(tmp_path / "a.edf")
     assert (found.sample_rate, found.signal.shape) == (257.0, (1, 100_003))
+
+
+@pytest.mark.parametrize(
+    ("age", "back"),
+    [(10 / 365.25, 10 / 365.25), (0.5, 0.5), (1.5, 1.5), (2.9, 2), (0.0, 0.0), (63.0, 63)],
+)
+def test_dicom_keeps_the_age_of_an_infant(age, back):
+    found = there_and_back(dicom_write.write, dicom.read, ecg(age=age), "trip.dcm")
+    assert found.age == pytest.approx(back)
+
+
+@pytest.mark.parametrize(("write", "name"), [
+    (dicom_write.write, "a.dcm"), (edf_write.write, "a.edf"),
+    (wfdb_write.write, "a.hea"), (csv.write, "a.csv"),
+])  # fmt: skip
+def test_a_lead_of_unknown_place_stays_one(write, name, tmp_path):
+    write(ecg(leads=("ECG",)), tmp_path / name)
+    found = formats.read(tmp_path / name)
+    assert found.leads == ("ECG",) and found.notes == ()
+
+
+@pytest.mark.parametrize(("num_samples", "rate"), [(2700, 250.0), (513, 513.0), (777, 128.0)])
+def test_edf_keeps_a_whole_rate_exactly(num_samples, rate):
+    record = ecg(signal=np.ones((1, num_samples), np.float32), sample_rate=rate)
+    assert there_and_back(edf_write.write, edf.read, record, "trip.edf").sample_rate == rate
+
+
+def test_codes_of_a_challenge_stay_labels_in_wfdb():
+    record = ecg(labels={"dx": ("426783006", "59118001")}, diagnosis="426783006,59118001")
+    found = there_and_back(wfdb_write.write, wfdb_format.read, record, "trip.hea")
+    assert found.labels == record.labels and found.diagnosis == record.diagnosis
+    plain = ecg(diagnosis="AF, LVH")
+    found = there_and_back(wfdb_write.write, wfdb_format.read, plain, "trip.hea")
+    assert found.labels == {} and found.diagnosis == "AF, LVH"

@@ -180,3 +180,16 @@ def test_a_forked_process_starts_a_child_of_its_own(path):
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert sandbox.read("trial", path, {}).leads == ("I", "II")
+
+
+def test_an_interruption_within_poll_hangs_no_one(path, monkeypatch):
+    sandbox.read("trial", path, {})
+    child = sandbox._children[os.getpid()]
+    child._waitpid_lock.acquire()  # as an exception between its two lines leaves it
+    monkeypatch.setattr(sandbox, "END_SECONDS", 0.2)
+    started = time.perf_counter()
+    sandbox._stop()
+    assert time.perf_counter() - started < 10
+    assert sandbox.read("trial", path, {}).leads == ("I", "II")
+    child._waitpid_lock.release()
+    assert child.wait() is not None

@@ -430,3 +430,32 @@ def test_a_checksum_of_zero_states_none(tmp_path):
     want = formats.read(path)
     path.write_text(re.sub(r" 16 0 0 \d+ 0 ", " 16 0 0 0 0 ", path.read_text()))
     np.testing.assert_array_equal(formats.read(path).signal, want.signal)
+
+
+@pytest.mark.parametrize("name", ["Patient ID", "patient_id", "Patient", "Subject ID"])
+def test_a_comment_may_name_the_patient(tmp_path, name):
+    (tmp_path / "r.hea").write_text(
+        f"r 1 250 2\nr.dat 16 200 16 0 0 0 0 II\n# {name}: 77\n# Age: 6 mo\n"
+    )
+    (tmp_path / "r.dat").write_bytes(bytes(4))
+    record = wfdb.read(tmp_path / "r.hea")
+    assert record.patient_id == "77" and record.age == 0.5
+    (tmp_path / "r.hea").write_text((tmp_path / "r.hea").read_text().replace(": 77", ": anonymous"))
+    assert wfdb.read(tmp_path / "r.hea").patient_id is None
+
+
+@pytest.mark.parametrize(("label", "leads"), [("II", ("II",)), ("ECG", None)])
+def test_two_signals_of_one_name_in_segments_are_two(tmp_path, label, leads):
+    for name, steps in (("a", (100, 200)), ("b", (300, 400))):
+        (tmp_path / f"{name}.hea").write_text(
+            f"{name} 2 250 3\n" + f"{name}.dat 16 100 16 0 0 0 0 {label}\n" * 2
+        )
+        (tmp_path / f"{name}.dat").write_bytes(np.tile(steps, 3).astype("<i2").tobytes())
+    (tmp_path / "m.hea").write_text("m/2 2 250 6\na 3\nb 3\n")
+    if leads is None:  # as in a record of one segment
+        with pytest.raises(FormatError, match="places of its ECG channels are not stated"):
+            wfdb.read(tmp_path / "m.hea")
+        return
+    record = wfdb.read(tmp_path / "m.hea")
+    assert record.leads == leads and record.signal.tolist() == [[1, 1, 1, 3, 3, 3]]
+    assert record.notes == ("II: lead II is taken from II",)

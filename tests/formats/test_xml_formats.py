@@ -1,14 +1,16 @@
 """aECG, MUSE and Philips: what is peculiar to each."""
 
 import base64
+import re
 import tracemalloc
 
 import numpy as np
 import pytest
 
+from anylead import formats
 from anylead.errors import FormatError
 from anylead.formats import hl7_aecg, muse_xml, philips_xml
-from format_samples import SAMPLES
+from format_samples import SAMPLES, clinical
 from format_samples.xli import lzw_encode
 
 
@@ -158,3 +160,28 @@ def test_philips_pulse_behind_the_ecg_is_no_ecg(tmp_path):
     record = philips_xml.read(path)
     np.testing.assert_allclose(record.signal, rows * 0.005, atol=1e-5)
     assert record.notes == ("calibration pulse: 0.40 s cut at the end",)
+
+
+@pytest.mark.parametrize(
+    ("write", "part", "told"),
+    [
+        (clinical.hl7_aecg, r"<component><series>.*</series></component>", "2 rhythm series"),
+        (
+            clinical.hl7_aecg,
+            r"<component><sequenceSet>.*</sequenceSet></component>",
+            "2 sequence sets",
+        ),
+        (
+            clinical.muse_without_crc,
+            r"<Waveform><WaveformType>Rhythm.*</Waveform>",
+            "Additional rhythm waveform",
+        ),
+    ],
+)
+def test_an_ecg_that_is_not_read_is_told(write, part, told, tmp_path):
+    path = write(tmp_path).path
+    text = path.read_text(encoding="latin-1")
+    found = re.search(part, text, re.DOTALL)[0]
+    assert not formats.read(path).notes
+    path.write_text(text.replace(found, found + found), encoding="latin-1")
+    assert [told in note for note in formats.read(path).notes] == [True]

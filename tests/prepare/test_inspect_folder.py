@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from anylead.commands import inspect as inspect_folder
+from anylead.datasets.folder import list_files
 from anylead.errors import DatasetError, FormatError
 from corpora import RECORDS, write_csv, write_wfdb
 from format_samples import SAMPLES
@@ -143,3 +144,24 @@ def test_leads_that_a_reader_computed_are_told_as_such(tmp_path):
     summary, text = inspect(root=path)
     assert summary.files[0]["leads"]["aVR"] == ("", "computed from other leads")
     assert "aVR: computed from other leads" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda n: f"0.00{n % 2},1.{n % 4}8,{n % 3}.5",  # 1.38 is no file 1
+        lambda n: f"{n},{n % 7},{n % 5}",  # whole steps, the first column counts them
+    ],
+)
+@pytest.mark.parametrize("head", ["time,I (uV),II (uV)\n", ",I (uV),II (uV)\n", ""])
+def test_recordings_called_by_numbers_are_no_tables_about_each_other(tmp_path, head, line):
+    lines = "\n".join(line(n) for n in range(600))
+    if not head and lines.startswith("0,"):
+        lines = "\n".join(text.partition(",")[2] for text in lines.splitlines())  # no counter
+    for number in range(20):
+        (tmp_path / f"{number}.csv").write_text(f"# sample_rate: 250\n{head}{lines}\n")
+    assert len(list_files(tmp_path).ecgs) == 20
+    labels = "\n".join(f"{number},{number % 2}" for number in range(20))
+    for name in ("record,dx\n", ""):
+        (tmp_path / "labels.csv").write_text(f"{name}{labels}\n")
+        assert [path.name for path in list_files(tmp_path).tables] == ["labels.csv"]

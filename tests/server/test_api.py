@@ -12,6 +12,7 @@ from anylead.formats import wfdb_write
 from anylead.inference.model import load
 from anylead.server import Limits, Service, create_app
 from anylead.server.api_page import EXAMPLES
+from format_samples import SAMPLES
 from server import running
 
 JSON = {"content-type": "application/json"}
@@ -395,3 +396,27 @@ def test_waves_are_those_of_delineate(record):
 def test_waves_without_a_decoder_are_refused(client, record):
     answer = client.post("/delineate", json=as_json(record))
     assert answer.status_code == 409 and "decoder of waves" in answer.json()["error"]
+
+
+def test_the_json_of_a_kardia_is_a_recording_and_no_side_car(client, tmp_path):
+    sample = SAMPLES["kardia_json"]["6 leads"](tmp_path)
+    upload = ("file", ("recording.json", sample.path.read_bytes()))
+    answer = client.post("/read", files=[upload])
+    assert answer.status_code == 200 and answer.json()["leads"] == list(sample.leads)
+    beside = client.post("/read", files=[("file", ("ecg.json", b'{"unit": "mV"}'))])
+    assert beside.status_code == 422 and "no recording" in beside.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["anylead.json", "ecg.json"])
+def test_what_a_request_states_goes_before_an_uploaded_side_car(client, record, name):
+    content = io.BytesIO()
+    np.save(content, record.signal)
+    told = {"fs": 125, "leads": list(record.leads), "unit": "V", "age": 63}
+    files = [
+        ("file", ("ecg.npy", content.getvalue())),
+        ("file", (name, json.dumps(told).encode())),
+    ]
+    stated = {"sample_rate": str(record.sample_rate), "unit": "mV"}
+    found = client.post("/read", files=files, data=stated).json()
+    assert found["sample_rate"] == record.sample_rate
+    np.testing.assert_allclose(found["signal"], record.signal, atol=1e-3)

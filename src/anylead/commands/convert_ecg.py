@@ -1,15 +1,16 @@
 """Convert an ECG from any readable format to WFDB, CSV, EDF or DICOM."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anylead import formats
-from anylead.errors import FormatError
+from anylead.errors import FormatError, LeadError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
-from anylead.inference.inputs import restrict
+from anylead.leads import LEAD_SETS, lead_name
 from anylead.records import Record
 
 # By the name of the output.
@@ -21,6 +22,9 @@ WRITERS: dict[str, Callable[[Record, Path], None]] = {
     ".edf": edf_write.write,
     ".dcm": dicom_write.write,
 }
+
+# Fields of a Record that a format cannot hold.
+LOST = {".edf": ("age", "diagnosis")}
 
 EXAMPLES = (
     "anylead convert-ecg patient.xml patient.dcm",
@@ -63,7 +67,7 @@ def run(recipe: Recipe) -> Path:
         raise FormatError(f"{target}: is the input; choose another name")
     record = formats.read(source, formats.parse_rename(recipe.rename))
     if recipe.leads is not None:
-        record = restrict(record, recipe.leads)
+        record = keep(record, recipe.leads)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".anylead-") as folder:
             write(record, Path(folder) / target.name)
@@ -73,4 +77,26 @@ def run(recipe: Recipe) -> Path:
     except OSError as error:
         raise FormatError(f"{target}: cannot be written: {error.strerror or error}") from error
     print(target)
+    lost = [name for name in LOST.get(target.suffix.lower(), ()) if getattr(record, name)]
+    if lost:
+        print(f"{target.name}: has no place for {' and '.join(lost)}", file=sys.stderr)
     return target
+
+
+def keep(record: Record, leads: str) -> Record:
+    """The recording with those of its leads that are wanted, also such as no model knows (V7, X).
+
+    Raises:
+        LeadError: an unknown lead, or none of them is there.
+    """
+    names = LEAD_SETS.get(leads.strip()) or tuple(map(lead_name, filter(None, leads.split(","))))
+    rows = [i for i, name in enumerate(record.leads) if name in names]
+    if not rows:
+        raise LeadError(f"{leads}: none of them is there; it has {', '.join(record.leads)}")
+    steps = record.resolution
+    return replace(
+        record,
+        signal=record.signal[rows],
+        leads=tuple(record.leads[i] for i in rows),
+        resolution=None if steps is None else tuple(steps[i] for i in rows),
+    )

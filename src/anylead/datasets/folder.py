@@ -13,8 +13,10 @@ from anylead.datasets.layout import corpus_folder, encoding_of
 from anylead.datasets.matching import rows_of_files
 from anylead.errors import AnyleadError, DatasetError, FormatError
 from anylead.formats import wave_marks
+from anylead.formats.channels import is_ecg_name
 from anylead.formats.search import files_below, printable, told
 from anylead.formats.wfdb_header import read_header
+from anylead.leads import UNKNOWN_PLACE, find_lead
 from anylead.records import Mark, Record
 
 # Files with one of these endings are ECGs or are rejected; others only if their content says so.
@@ -24,6 +26,7 @@ _ENDINGS = (
 )
 _TABLES = (".csv", ".tsv")
 _TABLE_HEAD = 16_384
+_NUMBER = re.compile(r"[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?")
 _TABLE_ROWS = 20
 
 
@@ -185,15 +188,37 @@ def _is_table(path: Path, stems: set[str]) -> bool:
         rows = _first_rows(path)
     except DatasetError:
         return False
-    named = [any(Path(cell).stem in stems or cell in stems for cell in row) for row in rows]
+    if not rows or any(_is_lead(cell) for cell in rows[0]):
+        return False
+    columns = [[row[i] for row in rows if len(row) > i] for i in range(max(map(len, rows)))]
+    return any(_names_files(column, stems, len(rows)) for column in columns)
+
+
+def _is_lead(cell: str) -> bool:
+    return is_ecg_name(cell) and find_lead(cell) not in (None, UNKNOWN_PLACE)
+
+
+def _names_files(column: list[str], stems: set[str], num_rows: int) -> bool:
+    """Whether a column holds names of files, and not samples: files are often called 1, 2, 3.
+
+    "1.38" is no file 1, and samples do not all differ.
+    """
+    named = [
+        cell
+        for cell in column
+        if cell in stems or (Path(cell).stem in stems and not _NUMBER.fullmatch(cell))
+    ]
+    if len(set(named)) < len(named) and all(map(_NUMBER.fullmatch, named)):
+        return False
     # The first row may name the columns.
-    return sum(named) > len(rows) / 2 or (len(rows) == 2 and named[1])
+    return len(named) > num_rows / 2 or (num_rows == 2 and column[-1] in named)
 
 
 def _first_rows(path: Path) -> list[list[str]]:
     with path.open(encoding=encoding_of(path), errors="replace") as file:
         lines = file.read(_TABLE_HEAD).splitlines()[:_TABLE_ROWS]
-    rows = (re.split("[,;\t]", line) for line in lines if line.strip())
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    rows = (re.split("[,;\t]", line) for line in lines)
     return [[cell.strip().strip('"') for cell in row] for row in rows]
 
 

@@ -80,8 +80,7 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         rate, unit = _rate(fields), _unit(fields)
         if rate is None or unit is None:
             raise FormatError(f"{path}: no head with rate (hertz) and unit; no ECG of Apple Health")
-        found = (LEAD.search(value) for value in fields.values())
-        lead = next((match[1] for match in found if match), "ECG")
+        lead = _lead(fields)
         channel = Channel(lead, _values(path, lines[start:], start), unit)
         return build_record(path, [channel], rate, _about(fields), rename)
 
@@ -97,6 +96,16 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], int]:
         if found:
             fields.setdefault(found[1].strip(), found[2].strip())
     return fields, len(lines)
+
+
+def _lead(fields: dict[str, str]) -> str:
+    """The last field that ends in a lead: "Henry Smith III" stands before, and is no lead."""
+    found = [
+        match[1]
+        for key, value in fields.items()
+        if key.lower() not in NAMES and (match := LEAD.search(value))
+    ]
+    return found[-1] if found else "ECG"
 
 
 def _rate(fields: dict[str, str]) -> float | None:

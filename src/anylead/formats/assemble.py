@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,11 @@ NO_PATIENT = {
     *("none", "null", "nan", "na", "noname", "noid", "notavailable", "notstated", "unnamed"),
     *("trialsubject", "patient", "patientid", "subject", "id", "test"),
 }
-_AGE = re.compile(r"(-?)(\d+(?:[.,]\d+)?)(?:\s*(month|week|day|hour)|([mwdh])\b)?", re.IGNORECASE)
+_AGE = re.compile(
+    r"(-?)(\d+(?:[.,]\d+)?)"
+    r"(?:\s*(month|mo(?:n(?:at\w*)?|is|s)?\b|mth|week|wk|day|hour|hrs?\b)|([mwdh])\b)?",
+    re.IGNORECASE,
+)
 _PER_YEAR = {"m": 12.0, "w": 365.25 / 7, "d": 365.25, "h": 8766.0}
 OFFSET_TOLERANCE = 1e-6  # of a step: offsets are written with few digits
 
@@ -215,6 +220,13 @@ def parse_age(text: str | None) -> float | None:
     unit = (found[3] or found[4] or "y")[0].lower()
     years = float(found[2].replace(",", ".")) / _PER_YEAR.get(unit, 1.0)
     return years if years < 200 else None
+
+
+def age_between(born: date | None, day: date | None) -> float | None:
+    """Years from a birth to a day; None where one is not known or the birth comes later."""
+    if born is None or day is None or born > day:
+        return None
+    return (day - born).days / 365.25
 
 
 def parse_sex(text: str | None) -> Sex | None:

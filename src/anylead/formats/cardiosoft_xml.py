@@ -1,13 +1,13 @@
 """GE CardioSoft and CASE: `CardiologyXML`, a strip of comma-separated steps for each lead."""
 
 import xml.etree.ElementTree as ET
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
+from anylead.formats.assemble import About, Channel, Sex, age_between, build_record, parse_age
 from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded, read_xml, xml_head
 from anylead.records import Record
@@ -68,10 +68,28 @@ def _about(root: ET.Element) -> About:
     except ValueError:
         start = None
     lines = [(line.text or "").strip() for line in root.iter("DiagnosisText")]
+    age = _age(patient)
+    if age is None and start is not None:
+        age = age_between(_born(patient), datetime.fromisoformat(start).date())
     return About(
         patient_id=_text(patient, "PID"),
-        age=parse_age(_text(patient, "Age")),
+        age=age,
         sex=SEXES.get(_text(patient, "Gender").lower()[:1]),
         start_time=start,
         diagnosis="\n".join(line for line in lines if line) or None,
     )
+
+
+def _age(patient: ET.Element | None) -> float | None:
+    """Years; the unit of a child's age ("months") is an attribute."""
+    element = None if patient is None else patient.find("Age")
+    unit = "" if element is None else element.get("units", "")
+    return parse_age(f"{_text(patient, 'Age')} {unit}")
+
+
+def _born(patient: ET.Element | None) -> date | None:
+    parts = [_text(patient, f"BirthDateTime/{name}") for name in ("Year", "Month", "Day")]
+    try:
+        return date(*(int(part) for part in parts))
+    except ValueError:
+        return None

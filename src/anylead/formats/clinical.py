@@ -5,6 +5,7 @@ become millivolts, and a lead without a unit is an error instead of a guess.
 """
 
 import math
+import re
 import warnings
 from dataclasses import replace
 from datetime import datetime
@@ -14,11 +15,18 @@ from typing import Any
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.assemble import About, Channel, age_between, join_leads, parse_age, parse_sex
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import optional
 from anylead.leads import LEADS, complete_limb_leads
 from anylead.records import Record
+
+# What ecgdatakit says of ECG in a file that it does not hand over.
+_DROPPED = (
+    r"\d+ rhythm series|(?:\d+ sequence sets|Unrecognised sequences ignored) in the rhythm"
+    r"|Additional rhythm waveform|MFER: \d+ frame\(s\) after|MFER: frame \d+ starts at"
+    r"|Kardia data.raw.numLeads"
+)
 
 
 def parse(path: Path, module: str, parser: str) -> Any:
@@ -30,12 +38,16 @@ def parse(path: Path, module: str, parser: str) -> Any:
     """
     chosen = getattr(optional("ecgdatakit", f"ecgdatakit.parsing.parsers.{module}"), parser)
     checksum = optional("ecgdatakit", "ecgdatakit.exceptions").ChecksumWarning
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.filterwarnings("always", message=_DROPPED)
         warnings.simplefilter("error", checksum)
         try:
-            return chosen().parse(path)
+            found = chosen().parse(path)
         except checksum as error:
             raise FormatError(f"{path}: {error}; the file is damaged, copy it again") from error
+    said = [str(warning.message) for warning in told]
+    found.raw_metadata["dropped"] = tuple(text for text in said if re.match(_DROPPED, text))
+    return found
 
 
 def to_record(
@@ -62,7 +74,8 @@ def to_record(
         raise FormatError(f"{path}: leads with sample rates {sorted(rates)}; want one rate")
     channels = {name: _channel(path, lead) for name, lead in leads.items()}
     rate = sample_rate or float(rates.pop())
-    return join_leads(path, channels, rate, _about(found), chosen.left_out)
+    notes = (*chosen.left_out, *found.raw_metadata.get("dropped", ()))
+    return join_leads(path, channels, rate, _about(found), notes)
 
 
 def with_all_limb_leads(record: Record) -> Record:
@@ -101,8 +114,23 @@ def _about(found: Any) -> About:
     lines = [" ".join(part for part in line if part) for line in found.interpretation.statements]
     return About(
         patient_id=found.patient.patient_id or None,
-        age=found.patient.age,
+        age=_age(found),
         sex=parse_sex(found.patient.sex) if found.patient.sex in ("M", "F") else None,
         start_time=start.isoformat() if isinstance(start, datetime) else None,
         diagnosis="\n".join(line for line in lines if line) or None,
     )
+
+
+def _age(found: Any) -> float | None:
+    """Years; ecgdatakit counts whole ones, which are none at all for an infant."""
+    age: float | None = found.patient.age
+    if age:
+        return age
+    told = found.raw_metadata.get("age") or {}  # of a unit that it does not know
+    born, day = found.patient.birth_date, found.recording.date
+    exact = age_between(
+        born.date() if isinstance(born, datetime) else None,
+        day.date() if isinstance(day, datetime) else None,
+    )
+    stated = parse_age(f"{told.get('value', '')} {told['units']}") if told.get("units") else None
+    return next((each for each in (stated, exact) if each is not None), age)

@@ -2,17 +2,27 @@
 
 import io
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, Sex, build_record, parse_age
-from anylead.formats.channels import Rename
+from anylead.formats.assemble import (
+    About,
+    Channel,
+    Sex,
+    age_between,
+    build_record,
+    parse_age,
+)
+from anylead.formats.beside import side_car
+from anylead.formats.channels import Rename, is_ecg_name
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded, optional
-from anylead.leads import find_lead
+from anylead.leads import UNKNOWN_PLACE, find_lead
 from anylead.records import Record
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -22,6 +32,7 @@ WIDENING = 4  # samples of 16 bits become floats of 64
 
 # Lead codes of SCP-ECG, used by DICOM as "5.6.3-9-<n>" (SCPECG) and "2:<n>" (MDC).
 LEAD_CODES = {
+    0: UNKNOWN_PLACE,
     **dict(enumerate(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6", "V7"), start=1)),
     **dict(enumerate(("V3R", "V4R", "V5R", "V6R"), start=11)),
     **dict(enumerate(("X", "Y", "Z"), start=16)),
@@ -64,17 +75,19 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         if DEFLATED in data[:META_BYTES]:
             check_deflated(path, data)
         dataset = pydicom.dcmread(io.BytesIO(data))
+        named = {str(name).strip().lower() for name in {**_beside(path), **(rename or {})}}
         groups = [
             group
             for group in dataset.get("WaveformSequence") or []
-            if group.get("WaveformOriginality", "ORIGINAL") == "ORIGINAL" and _lead_names(group)
+            if group.get("WaveformOriginality", "ORIGINAL") == "ORIGINAL"
+            and _lead_names(group, named)
         ]
         if not groups:
             raise FormatError(
                 f"{path}: no ECG waveform in this {dataset.get('Modality', 'DICOM')} object; want"
                 " one with a Waveform Sequence of ECG leads"
             )
-        joined, notes = _of_one_recording(groups)
+        joined, notes = _of_one_recording(groups, named)
         little = dataset.original_encoding[1] is not False
         channels = [channel for group in joined for channel in _channels(path, group, little)]
         rate = float(joined[0].SamplingFrequency)
@@ -82,15 +95,15 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         return replace(record, notes=(*record.notes, *notes))
 
 
-def _of_one_recording(groups: list[Any]) -> tuple[list[Any], list[str]]:
+def _of_one_recording(groups: list[Any], named: set[str]) -> tuple[list[Any], list[str]]:
     """The largest group with those that hold other leads of the same time, and what is left."""
-    first = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g)))
+    first = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) * len(_lead_names(g, named)))
     joined, notes = [first], []
-    names = set(_lead_names(first))
+    names = set(_lead_names(first, named))
     for number, group in enumerate(groups, start=1):
         if group is first:
             continue
-        others = _lead_names(group)
+        others = _lead_names(group, named)
         what = f"multiplex group {number} ({', '.join(others)})"
         if _time(group) != _time(first):
             seconds = int(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
@@ -129,9 +142,20 @@ def check_deflated(path: Path, data: bytes) -> None:
         packed = unpacker.unconsumed_tail
 
 
-def _lead_names(group: Any) -> list[str]:
+def _beside(path: Path) -> Mapping[str, Any]:
+    """What a JSON beside the file renames; `choose` tells of one that is broken."""
+    stated = side_car(path).get("rename")
+    return stated if isinstance(stated, dict) else {}
+
+
+def _lead_names(group: Any, named: set[str]) -> list[str]:
+    """Channels that may be an ECG by their names, or because the user names them."""
     names = [_lead_name(channel) for channel in group.get("ChannelDefinitionSequence") or []]
-    return [name for name in names if find_lead(name)]
+    return [
+        name
+        for name in names
+        if find_lead(name) or is_ecg_name(name) or name.strip().lower() in named
+    ]
 
 
 def _lead_name(channel: Any) -> str:
@@ -142,12 +166,12 @@ def _lead_name(channel: Any) -> str:
     number = code.removeprefix(prefix) if prefix and code.startswith(prefix) else ""
     if number.isdecimal() and int(number) in LEAD_CODES:
         return LEAD_CODES[int(number)]
-    meaning = str(source.get("CodeMeaning", ""))
-    for text in (meaning, meaning.partition("(")[0], str(channel.get("ChannelLabel", ""))):
+    meaning, label = str(source.get("CodeMeaning", "")), str(channel.get("ChannelLabel", ""))
+    for text in (meaning, meaning.partition("(")[0], label):
         found = find_lead(text)
         if found is not None:
             return found
-    return meaning or code
+    return meaning or label or code
 
 
 def _channels(path: Path, group: Any, little: bool) -> list[Channel]:
@@ -182,7 +206,8 @@ def _channel(definition: Any, row: Any, missing: float | None) -> Channel:
     return Channel(
         name=_lead_name(definition),
         values=row,
-        unit=str(units[0].CodeValue),
+        # Some write the word and leave the code empty.
+        unit=str(units[0].get("CodeValue") or units[0].get("CodeMeaning") or ""),
         scale=float(sensitivity) * float(1 if correction is None else correction),
         offset=float(definition.get("ChannelBaseline") or 0.0),
         missing=missing,
@@ -205,13 +230,25 @@ def _about(dataset: Any) -> About:
         for note in dataset.get("WaveformAnnotationSequence") or []
         if note.get("UnformattedTextValue")
     ]
+    start = _start(dataset)
+    age = parse_age(str(dataset.get("PatientAge") or ""))
+    if age is None:  # many carts send the birth date only
+        age = age_between(_day(dataset.get("PatientBirthDate")), _day(start))
     return About(
         patient_id=str(dataset.get("PatientID") or "") or None,
-        age=parse_age(str(dataset.get("PatientAge") or "")),
-        sex=sexes.get(str(dataset.get("PatientSex") or "")),
-        start_time=_start(dataset),
+        age=age,
+        sex=sexes.get(str(dataset.get("PatientSex") or "").strip().upper()),
+        start_time=start,
         diagnosis="\n".join(texts) or None,
     )
+
+
+def _day(text: Any) -> date | None:
+    """Out of "19500125" or "1950-01-25T10:59:19"; None for anything else."""
+    try:
+        return datetime.strptime(str(text or "").replace("-", "")[:8], "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def _start(dataset: Any) -> str | None:

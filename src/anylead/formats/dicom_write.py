@@ -80,7 +80,7 @@ def _patient(pydicom: Any, record: Record) -> Any:
     dataset.PatientSex = {"female": "F", "male": "M", None: ""}[record.sex]
     dataset.PatientBirthDate = ""
     if record.age is not None:
-        dataset.PatientAge = f"{int(record.age):03d}Y"
+        dataset.PatientAge = _age(record.age)
     try:
         start = datetime.fromisoformat(record.start_time or "")
     except ValueError:
@@ -91,6 +91,14 @@ def _patient(pydicom: Any, record: Record) -> Any:
     dataset.InstanceNumber = "1"
     dataset.SeriesNumber = "1"
     return dataset
+
+
+def _age(years: float) -> str:
+    """An age string: whole years; months below two years, days below two months."""
+    if years >= 2:
+        return f"{int(years):03d}Y"
+    months = years * 12 + 1e-6
+    return f"{int(months):03d}M" if months >= 2 else f"{round(years * 365.25):03d}D"
 
 
 def _group(pydicom: Any, record: Record) -> Any:

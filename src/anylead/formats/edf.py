@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import About, Channel, join_leads, parse_sex
+from anylead.formats.assemble import About, Channel, age_between, join_leads, parse_sex
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_samples, check_size, guarded
 from anylead.formats.units import is_arbitrary
@@ -200,6 +200,8 @@ def roundest_rate(samples: int, seconds: str) -> float:
         raise FormatError(f"data records of {seconds!r} seconds; the header is damaged")
     rate = samples / duration
     whole = round(rate)
+    if abs(rate - whole) < 1e-9 * rate:
+        return float(whole)  # 2700 samples in "10.8" s
     decimals = len(seconds.replace(",", ".").partition(".")[2])
     written_alike = whole > 0 and abs(samples / whole - duration) <= 0.5 * 10.0**-decimals
     # A record of "1" second is exactly one: only a duration cut short may be off.
@@ -244,7 +246,7 @@ def _about(header: Header) -> About:
     # Some software writes the subfields of EDF+ and does not say that it is EDF+.
     is_plus = header.kind.startswith(("EDF+", "BDF+")) or (
         len(header.patient.split()) >= 3
-        and sex in ("F", "M", "X")
+        and (sex == "X" or parse_sex(sex) is not None)
         and (born == "X" or _date(born) is not None)
     )
     if not is_plus:
@@ -252,11 +254,10 @@ def _about(header: Header) -> About:
     # EDF+ repeats the date with all digits of its year, or says X where it is not known.
     dated = header.recording.removeprefix("Startdate ").split(" ")[0]
     day = None if dated.startswith("X") else _date(dated) or day
-    birth = _date(born)
     return About(
         patient_id=None if code == "X" else code,
-        sex=parse_sex(sex) if sex in ("F", "M") else None,
-        age=None if birth is None or day is None else (day - birth).days / 365.25,
+        sex=parse_sex(sex),
+        age=age_between(_date(born), day),
         start_time=_iso(day, clock),
     )
 

@@ -14,6 +14,7 @@ from anylead.records import Record
 
 LARGEST = 32767
 RECORD_BYTES = 61440  # at most, by the specification
+LONGEST_CODE = 74  # of 80 letters, that sex, birth and name follow
 ANNOTATION_SAMPLES = 16  # 32 bytes: room for an onset
 RATE_TOLERANCE = 1e-6
 
@@ -30,6 +31,7 @@ def write(record: Record, path: Path) -> None:
     """
     if not np.isfinite(record.signal).all():
         raise FormatError(f"{path}: EDF holds no missing or infinite samples; write CSV or WFDB")
+    code = _code(path, record.patient_id)
     length, seconds = record_layout(path, record)
     num_records = record.signal.shape[1] // length
     limits = [
@@ -38,7 +40,7 @@ def write(record: Record, path: Path) -> None:
     ]
     scales = np.array([2 * float(limit) / (2 * LARGEST) for limit in limits])
     digital = np.rint(record.signal / scales[:, None]).astype("<i2")
-    header = _header(record, limits, num_records, length, seconds)
+    header = _header(record, code, limits, num_records, length, seconds)
     with path.open("wb") as file:
         file.write(header)
         for i in range(num_records):
@@ -101,11 +103,10 @@ def _limit(path: Path, row: NDArray[np.float32]) -> str:
 
 
 def _header(
-    record: Record, limits: list[str], num_records: int, length: int, seconds: str
+    record: Record, code: str, limits: list[str], num_records: int, length: int, seconds: str
 ) -> bytes:
     num_signals = len(limits) + 1
     sex = {"female": "F", "male": "M", None: "X"}[record.sex]
-    code = "_".join((record.patient_id or "X").split())
     start, dated = _start(record.start_time)
     main = [
         ("0", 8),
@@ -134,6 +135,21 @@ def _header(
     return b"".join(
         text.encode("ascii", errors="replace")[:width].ljust(width) for text, width in main + signal
     )
+
+
+def _code(path: Path, patient_id: str | None) -> str:
+    """The patient's code in its field of ASCII letters, which cut or replaced would be another's.
+
+    Raises:
+        FormatError: it does not fit.
+    """
+    code = "_".join((patient_id or "X").split())
+    if not code.isascii() or len(code) > LONGEST_CODE:
+        raise FormatError(
+            f"{path}: patient id {code[:100]!r}; EDF holds up to {LONGEST_CODE} letters without"
+            " accents; write DICOM, WFDB or CSV"
+        )
+    return code
 
 
 def _start(start_time: str | None) -> tuple[str, str]:

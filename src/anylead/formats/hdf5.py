@@ -57,9 +57,7 @@ def read_here(path: Path, stated: Mapping[str, Any], exam: int | None = None) ->
         }
         is_code15 = {"tracings", "exam_id"} <= datasets.keys()
         name = "tracings" if is_code15 else find_array(path, _by_base_name(shapes))
-        dataset = datasets[
-            next(key for key in shapes if key.rpartition("/")[2] == name or key == name)
-        ]
+        dataset = datasets[_one_of_name(path, [*shapes], name)]
         inside = CODE15 if is_code15 else _inside(file, dataset, datasets)
         array = _one_exam(path, dataset, exam)
         if is_code15:
@@ -71,6 +69,21 @@ def strip_padding(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """(time, lead) without the stretches at both ends in which every lead is zero."""
     used = np.flatnonzero(array.any(axis=1))
     return array[used[0] : used[-1] + 1] if used.size else array
+
+
+def _one_of_name(path: Path, keys: list[str], name: str) -> str:
+    """The dataset of a name; one in a group gives way to one further up.
+
+    Raises:
+        FormatError: groups beside each other hold one each, as those of several recordings do.
+    """
+    found = [key for key in keys if key.rpartition("/")[2] == name or key == name]
+    depth = min(key.count("/") for key in found)
+    first, *others = (key for key in found if key.count("/") == depth)
+    if others:
+        listed = ", ".join([first, *others])[:300]
+        raise FormatError(f"{path}: {len(others) + 1} signals ({listed}); want one per file")
+    return first
 
 
 def _by_base_name(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

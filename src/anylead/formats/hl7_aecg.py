@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from anylead.formats import clinical
-from anylead.formats.assemble import stated_patient
+from anylead.formats.assemble import parse_sex, stated_patient
 from anylead.formats.channels import Rename
 from anylead.formats.guard import guarded, read_xml, xml_head
 from anylead.records import Record
@@ -33,6 +33,8 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         rate = float(round(exact)) if abs(exact - round(exact)) < 1e-6 * exact else float(exact)
         if stated_patient(found.patient.patient_id) is None:
             found.patient.patient_id = _patient_id(data)
+        if found.patient.sex not in ("M", "F"):
+            found.patient.sex = _sex(data)
         return clinical.to_record(path, found, rate, rename)
 
 
@@ -47,6 +49,16 @@ def _patient_id(data: bytes) -> str:
                 found = next(filter(None, (stated_patient(text) for text in stated)), "")
                 if found:
                     return found
+    return ""
+
+
+def _sex(data: bytes) -> str:
+    """M or F where the gender is a word ("Female"), in its code or its display name."""
+    for element in ET.fromstring(data).iter():
+        if _local_name(element) == "administrativeGenderCode":
+            words = (element.get("code"), element.get("displayName"), element.text)
+            sex = next(filter(None, map(parse_sex, words)), "")
+            return sex[:1].upper()
     return ""
 
 

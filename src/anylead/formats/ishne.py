@@ -24,7 +24,9 @@ HEADER_BYTES = 522  # magic 8, checksum 2, fixed block 512
 MAX_LEADS = 12
 LEAD_FAULT = -32768
 
-# Table 1 of the standard. 0 (unknown), 1 (bipolar) and 17 to 19 (ES, AS, AI) are none of our leads.
+# Table 1 of the standard. 17 to 19 (ES, AS, AI) are none of our leads; 0 (unknown) and 1 (bipolar)
+# are an ECG from a place that is not stated.
+UNPLACED = (0, 1)
 LEAD_CODES = dict(enumerate(("X", "Y", "Z", *LEADS), start=2))
 
 
@@ -80,8 +82,8 @@ def _read(path: Path, rename: Rename | None, is_length_nominal: bool) -> tuple[R
         )
     channels = [
         # Nanovolts per step; 0 means that the recorder was not calibrated.
-        Channel(LEAD_CODES.get(code, f"ISHNE {code}"), row, "nV", step, missing=LEAD_FAULT)
-        for code, step, row in zip(codes, steps, samples.T, strict=True)
+        Channel(_name(number, code), row, "nV", step, missing=LEAD_FAULT)
+        for number, (code, step, row) in enumerate(zip(codes, steps, samples.T, strict=True), 1)
     ]
     record = build_record(path, channels, sample_rate, _about(header), rename)
     return record, not is_checked(header, comment, checksum)
@@ -95,6 +97,11 @@ def _leads(path: Path, header: bytes) -> tuple[int, list[int], list[int], int]:
     steps = list(struct.unpack_from(f"<{num_leads}h", header, 206))
     (sample_rate,) = struct.unpack_from("<h", header, 272)
     return num_leads, codes, steps, sample_rate
+
+
+def _name(number: int, code: int) -> str:
+    """The lead of a code; of one without a place its number, by which its user may name it."""
+    return f"ECG {number}" if code in UNPLACED else LEAD_CODES.get(code, f"ISHNE {code}")
 
 
 def is_checked(header: bytes, comment: bytes, checksum: int) -> bool:

@@ -16,9 +16,18 @@ END_BYTES = 4096
 
 def matches(head: bytes, path: Path) -> bool:
     """Whether the file is a JSON object with the keys of a recording, near its start or its end."""
-    if path.suffix.lower() != ".json" or not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if path.suffix.lower() != ".json" or not _is_object(head):
         return False
-    return sum(key in head or key in _end(path) for key in KEYS) >= 2
+    return is_recording(head + _end(path))
+
+
+def is_recording(content: bytes) -> bool:
+    """Whether JSON has the keys of a recording, and is no side-car of another file."""
+    return _is_object(content) and sum(key in content for key in KEYS) >= 2
+
+
+def _is_object(content: bytes) -> bool:
+    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def read(path: Path, rename: Rename | None = None) -> Record:

@@ -14,7 +14,14 @@ import numpy as np
 from anylead.errors import FormatError
 from anylead.formats.guard import guarded
 from anylead.formats.matlab_values import level_4_header, read_level_4, read_level_5
-from anylead.formats.sidecar import Stated, array_record, find_array, with_statements
+from anylead.formats.sidecar import (
+    Stated,
+    array_record,
+    columns_of,
+    find_array,
+    named_record,
+    with_statements,
+)
 from anylead.records import Record
 
 LEVEL_5 = b"MATLAB 5.0 MAT-file"
@@ -42,6 +49,9 @@ def read(path: Path, stated: Stated) -> Record:
         if header.is_file() and not {"sample_rate", "leads"} <= known.keys():
             raise FormatError(f"{path}: the signal of a WFDB record; read {header.name}")
         arrays = {name: v for name, v in variables.items() if isinstance(v, np.ndarray)}
+        columns = columns_of(arrays)
+        if columns is not None:
+            return named_record(path, columns, stated, _plain(variables))
         name = find_array(path, {name: array.shape for name, array in arrays.items()})
         return array_record(path, arrays[name], known)
 

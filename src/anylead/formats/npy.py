@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.formats.guard import check_expansion, check_samples, check_size, guarded
-from anylead.formats.sidecar import Stated, array_record, find_array, with_statements
+from anylead.formats.sidecar import (
+    Stated,
+    array_record,
+    columns_of,
+    find_array,
+    named_record,
+    with_statements,
+)
 from anylead.records import Record
 
 MAGIC = b"\x93NUMPY"
@@ -37,6 +44,10 @@ def read(path: Path, stated: Stated) -> Record:
                 array = _load(path, file, path.stat().st_size, path.name)
                 return array_record(path, array, stated.over(path, {}))
         arrays = _load_zip(path)
+        columns = columns_of(arrays)
+        if columns is not None:
+            inside = {name: array for name, array in arrays.items() if name not in columns}
+            return named_record(path, columns, stated, inside)
         name = find_array(path, {name: array.shape for name, array in arrays.items()})
         inside = {other: array for other, array in arrays.items() if other != name}
         return array_record(path, arrays[name], stated.over(path, inside))

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.formats import sandbox
 from anylead.formats.guard import check_expansion, guarded, optional
-from anylead.formats.sidecar import Stated, names_of, table_record, with_statements
+from anylead.formats.sidecar import (
+    Stated,
+    counts_recordings,
+    names_of,
+    own_units,
+    several,
+    table_record,
+    with_statements,
+)
 from anylead.formats.times import is_time
+from anylead.formats.units import split_unit
 from anylead.records import Record
 
 MAGIC_PARQUET = b"PAR1"
@@ -40,10 +50,16 @@ def read_here(path: Path, stated: Mapping[str, Any]) -> Record:
             is_parquet = file.read(4) == MAGIC_PARQUET
         schema, table = _read_parquet(path) if is_parquet else _read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-        known = Stated(**stated).over(path, metadata)
-        names = [name for name in table.column_names if known.get("leads") is None or is_time(name)]
+        said = Stated(**stated)
+        known = said.over(path, metadata)
+        clocks = [name for name in table.column_names if is_time(split_unit(name)[0])]
+        names = table.column_names if known.get("leads") is None else clocks
         names = [*names_of(known.get("leads") or ()), *names]
-        columns = [(name, "") for name in names]
+        for name in filter(counts_recordings, table.column_names):
+            if (number := len(table.column(name).unique())) > 1:
+                raise several(path, number, name)
+        columns, inside = own_units([(name, "") for name in names], metadata)
+        known = said.over(path, inside)
         return table_record(
             path, columns, lambda rows: [_values(path, table, names[row]) for row in rows], known
         )
@@ -82,6 +98,15 @@ def _values(path: Path, table: Any, name: str) -> Any:
             raise FormatError(f"{path}: {len(column)} recordings; want one per file")
         column = column.combine_chunks().flatten()
     kind = column.type
+    if arrow.types.is_timestamp(kind) or arrow.types.is_duration(kind):
+        return _seconds(column)
     if not (arrow.types.is_integer(kind) or arrow.types.is_floating(kind)):
         raise FormatError(f"{path}: column {name!r} holds {kind}; want numbers")
     return np.asarray(column.cast(arrow.float64()).to_numpy(zero_copy_only=False))
+
+
+def _seconds(column: Any) -> NDArray[np.float64]:
+    """Seconds since the first of a column of dates or of time spans."""
+    times = column.to_numpy(zero_copy_only=False)
+    spans = (times - times[:1]) / np.timedelta64(1, "s")
+    return np.asarray(spans, dtype=np.float64)

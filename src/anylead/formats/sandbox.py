@@ -42,6 +42,7 @@ BYTES_PER_SECOND = 10e6
 WAITING = 20.0  # times as long may pass, most of it waiting for the disk or for a core
 MEMORY_BYTES = 3 * 2**28
 MEMORY_PER_BYTE = 16
+END_SECONDS = 5.0  # a killed process ends at once
 START_SECONDS = 60.0
 LENGTH = struct.Struct("<Q")  # of the JSON of an answer; the samples follow it
 MAIN = "from anylead.formats import sandbox; sandbox.serve()"
@@ -80,7 +81,8 @@ def read(reader: str, path: Path, arguments: Mapping[str, Any]) -> Record:
         raise kind(answer["message"].replace(str(path.absolute()), str(path), 1))
     rows = np.frombuffer(samples, np.float32).reshape(answer.pop("shape"))
     tuples = {
-        name: answer[name] and tuple(answer[name]) for name in ("leads", "resolution", "notes")
+        name: None if answer[name] is None else tuple(answer[name])
+        for name in ("leads", "resolution", "notes")
     }
     return Record(**{**answer, **tuples, "signal": rows})
 
@@ -172,7 +174,9 @@ def _new_child() -> "subprocess.Popen[bytes]":
 def _end(child: "subprocess.Popen[bytes]") -> None:
     with suppress(OSError):
         child.kill()
-    child.wait()
+    # Not for ever: an interruption within Popen.poll leaves its lock locked.
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(END_SECONDS)
     for pipe in (child.stdin, child.stdout):
         with suppress(OSError):
             cast(BinaryIO, pipe).close()
@@ -202,7 +206,8 @@ def _ask(
             child.wait(1)  # how it ended says why
     if child.returncode is None:
         child.kill()
-        child.wait()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(END_SECONDS)
     return None, samples
 
 

@@ -19,6 +19,8 @@ MAX_SUBTRACTIONS = 200_000
 SECTION_HEADER = 16
 ROUND = 10  # samples
 SUBTRACTED = 0x01  # flag of section 3: a reference beat was taken out of the rhythm
+AGE, LAST_TAG = 4, 255  # tags of section 1
+AGE_UNITS = {1: "years", 2: "months", 3: "weeks", 4: "days", 5: "hours"}
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -47,6 +49,8 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         data = path.read_bytes()
         check_counts(path, data)
         found = _parse(path, data)
+        if not found.patient.age:
+            found.raw_metadata["age"] = _stated_age(_sections(data).get(1, b""))
         return clinical.with_all_limb_leads(clinical.to_record(path, found, rename=rename))
 
 
@@ -92,6 +96,19 @@ def _from_one(path: Path, data: bytes) -> bytes | None:
         crc = binascii.crc_hqx(bytes(changed[begin:end]), 0xFFFF)
         struct.pack_into("<H", changed, begin - 2, crc)
     return bytes(changed)
+
+
+def _stated_age(patient: bytes) -> dict[str, str]:
+    """An infant's age as section 1 has it: of months, ecgdatakit keeps the whole years."""
+    at = 0
+    while at + 3 <= len(patient) and patient[at] != LAST_TAG:
+        tag, length = struct.unpack_from("<BH", patient, at)
+        value = patient[at + 3 : at + 3 + length]
+        if tag == AGE and len(value) >= 3 and any(value[:2]):
+            number = int.from_bytes(value[:2], "little")
+            return {"value": str(number), "units": AGE_UNITS.get(value[2], "")}
+        at += 3 + length
+    return {}
 
 
 def _counts(data: bytes, bounds: list[tuple[int, int]]) -> list[int | None]:

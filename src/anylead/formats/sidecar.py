@@ -8,6 +8,7 @@ and, where known, `patient_id`, `age`, `sex`, `start_time`, `diagnosis`. What th
 before the side-car, and that before what the file itself holds.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ from anylead.formats.assemble import (
     parse_sex,
 )
 from anylead.formats.beside import FOLDER_FILE, side_car
-from anylead.formats.channels import Rename, choose
-from anylead.formats.times import is_time, seconds_per_unit, settle_rate
+from anylead.formats.channels import Rename, choose, is_ecg_name
+from anylead.formats.times import is_time, rate_in_hertz, seconds_per_unit, settle_rate
 from anylead.formats.units import split_unit
 from anylead.records import Record
 
@@ -44,6 +45,12 @@ KEYS = {
     "start_time": ("start_time", "start", "date"),
     "diagnosis": ("diagnosis", "report"),
 }
+# Columns that are alike in all lines of one recording.
+RECORDINGS = (
+    *("record", "record_id", "record_name", "recording", "recording_id", "file", "filename"),
+    *("ecg_id", "exam_id", "patient", "patient_id", "subject", "subject_id"),
+)
+MAX_KEY = 100
 DATA_KEYS = ("val", "signal", "signals", "ecg", "data", "p_signal", "tracings", "x")
 
 
@@ -118,14 +125,37 @@ def with_statements(read: Callable[[Path, Stated], Record]) -> ReadArray:
 
 
 def by_meaning(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick out the keys of `KEYS` under any of their names, in any case."""
-    lower = {str(key).lower(): value for key, value in found.items()}
+    """Pick out the keys of `KEYS` under any of their names, in any spelling."""
+    lower = {_spelled(str(key)): value for key, value in found.items()}
     return {
         meaning: lower[name]
         for meaning, names in KEYS.items()
         for name in reversed(names)
         if name in lower and lower[name] is not None
     }
+
+
+def counts_recordings(key: str) -> bool:
+    """Whether a column tells which recording, file or person a line belongs to."""
+    return _spelled(key) in RECORDINGS
+
+
+def several(path: Path, number: int, key: str) -> FormatError:
+    """For a table of several recordings one below the other, which would be read as one."""
+    return FormatError(
+        f"{path}: {number} recordings by its column {key!r}; want one per file, split it"
+    )
+
+
+def is_fact(key: str) -> bool:
+    """Whether a word stands for something that is to be known about an array."""
+    return any(_spelled(key) in names for names in KEYS.values())
+
+
+def _spelled(key: str) -> str:
+    """patient_id of "Patient ID", sampling_rate of "Sampling Rate (Hz)"."""
+    bare = re.sub(r"\s*[(\[][^()\[\]]*[)\]]$", "", key.strip()[:MAX_KEY])
+    return re.sub(r"[\s_-]+", "_", bare.lower())
 
 
 def array_record(path: Path, array: NDArray[Any], known: Mapping[str, Any]) -> Record:
@@ -192,6 +222,48 @@ def table_record(
     return join_leads(path, found, known["sample_rate"], about(known), chosen.left_out)
 
 
+def columns_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]] | None:
+    """Arrays named by leads (and one of times), as columns of a table; None where none is.
+
+    A signal under one of its usual names goes before them.
+    """
+    rows = {
+        name: np.asarray(array, dtype=np.float64).reshape(-1)
+        for name, array in arrays.items()
+        if array.dtype.kind in "iuf" and array.size == max(array.shape, default=0) > 1
+    }
+    leads = [name for name in rows if is_ecg_name(split_unit(name)[0])]
+    if not leads or any(name.lower() in DATA_KEYS for name in arrays):
+        return None
+    clocks = [name for name in rows if is_time(split_unit(name)[0])]
+    return {name: rows[name] for name in (*leads, *clocks[:1])}
+
+
+def named_record(
+    path: Path,
+    columns: Mapping[str, NDArray[np.float64]],
+    stated: Stated,
+    inside: Mapping[str, Any],
+) -> Record:
+    """A recording of which each lead is an array of its own; raises as `table_record`."""
+    names, inside = own_units([(name, "") for name in columns], inside)
+    rows = list(columns.values())
+    known = stated.over(path, inside)
+    return table_record(path, names, lambda wanted: [rows[i] for i in wanted], known)
+
+
+def own_units(
+    columns: Sequence[tuple[str, str]], inside: Mapping[str, Any]
+) -> tuple[list[tuple[str, str]], Mapping[str, Any]]:
+    """The unit of a column goes before that of the file, which the other columns have."""
+    columns = [(name, unit) if unit else split_unit(name) for name, unit in columns]
+    if not any(unit for name, unit in columns if not is_time(name)):
+        return columns, inside
+    stated = str(by_meaning(inside).get("unit") or "")
+    rest = {key: value for key, value in inside.items() if not by_meaning({key: 1}).get("unit")}
+    return [(name, unit or ("" if is_time(name) else stated)) for name, unit in columns], rest
+
+
 def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     """Check rate, leads and unit, and turn them into float, list of names, list of units.
 
@@ -208,7 +280,7 @@ def complete(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     leads, unit = names_of(known["leads"]), names_of(known["unit"])
     units = unit * len(leads) if len(unit) == 1 else unit
     try:
-        sample_rate = float(np.asarray(known["sample_rate"]).item())
+        sample_rate = rate_in_hertz(np.asarray(known["sample_rate"]).item())
     except (TypeError, ValueError):
         raise FormatError(f"{path}: sample rate {known['sample_rate']!r}; want Hz") from None
     if not leads or len(units) != len(leads):
@@ -238,7 +310,9 @@ def about(known: Mapping[str, Any]) -> About:
             value = value.item() if value.size == 1 else None
         if isinstance(value, bytes):
             value = value.decode("utf-8", errors="replace")
-        return None if value is None else str(value).strip() or None
+        # Numbers of patients went through a column of floats: "12.0" is patient 12.
+        is_whole = isinstance(value, float) and value.is_integer()
+        return None if value is None else str(int(value) if is_whole else value).strip() or None
 
     return About(
         patient_id=text("patient_id"),

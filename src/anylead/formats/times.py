@@ -15,8 +15,8 @@ TIMES = (
 )
 SECONDS = {
     **dict.fromkeys(("", "s", "sec", "second", "seconds", "hh:mm:ss.mmm"), 1.0),
-    "ms": 1e-3,
-    "us": 1e-6,
+    **dict.fromkeys(("ms", "msec", "millisec", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), 1e-6),
     "µs": 1e-6,
     "ns": 1e-9,
 }
@@ -30,6 +30,21 @@ UNITS = (1.0, 1e-3, 1e-6, 1e-9)
 def is_time(name: str) -> bool:
     """Whether a column of this name holds times."""
     return _split(name)[0] in TIMES
+
+
+def rate_in_hertz(stated: Any) -> float:
+    """Hz out of a number, or of "250 Hz", "0.5 kHz", "512,4 hertz".
+
+    Raises:
+        ValueError: neither.
+    """
+    if not isinstance(stated, (str, bytes)):
+        return float(stated)
+    text = stated.decode() if isinstance(stated, bytes) else stated
+    found = re.fullmatch(r"\s*([-+.,\deE]+)\s*(k?)(?:hz|hertz|sps)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(text)
+    return float(found[1].replace(",", ".")) * (1000.0 if found[2] else 1.0)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -67,6 +82,11 @@ def rate_of(path: Path, times: NDArray[np.float64]) -> float:
     if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * UNEVEN * step:
         raise FormatError(f"{path}: the times are not evenly spaced; state the sample rate")
     rate = steps.size / float(times[-1] - times[0])
+    if rate < 1:
+        raise FormatError(
+            f"{path}: the times go at {rate:g} Hz if they are seconds; name their column"
+            ' "time (ms)" if they are milliseconds, or state the sample rate'
+        )
     # Times are written with few digits: 0.0039 s steps of 256 Hz are a whole number of Hz.
     return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
@@ -84,7 +104,10 @@ def settle_rate(path: Path, stated: Any, times: NDArray[np.float64]) -> Any:
     # Numbered samples are no times, and whoever states a rate may leave the unit of times out.
     is_number = step == 1 and bool((steps == 1).all())
     rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
-    hertz = float(stated)
+    try:
+        hertz = rate_in_hertz(stated)
+    except ValueError:
+        raise FormatError(f"{path}: sample rate {stated!r}; want Hz") from None
     if rates and not is_number and all(abs(rate - hertz) > DISAGREE * rate for rate in rates):
         mean = steps.size / float(times[-1] - times[0])
         raise FormatError(

@@ -10,6 +10,8 @@ MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "mv": 1.0, "cv": 10.0, "v": 1e3, "0.1uv": 
 NO_VOLTAGE = ("nu", "nd", "z", "adu", "a.u.", "au")
 _PREFIXES = {"nano": "n", "micro": "u", "mic": "u", "milli": "m"}
 # The Greek and the other small mu, and what UTF-8 and DOS make of them where Latin-1 is read.
+_TIMES = ("s", "sec", "seconds", "ms", "us", "µs", "ns")
+_LONGEST = 100  # letters of a name, beyond which it takes the pattern too long
 _MICRO = re.compile("âµ|î¼|µ|μ|æ(?=v)")
 
 
@@ -44,9 +46,11 @@ def is_voltage(unit: str) -> bool:
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """(name, unit) of a column: "II_mV" -> ("II", "mV"); the unit is "" where it has none."""
+    """(name, unit) of a column: "II_mV", "II (mV)" -> ("II", "mV"); "" where it has none."""
     found = re.fullmatch(r"(.+?)[_ ]([num\u00b5\u03bc]V)", name.strip(), re.IGNORECASE)
-    return (found[1], found[2]) if found else (name, "")
+    found = found or re.fullmatch(r"(.+?)\s*[(\[]([^()\[\]]{1,20})[)\]]", name.strip()[:_LONGEST])
+    is_unit = found is not None and (is_voltage(found[2]) or found[2].strip().lower() in _TIMES)
+    return (found[1], found[2]) if found and is_unit else (name, "")
 
 
 def is_arbitrary(unit: str) -> bool:

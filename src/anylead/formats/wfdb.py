@@ -7,7 +7,8 @@ Specification: header(5) and signal(5) of the WFDB Applications Guide.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import parse_age, parse_sex
+from anylead.formats.assemble import parse_age, parse_sex, stated_patient
 from anylead.formats.calibration import without_pulse
 from anylead.formats.channels import Rename, choose
 from anylead.formats.guard import check_samples, is_small
@@ -27,6 +28,7 @@ from anylead.records import Record
 # No file can stand for more samples than this many per byte.
 _LARGEST_RATIO = 100
 _MOST_SEGMENTS = 100_000
+PATIENT = ("patient id", "patient_id", "patient", "subject id", "subject_id", "subject")
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -70,10 +72,11 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         sample_rate=header.sample_rate,
         record_id=header_path.stem,
         labels={"dx": found} if found else {},
+        patient_id=stated_patient(_first_of(header.fields, PATIENT)),
         age=parse_age(header.fields.get("age")),
         sex=parse_sex(header.fields.get("sex") or header.fields.get("gender")),
         start_time=header.start_time,
-        diagnosis=diagnosis or None,
+        diagnosis=diagnosis or header.fields.get("diagnosis", "").replace("\\n", "\n") or None,
         unit=unit,
         resolution=tuple(
             abs(factor / line.gain) for factor, line in zip(factors, lines, strict=True)
@@ -81,6 +84,10 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         notes=notes,
         channels={lead: line.description for lead, line in zip(chosen.rows, lines, strict=True)},
     )
+
+
+def _first_of(fields: Mapping[str, str], names: Iterable[str]) -> str | None:
+    return next((fields[name] for name in names if fields.get(name)), None)
 
 
 def header_of(path: Path) -> Path:
@@ -239,15 +246,15 @@ def _join(header: Header) -> tuple[NDArray[np.float32], tuple[SignalLine, ...]]:
             )
         parts.append((length, part))
     # A first segment of length 0 lists all signals ("variable layout").
-    known = [line for _, part in parts if part is not None for line in part.signals]
-    first: dict[str, SignalLine] = {}
-    for line in known:
-        first.setdefault(line.description, line)
+    known = [pair for _, part in parts if part is not None for pair in _numbered(part.signals)]
+    first: dict[tuple[str, int], SignalLine] = {}
+    for key, line in known:
+        first.setdefault(key, line)
     # Samples of segments with different gains are no whole steps of any one of them.
-    gains = {(line.description, line.gain) for line in known}
-    varied = {name for name in first if sum(pair[0] == name for pair in gains) > 1}
+    gains = {(key, line.gain) for key, line in known}
+    varied = {key for key in first if sum(pair[0] == key for pair in gains) > 1}
     lines = tuple(
-        line._replace(gain=math.nan) if name in varied else line for name, line in first.items()
+        line._replace(gain=math.nan) if key in varied else line for key, line in first.items()
     )
     total = sum(length for length, _ in parts)
     recorded = sum(length for length, part in parts if part is not None)
@@ -278,6 +285,16 @@ def _num_bytes(headers: Iterable[Header]) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
+def _numbered(lines: Iterable[SignalLine]) -> list[tuple[tuple[str, int], SignalLine]]:
+    """Signals by name, and by number among those of one name ("ECG", "ECG")."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for line in lines:
+        numbered.append(((line.description, seen[line.description]), line))
+        seen[line.description] += 1
+    return numbered
+
+
 def _segment(
     header: Header, part: Header, lines: tuple[SignalLine, ...], length: int
 ) -> NDArray[np.float32]:
@@ -287,9 +304,9 @@ def _segment(
             f"{header.path}: segment {part.path.name} has {signal.shape[1]} samples, want {length}"
         )
     piece = np.full((len(lines), length), np.nan, dtype=np.float32)
-    row_of = {line.description: row for row, line in enumerate(lines)}
-    for row, line in enumerate(own):
-        target = row_of[line.description]
+    row_of = {name: row for row, (name, _) in enumerate(_numbered(lines))}
+    for row, (name, line) in enumerate(_numbered(own)):
+        target = row_of[name]
         if line.unit.lower() != lines[target].unit.lower():
             raise FormatError(f"{header.path}: {line.description} in several units")
         piece[target] = signal[row]

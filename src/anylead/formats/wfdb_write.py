@@ -1,6 +1,6 @@
 """WFDB records, written: a text header and a file of 16-bit samples (header(5) of the WFDB manual).
 
-Age and sex stand in comment lines as the PhysioNet challenges write them.
+Patient, age, sex and diagnosis stand in comment lines, as the PhysioNet challenges write them.
 """
 
 import math
@@ -53,10 +53,16 @@ def write(record: Record, path: Path) -> None:
         lines.append(
             f"{name}.dat 16 {gain:.15g}(0)/{record.unit} 16 0 {row[0]} {checksum} 0 {lead}"
         )
+    if record.patient_id is not None:
+        lines.append(f"# Patient ID: {' '.join(record.patient_id.split())}")
     if record.age is not None:
         lines.append(f"# Age: {record.age:g}")
     if record.sex is not None:
         lines.append(f"# Sex: {record.sex.capitalize()}")
+    if record.diagnosis:
+        # "Dx" names codes, which are labels to whoever reads them.
+        name = "Dx" if "dx" in record.labels else "Diagnosis"
+        lines.append(f"# {name}: " + "\\n".join(record.diagnosis.splitlines()))
     path.with_suffix(".dat").write_bytes(np.ascontiguousarray(digital.T).tobytes())
     path.with_suffix(".hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

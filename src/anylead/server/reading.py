@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from anylead.errors import FormatError, LeadError
 from anylead.formats.beside import FOLDER_FILE
+from anylead.formats.kardia_json import is_recording
 from anylead.inference.inputs import as_records
 from anylead.records import Record
 from anylead.server import reader
@@ -156,7 +157,10 @@ def _check_names(uploads: Sequence[Upload]) -> None:
 
 
 def _without_companions(uploads: Sequence[Upload]) -> list[Upload]:
-    """Files that stand for a recording: no samples of a WFDB header, no JSON beside an array."""
+    """Files that stand for a recording: no samples of a WFDB header, no JSON beside an array.
+
+    The JSON of a Kardia is a recording itself.
+    """
     named: set[str] = set()
     for upload in uploads:
         if upload.name.lower().endswith(".hea"):
@@ -166,7 +170,7 @@ def _without_companions(uploads: Sequence[Upload]) -> list[Upload]:
         for upload in uploads
         if upload.name not in named
         and upload.name.removesuffix(".hea") not in named
-        and not upload.name.lower().endswith(".json")
+        and (not upload.name.lower().endswith(".json") or is_recording(upload.content))
     ]
 
 
@@ -179,7 +183,7 @@ def _named_by(header: Upload) -> set[str]:
 
 def _write_facts(folder: Path, facts: Mapping[str, str]) -> None:
     known: dict[str, object] = {name: facts[name] for name in FACTS if facts.get(name)}
-    if not known or (folder / FOLDER_FILE).exists():
+    if not known:
         return
     if "sample_rate" in known:
         try:
@@ -190,7 +194,19 @@ def _write_facts(folder: Path, facts: Mapping[str, str]) -> None:
             ) from None
     if "leads" in known:
         known["leads"] = [part.strip() for part in facts["leads"].split(",")]
-    (folder / FOLDER_FILE).write_text(json.dumps(known), encoding="utf-8")
+    for path in {folder / FOLDER_FILE, *folder.glob("*.json")}:
+        _state(path, known)
+
+
+def _state(path: Path, known: Mapping[str, object]) -> None:
+    """What the request states goes before what an uploaded side-car says."""
+    content = path.read_bytes() if path.exists() else b"{}"
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        return  # whoever reads it tells
+    if isinstance(told, dict) and not is_recording(content):
+        path.write_text(json.dumps({**told, **known}), encoding="utf-8")
 
 
 def _too_many(number: int, limits: Limits) -> RefusalError:
