@@ -374,3 +374,81 @@ def test_cells_of_a_table_in_memory_that_cannot_be_meant_are_told(column, cells,
         in_memory.rows_of(
             pandas.DataFrame({"signal": [SIGNAL] * 2, column: pandas.Series(cells, dtype=object)})
         )
+
+
+FRAME = pandas.DataFrame(SIGNAL.T, columns=LEADS)
+TIMES = np.arange(3000) / 500
+RATE = {"sample_rate": 500}
+SAME = {
+    "a tensor with a gradient": (torch.tensor(SIGNAL, requires_grad=True), RATE | {"leads": "12"}),
+    "names from a generator": (SIGNAL, RATE | {"leads": (lead for lead in LEADS)}),
+    "a masked array without masked values": (np.ma.masked_array(SIGNAL), RATE | {"leads": "12"}),
+    "units in the names of columns": ((1000 * FRAME).add_suffix(" (uV)"), RATE),
+    "units behind a line": ((FRAME / 1000).add_suffix(" [V]"), RATE),
+    "nullable columns": (FRAME.astype("Float64"), RATE),
+    "a column of times": (FRAME.assign(time=TIMES), {}),
+    "times in ms": (FRAME.assign(**{"time (ms)": 1000 * TIMES}), RATE),
+    "durations": (FRAME.assign(t=pandas.to_timedelta(TIMES, unit="s")), {}),
+    "dates": (FRAME.assign(t=pandas.Timestamp(2020, 1, 1) + pandas.to_timedelta(TIMES, "s")), {}),
+    "leads that are those of the columns": (FRAME, RATE | {"leads": "12"}),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_data_in_memory_is_the_same_however_it_is_held(model, name):
+    x, options = SAME[name]
+    expected = model.embed(SIGNAL, sample_rate=500, leads="12")
+    np.testing.assert_allclose(model.embed(x, **options), expected, atol=2e-5)
+
+
+def test_masked_samples_are_missing_samples(model):
+    is_masked = np.zeros(SIGNAL.shape, bool)
+    is_masked[3, 100:200] = True
+    masked = np.ma.masked_array(SIGNAL, is_masked)
+    missing = np.where(is_masked, np.nan, SIGNAL)
+    told = {"sample_rate": 500, "leads": "12"}
+    np.testing.assert_array_equal(model.embed(masked, **told), model.embed(missing, **told))
+
+
+def test_a_table_says_of_each_array_its_rate_leads_and_unit(model):
+    table = pandas.DataFrame(
+        {"signal": [SIGNAL, 1e-3 * SIGNAL[:2], SIGNAL[[1, 0]]], "fs": [500, 500, 250],
+         "leads": ["12", "I;II", ["II", "I"]], "unit": ["mV", "V", None]}
+    )  # fmt: skip
+    expected = [
+        model.embed(SIGNAL, sample_rate=500, leads="12"),
+        model.embed(SIGNAL[:2], sample_rate=500, leads="I,II"),
+        model.embed(SIGNAL[:2], sample_rate=250, leads="I,II"),
+    ]
+    np.testing.assert_allclose(model.embed(table), expected, atol=2e-5)
+
+
+CONTRADICTED = {
+    "names without an order": (SIGNAL, RATE | {"leads": set(LEADS)}, "have no order"),
+    "a number for names": (SIGNAL, RATE | {"leads": 12}, "want names"),
+    "no name": (SIGNAL[:2], RATE | {"leads": ["I", None]}, "lead None; want names"),
+    "other names than the columns": (FRAME, RATE | {"leads": LEADS[::-1]}, "leave out leads="),
+    "another unit than the columns": (
+        FRAME.add_suffix(" (mV)"),
+        RATE | {"unit": "uV"},
+        "leave out unit=",
+    ),
+    "columns that are no voltage": (FRAME.add_suffix(" (bpm)"), RATE, "want mV, uV or V"),
+    "another rate than the times": (FRAME.assign(time=TIMES), {"sample_rate": 250}, "500"),
+    "a unit for each row": (SIGNAL, RATE | {"leads": "12", "unit": ["mV"] * 12}, "want one for"),
+    "missing, to be taken as it is": (SIGNAL * np.nan, {"preprocess": False}, "fill these first"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTED)
+def test_what_contradicts_itself_is_refused(model, name):
+    x, options, says = CONTRADICTED[name]
+    with pytest.raises(AnyleadError, match=says):
+        model.embed(x, **options)
+
+
+def test_a_wfdb_record_without_units_is_told(model):
+    wfdb = pytest.importorskip("wfdb")
+    bare = wfdb.Record(p_signal=SIGNAL.T, sig_name=list(LEADS), units=[None] * 12, fs=500)
+    with pytest.raises(FormatError, match="without units"):
+        model.embed(bare)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anylead.datasets import layout
 from anylead.datasets.cells import cell, flag, number, split_labels
 from anylead.datasets.label_table import LabelTable, Tasks
 from anylead.datasets.matching import rows_of_files
@@ -63,7 +64,10 @@ def test_several_labels_in_a_cell(text, tmp_path):
      ("164889003,59118001", ("164889003", "59118001")), ("[164889003.0, 59118001.0]",
      ("164889003", "59118001")), ("frozenset({'AFIB'})", ("AFIB",)), ("set()", ()),
      ("array(['AFIB'],\n dtype='<U4')", ("AFIB",)), ("{'AFIB': True, 'PVC': False}", ("AFIB",)),
-     ("{'AFIB': None, 'PVC': 1}", ("PVC",)), ("AFIB\u200b", ("AFIB",)), ("E\u0301L", ("ÉL",)),
+     ("{'AFIB': 1, 'PVC': 0}", ("AFIB",)), ("{'AFIB': 0.0, 'PVC': 1.0}", ("PVC",)),
+     ("{'AFIB': 0, 'PVC': 0}", ()), ("{'SR': 0.0}", ("SR",)), ("{'AFIB': 100, 'SR': 0}",
+     ("AFIB", "SR")), ("{'AFIB': None, 'PVC': 1}", ("PVC",)),
+     ("AFIB\u200b", ("AFIB",)), ("E\u0301L", ("ÉL",)),
      ("block, incomplete right", ("block, incomplete right",))]
 )  # fmt: skip
 def test_what_looks_like_one_or_several_labels_is(text, labels, tmp_path):
@@ -353,3 +357,19 @@ def test_any_mixture_of_spellings_finds_every_file(data):
 def test_no_cell_breaks_the_reading(text):
     cell(text), flag(text), number(text)
     assert all(name == cell(name) != "" for name in split_labels(text))
+
+
+@pytest.mark.parametrize("yes", [1, 1.0, True])
+def test_zeros_beside_ones_in_a_map_of_parquet_are_no_labels(tmp_path, yes):
+    no = type(yes)(0)
+    told = [{"AFIB": yes, "PVC": no}, {"AFIB": yes, "PVC": yes}]
+    pq.write_table(pa.table({"file": ["a", "b"], "labels": told}), tmp_path / "t.parquet")
+    cells = [row["labels"] for row in layout.table(tmp_path / "t.parquet")]
+    assert cells == ["AFIB", "AFIB;PVC"]
+
+
+def test_likelihoods_of_zero_in_a_map_of_parquet_are_labels_not_stated(tmp_path):
+    told = [{"NORM": 100.0, "SR": 0.0}, {"NORM": None, "SR": 0.0}]
+    pq.write_table(pa.table({"file": ["a", "b"], "labels": told}), tmp_path / "t.parquet")
+    cells = [row["labels"] for row in layout.table(tmp_path / "t.parquet")]
+    assert cells == ["NORM;SR", "SR"]

@@ -19,6 +19,8 @@ NOBODY = {"unknown", "anonymous", "anon"}
 _ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _DENIED = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*(?:False|None|false|null)\b""")
+_ZERO = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*0(?:\.0*)?(?=\s*[,}])""")
+_VALUE = re.compile(r"""['"]\s*:\s*([^\s,}]+)""")
 # How Python and numpy print a collection.
 _CALL = re.compile(r"(?:set|frozenset|array|list|tuple)\((.*?)(?:,\s*dtype=\S+)?\)", re.DOTALL)
 _LONGEST = (
@@ -64,19 +66,31 @@ def split_labels(text: str, separators: str = ";|,") -> tuple[str, ...]:
     """Different labels out of one cell: "MI; STTC", "['MI', 'STTC']", "{'MI': 100.0}".
 
     Lists may be written as Python, numpy or JSON print them; of a dict the keys count, but for
-    those that are False or None. A new line divides labels, too.
+    those that are False, None or, beside nothing but 0 and 1, 0. A new line divides labels, too.
     """
     text = text.strip()
     if call := _CALL.fullmatch(text):
         text = call[1].strip() or "[]"
     if text[:1] + text[-1:] in ("[]", "()", "{}"):
         short = _DENIED.sub("", text) if len(text) <= _LONGEST else ""
+        if are_flags(_VALUE.findall(short)):
+            short = _ZERO.sub("", short)
         quoted = [first or second for first, second in _QUOTED.findall(short)]
         inside = [name.partition(":")[0] for name in re.split("[,;|]", (short or text)[1:-1])]
         names = quoted or [name.strip(" '\"\n") for name in inside]
     else:
         names = re.split(f"[{re.escape(separators)}\n]", text)
     return tuple(dict.fromkeys(code(name) or name for name in map(cell, names) if name))
+
+
+def are_flags(values: Sequence[str]) -> bool:
+    """Whether the numbers beside the names of labels say yes and no: 0 and 1 and nothing else.
+
+    The likelihoods of PTB-XL do not, where 0.0 stands for "not stated": there 100.0 is beside it,
+    or 0.0 alone.
+    """
+    found = set(values)
+    return found <= {"0", "1", "0.0", "1.0"} and not found <= {"0.0"}
 
 
 def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from anylead.datasets.cells import cell
+from anylead.datasets.cells import are_flags, cell
 from anylead.errors import DatasetError, FormatError
 from anylead.formats.guard import check_regular
 
@@ -126,7 +126,11 @@ def text_of(path: Path, column: str, value: Any) -> str:
     if isinstance(value, bytes):
         return cell(value.decode("utf-8", errors="replace"))
     if isinstance(value, dict):
-        value = [name for name, said in value.items() if said is not None and said is not False]
+        told = {
+            name: said for name, said in value.items() if said is not None and said is not False
+        }
+        numbers = [str(said) for said in told.values() if said is not True]
+        value = [name for name, said in told.items() if said or not are_flags(numbers)]
     if isinstance(value, list | tuple | set):
         if any(isinstance(item, dict) for item in value):
             raise DatasetError(f"{path}: column {column!r} holds records in lists; want texts")

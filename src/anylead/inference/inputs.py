@@ -70,6 +70,8 @@ def as_records(
             "sample_rate and leads tell about arrays, and none is given: files and Records have"
             " their own; use_leads= chooses among their leads"
         )
+    if not isinstance(unit, str):
+        raise FormatError(f"unit {unit!r}; want one for all rows of an array, such as 'uV'")
     names = row_names(leads) if leads is not None else None
     records = [
         as_record(item, f"array {number}", sample_rate, names, unit)
@@ -89,9 +91,13 @@ def as_record(
 ) -> Record:
     """One recording; `name` is that of an array, the rest as for `as_records`."""
     if isinstance(item, in_memory.Row):
-        rate = item.facts.get("sample_rate", sample_rate)
-        return item.completed(as_record(item.value, name, rate, leads, unit))
+        facts = item.facts
+        rows = row_names(facts["leads"]) if "leads" in facts and _is_array(item) else leads
+        rate = facts.get("sample_rate", sample_rate)
+        return item.completed(as_record(item.value, name, rate, rows, facts.get("unit", unit)))
     if isinstance(item, Record):
+        if not isinstance(item.signal, np.ndarray):
+            raise FormatError(f"{_name(item)}: its signal is no numpy array; want float32")
         return item
     if isinstance(item, str | Path):
         return formats.read(item)
@@ -99,21 +105,54 @@ def as_record(
     if foreign is not None:
         return foreign
     if in_memory.is_frame(item):
-        array, columns = in_memory.columns_of(item)
-        return _from_array(array, name, sample_rate, row_names(columns), unit)
+        return _from_frame(item, name, sample_rate, leads, unit)
     return _from_array(item, name, sample_rate, leads, unit)
+
+
+def _from_frame(
+    frame: Any, name: str, sample_rate: float | None, leads: tuple[str, ...] | None, unit: str
+) -> Record:
+    """The recording of a table with a column for each lead; its columns say what they are."""
+    columns = in_memory.columns_of(frame, sample_rate)
+    rows = row_names(columns.names)
+    if leads is not None and leads != rows:
+        raise LeadError(
+            f"{name}: columns {', '.join(rows)}, but leads={', '.join(leads)}; leave out leads=, a"
+            " table names its own"
+        )
+    told = {each for each in columns.units if each}
+    if told and unit != "mV" and told != {unit}:
+        raise FormatError(
+            f"{name}: columns in {', '.join(sorted(told))}, but unit={unit!r}; leave out unit="
+        )
+    units = [each or unit for each in columns.units]
+    unknown = [each for each in units if each not in UNITS]
+    if unknown or len({each == "NU" for each in units}) > 1:
+        raise FormatError(f"{name}: columns in {', '.join(sorted(set(units)))}; want mV, uV or V")
+    factor = [UNITS[each] for each in units]
+    signal = columns.signal * np.array(factor)[:, None]
+    is_bare = units[0] == "NU"
+    return _from_array(signal, name, columns.sample_rate, rows, "NU" if is_bare else "mV")
 
 
 def row_names(leads: str | Sequence[str]) -> tuple[str, ...]:
     """Names in the order they are given; a named set stands for its usual order.
 
     Raises:
-        LeadError: an unknown name, or one that means a lead only beside others (C3, D1, x).
+        LeadError: an unknown name, one that means a lead only beside others (C3, D1, x), or names
+            that have no order.
     """
+    if isinstance(leads, set | frozenset):
+        raise LeadError("leads in a set have no order, rows have one; want a list")
     if isinstance(leads, str):
         if leads.strip() in LEAD_SETS:
             return LEAD_SETS[leads.strip()]
         leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
+    listed = list(leads) if isinstance(leads, Iterable) else [leads]
+    strange = [name for name in listed if not isinstance(name, str)]
+    if strange:
+        raise LeadError(f'lead {strange[0]!r}; want names, such as ["I", "II"], or "12"')
+    leads = listed
     names = tuple(lead_name(name) for name in leads)
     taken = choose_in_memory(leads)
     for spelled, name in zip(leads, names, strict=True):
@@ -166,7 +205,7 @@ def check(record: Record) -> None:
 def _from_array(
     item: Any, name: str, sample_rate: float | None, leads: tuple[str, ...] | None, unit: str
 ) -> Record:
-    array = np.asarray(item)
+    array = in_memory.plain_array(item)
     if array.ndim == 1 and leads is not None and len(leads) == 1:
         array = array[None]
     if array.ndim != 2 or array.dtype.kind not in "fiu":

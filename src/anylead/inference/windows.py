@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError, LeadError, RecipeError
+from anylead.inference.in_memory import plain_array
 from anylead.inference.inputs import Recording, restrict
 from anylead.leads import LEADS, NUM_LEADS, lead_mask
 from anylead.loading.crops import SHORTEST, TAILS
@@ -136,11 +137,13 @@ def as_it_is(item: Recording, use_leads: str | Sequence[str] | None) -> Windows:
     """
     if isinstance(item, str | Path | Record):
         raise FormatError("preprocess=False is for arrays (12, time); files and Records need it")
-    signal = np.ascontiguousarray(item, dtype=np.float32)
+    signal = np.ascontiguousarray(plain_array(item), dtype=np.float32)
     if signal.ndim != 2 or len(signal) != NUM_LEADS or signal.shape[1] < SHORTEST:
         raise LeadError(
             f"array of shape {signal.shape}; with preprocess=False want ({NUM_LEADS}, time)"
         )
+    if not np.isfinite(signal).all():
+        raise FormatError("an array with NaN or infinity; with preprocess=False fill these first")
     if use_leads is not None:
         signal = np.where(lead_mask(use_leads)[:, None], signal, np.float32(0))
     return Windows(signal[None], np.asarray(signal.any(axis=1)), np.zeros(1, np.int64))
