@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import anylead
 import fitted_model
 from anylead.checkpoint import Checkpoint
 from anylead.errors import CheckpointError
@@ -221,3 +222,18 @@ def test_a_model_and_an_answer_show_what_they_are_in_a_few_words(model, record):
 def test_weights_that_are_a_single_number_have_a_fingerprint():
     one, other = (fingerprint({"count": torch.tensor(n)}, ["x"]) for n in (1, 2))
     assert one != other == fingerprint({"count": torch.tensor(2)}, ["x"])
+
+
+@pytest.mark.parametrize("leads", ["12", "II,V2"])
+def test_an_offset_of_the_electrodes_changes_no_answer_and_is_told(leads):
+    box = anylead.load("ptbxl-small", device="cpu")
+    for record in fitted_model.recordings()[:4]:
+        shift = np.linspace(-5, 300, 12)[:, None].astype(np.float32)
+        moved = replace(record, signal=record.signal + shift)
+        middle = np.median(record.signal, axis=1, keepdims=True)
+        centred = replace(record, signal=record.signal - middle)
+        expected, found = (box.answer(x, use_leads=leads) for x in (centred, moved))
+        assert expected.warnings == found.warnings[:-1]
+        assert "off zero by up to" in found.warnings[-1] and "taken off" in found.warnings[-1]
+        for label, probability in expected.probabilities.items():
+            assert found.probabilities[label] == pytest.approx(probability, abs=0.01)

@@ -216,7 +216,7 @@ def answer(
         thresholds=_limits(lines, decided),
         decided_with=decided_with,
         quality=flags(windows.quality),
-        warnings=warnings(windows.quality),
+        warnings=(*warnings(windows.quality), *_of_offset(windows.offset)),
         refusal=refusal(windows),
         scores=about.scores.get(scored_with or "", {}),
         scored_with=scored_with,
@@ -325,6 +325,15 @@ def warnings(quality: NDArray[np.uint16] | None) -> tuple[str, ...]:
         if leads:
             told.append(f"{', '.join(leads)}: {meaning}" if len(leads) < len(LEADS) else meaning)
     return tuple(told)
+
+
+def _of_offset(offset: NDArray[np.float32] | None) -> tuple[str, ...]:
+    """What was taken off, where anything was."""
+    if offset is None:
+        return ()
+    leads = ", ".join(lead for lead, off in zip(LEADS, offset, strict=True) if off)
+    most = float(np.abs(offset).max())
+    return (f"{leads}: off zero by up to {most:.1f} mV; this was taken off",)
 
 
 def refusal(windows: Windows) -> str | None:
