@@ -4,12 +4,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from anylead import formats
 from anylead.errors import FormatError, LeadError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
+from anylead.inference.inputs import with_rows
 from anylead.leads import LEAD_SETS, lead_name
 from anylead.records import Record
 
@@ -93,10 +94,4 @@ def keep(record: Record, leads: str) -> Record:
     rows = [i for i, name in enumerate(record.leads) if name in names]
     if not rows:
         raise LeadError(f"{leads}: none of them is there; it has {', '.join(record.leads)}")
-    steps = record.resolution
-    return replace(
-        record,
-        signal=record.signal[rows],
-        leads=tuple(record.leads[i] for i in rows),
-        resolution=None if steps is None else tuple(steps[i] for i in rows),
-    )
+    return with_rows(record, rows)

@@ -177,10 +177,15 @@ def restrict(record: Record, use_leads: str | Sequence[str]) -> Record:
             f"{_name(record)}: has {', '.join(record.leads)}, none of the wanted"
             f" {', '.join(wanted)}"
         )
+    return with_rows(record, rows)
+
+
+def with_rows(record: Record, rows: Sequence[int]) -> Record:
+    """The recording with these rows of its signal alone."""
     steps = record.resolution
     return replace(
         record,
-        signal=record.signal[rows],
+        signal=record.signal[list(rows)],
         leads=tuple(record.leads[i] for i in rows),
         resolution=None if steps is None else tuple(steps[i] for i in rows),
     )
