@@ -149,7 +149,8 @@ def several(path: Path, number: int, key: str) -> FormatError:
 
 def is_fact(key: str) -> bool:
     """Whether a word stands for something that is to be known about an array."""
-    return any(_spelled(key) in names for names in KEYS.values())
+    word = _spelled(key)
+    return any(word in names for names in KEYS.values())
 
 
 def _spelled(key: str) -> str:
