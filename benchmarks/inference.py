@@ -19,7 +19,7 @@ import measure
 import numpy as np
 import torch
 from reference_step import ReferenceAdam, ReferenceClassifier
-from step import PRECISIONS, autocast, loop_step, wait
+from step import PRECISIONS, autocast, count_forward, loop_step, wait
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anylead.checkpoint import save_checkpoint
@@ -56,12 +56,14 @@ def main() -> None:
         ours = [way for way in found if way.startswith("ours")]
         others = [way for way in found if not way.startswith("ours")]
         rows = int(name.rpartition("_")[2])
+        flops = count_forward(ENCODER_SIZES[arguments.size], rows)
         measure.tell(
             f"inference {name}",
             arguments,
             used_threads=threads,
             cpu_ms={way: times["cpu_s"] * 1e3 for way, times in found.items()},
             wall_ms={way: times["wall_s"] * 1e3 for way, times in found.items()},
+            gflops_forward={way: flops / times["wall_s"] / 1e9 for way, times in found.items()},
             segments_per_cpu_s={way: rows / times["cpu_s"] for way, times in found.items()},
             ratios={f"{a}/{b}": measure.ratio(found, a, b) for a in others for b in ours},
         )

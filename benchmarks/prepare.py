@@ -4,7 +4,8 @@
 
 "ours" is the work of `anylead prepare` on recordings of 10 s, 12 leads, 500 Hz: one shard, quality
 flags, hash and sync included (`--sample-rate 250` resamples too). "reference" reads the same files
-with wfdb.rdrecord, resamples linearly and writes one .mat file per 5 s segment.
+with wfdb.rdrecord, resamples linearly and writes one .mat file per 5 s segment. "bytes" is the
+bound: the files' bytes read, as many as the store holds written, hashed and synced.
 """
 
 import subprocess
@@ -52,10 +53,17 @@ def main() -> None:
                     writer.add(record, preprocess(record, config))
                 writer.close()
 
+        def copied() -> None:
+            with whole_file(folder / "shard.bytes") as file:
+                for path in paths:
+                    data = path.read_bytes() + path.with_suffix(".dat").read_bytes()
+                    file.write(data[: round(len(data) * arguments.sample_rate / 500)])
+
         drop = partial(deque, maxlen=0)  # nothing is kept: it would take fresh memory every time
         names = [str(path.with_suffix("")) for path in paths]
         calls = {
             "ours": ours,
+            "bytes": copied,
             "reference": lambda: drop(_reference(path, arguments.sample_rate) for path in paths),
             "ours_reading": lambda: drop(formats.read(path) for path in paths),
             "wfdb_reading": lambda: drop(wfdb.rdrecord(name) for name in names),

@@ -190,25 +190,36 @@ def parts(arguments: argparse.Namespace, dtype: torch.dtype) -> dict[str, float]
 
 def count_flops(config: EncoderConfig, rows: int) -> float:
     """Floating-point operations of the matrix products of a step: forward, and twice back."""
-    frames, before, convs = TIME, 12, 0.0
-    first = 0.0
-    for channels, kernel, stride in config.conv_layers:
-        frames = (frames - kernel) // stride + 1
-        flops = 2 * frames * channels * before * kernel
-        first = first or flops
-        convs, before = convs + flops, channels
-    dim = config.dim
-    layer = 2 * frames * dim * (4 * dim + 2 * config.ffn_dim) + 4 * frames * frames * dim
-    position = 2 * (frames + 1) * dim * (dim // config.conv_pos_groups) * config.conv_pos_kernel
+    frames, first, _ = _convolutions(config)
+    dim, before = config.dim, config.conv_layers[-1][0]
     masked = round((1 - (1 - 0.065) ** 10) * frames)
     local = MaskedPredictionConfig()
     codes = local.num_groups * local.num_codes
     head = 2 * masked * (before * codes + codes * local.dim // local.num_groups)
     head += 2 * masked * (local.dim * local.dim + dim * local.dim + masked * local.dim)
-    forward = convs + 2 * frames * before * dim + position + config.num_layers * layer + head
     # The signal needs no gradient, and neither do the codebooks by the soft choice.
     spared = first + 2 * masked * codes * local.dim // local.num_groups
-    return rows * (3 * forward - spared)
+    return rows * (3 * (count_forward(config, 1) + head) - spared)
+
+
+def count_forward(config: EncoderConfig, rows: int) -> float:
+    """Floating-point operations of the matrix products of the encoder alone, one way."""
+    frames, _, convs = _convolutions(config)
+    dim = config.dim
+    layer = 2 * frames * dim * (4 * dim + 2 * config.ffn_dim) + 4 * frames * frames * dim
+    position = 2 * (frames + 1) * dim * (dim // config.conv_pos_groups) * config.conv_pos_kernel
+    project = 2 * frames * config.conv_layers[-1][0] * dim
+    return rows * (convs + project + position + config.num_layers * layer)
+
+
+def _convolutions(config: EncoderConfig) -> tuple[int, float, float]:
+    """Frames of a segment; operations of the first convolution, and of all."""
+    frames, before, each = TIME, 12, []
+    for channels, kernel, stride in config.conv_layers:
+        frames = (frames - kernel) // stride + 1
+        each.append(2.0 * frames * channels * before * kernel)
+        before = channels
+    return frames, each[0], sum(each)
 
 
 def count_by_torch(arguments: argparse.Namespace) -> float:
