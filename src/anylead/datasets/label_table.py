@@ -6,7 +6,6 @@ a measurement, kept where it is named as a label column. Nothing is decided in s
 `LabelTable.summary` tells all of it.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -101,7 +100,9 @@ class LabelTable:
             raise DatasetError(f"{path}: no rows")
         self.header = [name for name in self.rows[0] if name]
         named = {what: self._column(name) for what, name in columns.items() if name is not None}
-        wanted = None if label_columns is None else [self._column(name) for name in label_columns]
+        wanted = (
+            None if label_columns is None else list(dict.fromkeys(map(self._column, label_columns)))
+        )
         self.chosen = self._choose(named)
         self.dropped: dict[str, str] = {}
         self.tasks = self._tasks(wanted)
@@ -171,6 +172,7 @@ class LabelTable:
             f"{len(about):,} of {len(self.rows):,} rows fit a file; {len(patients):,} patients"
             + (f", {without:,} recordings without one" if without else "")
         )
+        lines += _split_lines(about) if self.cells("split") else []
         for task in (*self.tasks.texts, *([self.tasks.flag_task] if self.tasks.flags else ())):
             lines += _task_lines(task, self.tasks, about)
         lines += [_measurement_line(name, about) for name in self.tasks.numbers]
@@ -247,7 +249,7 @@ class LabelTable:
         found = {}
         for name in self.tasks.numbers:
             value = number(row[name])
-            if row[name] and (value is None or not math.isfinite(value)):
+            if row[name] and value is None:
                 raise DatasetError(
                     f"{self.path}: {name} {row[name]!r} of {row[self.chosen['record']]}; want one"
                     " number"
@@ -295,8 +297,8 @@ def _kind(cells: Sequence[str]) -> str:
         return "flags and more"
     names = {name for text in filled for name in split_labels(text, _separators(cells))}
     # Codes of SNOMED CT stand for diagnoses.
-    numbers = {name for name in names if number(name) is not None and code(name) is None}
-    return "numbers" if len(numbers) > 1 or numbers == names != set() else "words"
+    is_number = any(number(name) is not None and code(name) is None for name in names)
+    return "numbers" if is_number else "words"
 
 
 def _told(kind: str, cells: Sequence[str]) -> str:
@@ -367,6 +369,21 @@ def _task_lines(task: str, tasks: Tasks, about: Sequence[About]) -> list[str]:
         f"warning: task {task}: classes {problem}: {', '.join(found[:_MOST_CLASSES])}"
         for problem, found in problems.items()
     ]
+    return lines
+
+
+def _split_lines(about: Sequence[About]) -> list[str]:
+    """How many are on which side of a split of the table, and who is on none."""
+    sides = Counter(each.split for each in about)
+    if sides.total() == sides[None]:
+        return []
+    told = [f"{sides[side]:,} {side}" for side in dict.fromkeys(_SPLITS.values())]
+    lines = [f"split: {', '.join(told)}"]
+    if sides[None]:
+        left = f"{sides[None]:,} recordings on no side"
+        lines.append(f"warning: split: {left} are neither learned from nor scored")
+    if not sides["valid"]:
+        lines.append("warning: split: none to validate with; finetune wants some")
     return lines
 
 

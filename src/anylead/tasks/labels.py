@@ -56,7 +56,10 @@ def check_valid_rows(parts: TaskParts, rows: NDArray[np.int64], task: str) -> No
         RecipeError: there is not.
     """
     if not len(rows):
-        raise RecipeError(f"no recording in the validation split has labels of {task!r}")
+        raise RecipeError(
+            f"no recording in the validation split has labels of {task!r}; mend the split or the"
+            " labels, or use --data.scheme hash"
+        )
 
 
 def make_criterion(

@@ -23,8 +23,8 @@ class LabelConfig:
 
     Attributes:
         task: label task of the store, for regression a measurement ("age", or a column of numbers
-            of a table), or several joined by "+"; null takes the only one. For survival two
-            measurements, "TIME+EVENT".
+            of a table), or several joined by "+"; null takes the only one. For survival
+            "TIME+EVENT", a measurement and one of 0 and 1 (or a class).
         fraction: share of the training patients that are used.
     """
 
