@@ -172,7 +172,10 @@ class LabelTable:
             f"{len(about):,} of {len(self.rows):,} rows fit a file; {len(patients):,} patients"
             + (f", {without:,} recordings without one" if without else "")
         )
-        lines += _split_lines(about) if self.cells("split") else []
+        on_no_side = sum(each.split is None for each in about)
+        if 0 < on_no_side < len(about):
+            left = f"warning: split: {on_no_side:,} recordings on no side"
+            lines.append(f"{left} are neither learned from nor scored")
         for task in (*self.tasks.texts, *([self.tasks.flag_task] if self.tasks.flags else ())):
             lines += _task_lines(task, self.tasks, about)
         lines += [_measurement_line(name, about) for name in self.tasks.numbers]
@@ -369,21 +372,6 @@ def _task_lines(task: str, tasks: Tasks, about: Sequence[About]) -> list[str]:
         f"warning: task {task}: classes {problem}: {', '.join(found[:_MOST_CLASSES])}"
         for problem, found in problems.items()
     ]
-    return lines
-
-
-def _split_lines(about: Sequence[About]) -> list[str]:
-    """How many are on which side of a split of the table, and who is on none."""
-    sides = Counter(each.split for each in about)
-    if sides.total() == sides[None]:
-        return []
-    told = [f"{sides[side]:,} {side}" for side in dict.fromkeys(_SPLITS.values())]
-    lines = [f"split: {', '.join(told)}"]
-    if sides[None]:
-        left = f"{sides[None]:,} recordings on no side"
-        lines.append(f"warning: split: {left} are neither learned from nor scored")
-    if not sides["valid"]:
-        lines.append("warning: split: none to validate with; finetune wants some")
     return lines
 
 
