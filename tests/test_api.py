@@ -331,10 +331,11 @@ def test_what_python_says_is_what_the_command_line_says_calibrated_and_by_leads(
 
 
 def test_leads_are_text_or_a_list(named_records):
-    one, other = (
-        anylead.predict(named_records / "a.hea", leads=leads) for leads in ("I,V2", ["I", "V2"])
+    one, *others = (
+        anylead.predict(named_records / "a.hea", leads=leads)
+        for leads in ("I,V2", ["I", "V2"], np.array(["I", "V2"]), pandas.Index(["I", "V2"]))
     )
-    assert one.equals(other)
+    assert all(one.equals(other) for other in others)
 
 
 def test_one_lead_is_an_array_of_one_dimension():

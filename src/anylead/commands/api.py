@@ -8,7 +8,7 @@ used: `read` and `prepare` need no torch.
 import csv
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from hashlib import sha256
@@ -326,8 +326,9 @@ def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
     """
     recipe_type = import_module(f"anylead.commands.{cli.VERBS[verb].module}").Recipe
     given = {name: _plain(value) for name, value in fields.items()}
-    if isinstance(given.get("leads"), list | tuple):
-        given["leads"] = ",".join(map(str, given["leads"]))
+    if isinstance(given.get("leads"), Iterable):
+        leads = given["leads"]
+        given["leads"] = leads if isinstance(leads, str) else ",".join(map(str, leads))
     recipe = build(recipe_type, given)
     if verb != "prepare":  # its dataset may be what is in memory
         check_values(verb, recipe)

@@ -31,6 +31,39 @@ def check_values(verb: str, recipe: Any) -> None:
         check = CHECKS.get(f"{verb} {option.name}", CHECKS.get(option.name))
         if check is not None and value not in (None, "") and not option.choices:
             check(f"{verb} {option.name}", value)
+    if verb in _IGNORED:
+        _refuse_ignored(recipe, *_IGNORED[verb](recipe))
+
+
+def _refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
+    """Refuse what was chosen of options, or parts with options, that would change nothing."""
+    for option in options(type(recipe)):
+        is_chosen = attrgetter(option.name)(recipe) != option.default
+        if is_chosen and {option.name, option.name.partition(".")[0]} & set(ignored):
+            raise RecipeError(f"{option.name}: means nothing to {what}; leave it out")
+
+
+def _ignored_by_task(recipe: Any) -> tuple[str, Iterable[str]]:
+    from anylead.tasks import TASKS
+
+    return f"task {recipe.task}", TASKS[recipe.task].ignores
+
+
+def _ignored_by_method(recipe: Any) -> tuple[str, Iterable[str]]:
+    from anylead.methods import find_method
+
+    method = find_method(recipe.method)
+    weights = {"local": method.local_weight, "global": method.global_weight}
+    given = {"local": recipe.local_weight, "global": recipe.global_weight}
+    has = {name: weights[name] if given[name] is None else given[name] for name in weights}
+    parts = {"contrast": "local", "latent": "latent", "signal": "signal"}
+    used = parts[method.local] if has["local"] and method.own_local is None else None
+    ignored = {*parts.values()} - {used}
+    if not has["local"] or method.shares_views:
+        ignored.add("local_augment")
+    if not has["global"]:
+        ignored |= {"contrast", "patient_positives", "temperature"}
+    return f"method {recipe.method}", ignored
 
 
 def _in_table(place: str, value: str) -> None:
@@ -162,4 +195,10 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "threshold_sets": _several_lead_sets,
     "device": _device,
     "train.device": _device,
+}
+
+# Command -> recipe -> what is in it, and the options that this leaves unused.
+_IGNORED: dict[str, Callable[[Any], tuple[str, Iterable[str]]]] = {
+    "finetune": _ignored_by_task,
+    "pretrain": _ignored_by_method,
 }

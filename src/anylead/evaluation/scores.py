@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from anylead import __version__
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError, StoreError
+from anylead.errors import RecipeError, StoreError, known_are
 from anylead.formats.search import divided, fitting
 from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
 from anylead.store.manifest import MANIFEST
+from anylead.store.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Settings:
     sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
     level: Literal["recordings", "segments"] = "recordings"
     precision: Literal["auto", "bf16", "fp32"] = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in ("num_resamples", "batch_size", "num_draws"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} {getattr(self, name)}; want 1 or more")
+        known = (*SPLITS, "all")
+        if self.split is not None and self.split not in known:
+            raise RecipeError(f"split {self.split!r}{known_are(self.split, known)}")
 
 
 @dataclass(frozen=True)

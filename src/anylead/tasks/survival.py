@@ -138,4 +138,4 @@ def _targets(store: Store, task: str | None) -> tuple[str, ...]:
     return (OUTPUT,)
 
 
-SURVIVAL = Task(choose_follow_up, SurvivalSetup, _targets)
+SURVIVAL = Task(choose_follow_up, SurvivalSetup, _targets, ("identity", "waves", "loss"))
