@@ -69,6 +69,13 @@ def run(*arguments):
         ),
         (["finetune", STORE, *TUNED, "--optimizer.learning_rate", "nan"], ["learning_rate", "nan"]),
         (["finetune", STORE, *TUNED, "--train.device", "cuda"], ["finds no CUDA device", "cpu"]),
+        (
+            ["finetune", STORE, "--schedule.kind=tri_stage", "--schedule.final_ratio=0"],
+            ["schedule.final_ratio is 0; a tri_stage wants more"],
+        ),
+        (["pretrain", STORE, "--augment", '[{"nam": "x"}]'], ["without a name in {'nam': 'x'}"]),
+        (["prepare", "synthetic", "mine", "-o", "s"], ["synthetic: generates", "leave out mine"]),
+        (["prepare", "synthetic", "-o", "s", "--num_workers=-1"], ["num_workers -1: want 0 or"]),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],

@@ -84,8 +84,8 @@ def _augmentations(place: str, value: Iterable[Any]) -> None:
     for item in value:
         if item.get("name") not in AUGMENTATIONS:
             _, _, name = place.partition(" ")
-            found = item.get("name")
-            raise RecipeError(f"{name}: augmentation {found!r}{known_are(found, AUGMENTATIONS)}")
+            found = repr(item["name"]) if "name" in item else f"without a name in {item}"
+            raise RecipeError(f"{name}: augmentation {found}{known_are(found, AUGMENTATIONS)}")
 
 
 def _leads(place: str, value: str) -> None:
