@@ -12,6 +12,8 @@ from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.cli import main
 from anylead.errors import RecipeError
 from anylead.evaluation import Settings
+from anylead.evaluation.scores import choose_split
+from anylead.store import Store
 from synthetic_store import store_folder
 
 STORE = "--data.store=STORE"  # filled in when a test runs: making it takes a second
@@ -121,11 +123,16 @@ def test_an_option_that_would_change_nothing_is_refused(words, told, capsys):
 @pytest.mark.parametrize(
     ("given", "told"),
     [({"num_resamples": 0}, "num_resamples 0; want 1 or more"), ({"batch_size": 0}, "batch_size"),
-     ({"num_draws": -1}, "num_draws -1"), ({"split": "tset"}, "did you mean test")],
+     ({"num_draws": -1}, "num_draws -1")],
 )  # fmt: skip
 def test_how_runs_are_scored_is_looked_at_before_they_are(given, told):
     with pytest.raises(RecipeError, match=told):
         Settings(**given)
+
+
+def test_a_misspelt_split_is_told_with_those_there_are():
+    with pytest.raises(RecipeError, match=r"split 'tset' holds no .* did you mean test"):
+        choose_split(Store.open(store_folder()), None, "auto", "tset")
 
 
 def test_four_recordings_are_trained_on_or_told_in_one_line(tmp_path, capsys):

@@ -20,7 +20,6 @@ from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
 from anylead.signals import PreprocessConfig, Quality
 from anylead.store import Store
 from anylead.store.manifest import MANIFEST
-from anylead.store.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,6 @@ class Settings:
         for name in ("num_resamples", "batch_size", "num_draws"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} {getattr(self, name)}; want 1 or more")
-        known = (*SPLITS, "all")
-        if self.split is not None and self.split not in known:
-            raise RecipeError(f"split {self.split!r}{known_are(self.split, known)}")
 
 
 @dataclass(frozen=True)
@@ -194,7 +190,8 @@ def choose_split(
     splits["all"] = np.sort(np.concatenate(list(splits.values())))
     split = wanted or ("test" if len(splits["test"]) else "valid")
     if split not in splits or not len(splits[split]):
-        raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}")
+        hint = "" if split in splits else known_are(split, splits)
+        raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}{hint}")
     return split, splits[split]
 
 
