@@ -363,6 +363,17 @@ def test_a_table_in_memory_is_read_as_one_in_a_file():
     assert [each.sex for each in found] == ["female", "male", None, None, None, "female"]
 
 
+@pytest.mark.parametrize("name", ["Patient ID", "subject_id", "MRN"])
+def test_a_table_in_memory_tells_persons_under_their_usual_names(name):
+    table = pandas.DataFrame({"signal": [SIGNAL] * 2, name: [7, "007"], "Age": [63, 64], "x": 1})
+    (first, second) = in_memory.rows_of(table)
+    assert first.facts["patient_id"] == second.facts["patient_id"] == "7"
+    assert (first.facts["age"], second.facts["age"]) == (63, 64)
+    assert in_memory.unused_columns(table) == ["x"]
+    assert in_memory.unused_columns(table, "x") == []
+    assert in_memory.rows_of(table, "x")[0].facts["measurements"] == {"x": 1}
+
+
 @pytest.mark.parametrize(
     ("column", "cells", "told"),
     [("labels", [1, 0], "numbers or flags"), ("labels", [0.5, 2.5], "numbers or flags"),

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -81,6 +81,9 @@ def prepare(
             raise RecipeError("records are in place of dataset and root; give one or the other")
         items, _ = inputs.as_list(records, measurements)
         corpus = _corpus(items, {"sample_rate": sample_rate, "leads": channels, "unit": unit})
+        if unused := inputs.unused_columns(records, measurements):
+            told = f"warning: columns of the table that nothing is read from: {', '.join(unused)}"
+            corpus = replace(corpus, summary=told)
         fields = {"num_workers": 1, **fields, "options": {"content": _digest(corpus)}}
         dataset = corpus.name
     elif str(dataset) not in DATASETS and Path(dataset).is_dir():

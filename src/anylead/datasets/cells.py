@@ -121,7 +121,7 @@ def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
         found[text] = first.setdefault(key, plain)
     told = Counter(found[text] for text in patients if text in found)
     zeros = told.pop(first[""], 0) if "" in first else 0
-    if zeros > 2 * max(told.values(), default=1):
+    if told and zeros > 2 * max(told.values()):
         raise DatasetError(
             f"{path}: patient {first['']!r} has {zeros} recordings, nobody else as many; empty its"
             " cells if it stands for unknown, or give it another name"

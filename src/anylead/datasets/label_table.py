@@ -206,13 +206,7 @@ class LabelTable:
         return found
 
     def _choose(self, named: Mapping[str, str]) -> dict[str, str]:
-        by_key = {_key(name): name for name in reversed(self.header)}
-        chosen = {}
-        for what, guesses in _GUESSES.items():
-            guessed = next((by_key[guess] for guess in guesses if guess in by_key), None)
-            column = named.get(what, guessed)
-            if column is not None:
-                chosen[what] = column
+        chosen = {**guessed(self.header), **named}
         if "record" not in chosen:
             raise DatasetError(
                 f"{self.path}: no column that names the files; name one of"
@@ -284,6 +278,16 @@ class LabelTable:
                 " want a whole number"
             )
         return None if value is None else int(value)
+
+
+def guessed(header: Sequence[str]) -> dict[str, str]:
+    """What is usually told under such names -> the column, in order of importance."""
+    by_key = {_key(name): name for name in reversed(header)}
+    found = {
+        what: next((by_key[guess] for guess in guesses if guess in by_key), None)
+        for what, guesses in _GUESSES.items()
+    }
+    return {what: column for what, column in found.items() if column is not None}
 
 
 def _kind(cells: Sequence[str]) -> str:

@@ -46,6 +46,11 @@ def as_list(x: Recordings, measurements: Sequence[str] = ()) -> tuple[list[Recor
     return items, is_many
 
 
+def unused_columns(x: Recordings, measurements: Sequence[str] = ()) -> list[str]:
+    """Columns of a table that nothing is read from; none where `x` is no table."""
+    return in_memory.unused_columns(x, measurements) if in_memory.is_frame(x) else []
+
+
 def as_records(
     items: Iterable[Recording],
     sample_rate: float | None = None,
