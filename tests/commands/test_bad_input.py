@@ -78,6 +78,23 @@ def run(*arguments):
         (["pretrain", STORE, "--augment", '[{"nam": "x"}]'], ["without a name in {'nam': 'x'}"]),
         (["prepare", "synthetic", "mine", "-o", "s"], ["synthetic: generates", "leave out mine"]),
         (["prepare", "synthetic", "-o", "s", "--num_workers=-1"], ["num_workers -1: want 0 or"]),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", '[{"store": "STORE", "onli": "pairs"}]'],
+            ["exclude: 'onli'; known are store, splits, scheme, only; did you mean only?"],
+        ),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", '[{"store": "STORE", "splits": "tset"}]'],
+            ["exclude: no split tset; known are"],
+        ),
+        (["pretrain", STORE, *SMALL, "--data.exclude", '[{"only": "pairs"}]'], ["no store in"]),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", "STORE"],
+            ["check split, labels, leads, ex"],
+        ),
+        (
+            ["finetune", STORE, *TUNED, "--task=multiclass", "--labels.task=age"],
+            ["labels.task 'age': numbers, learned by --task regression; classes are words"],
+        ),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],

@@ -20,10 +20,14 @@ def choose_label_task(store: Store, wanted: str | None) -> str:
     """The label task asked for, or the only one.
 
     Raises:
-        RecipeError: none is named and the store has several, or none at all.
+        RecipeError: none is named and the store has several, or none at all; or it holds numbers.
     """
     known = list(store.manifest.label_names)
     if wanted is not None:
+        if wanted not in known and wanted in store.measurement_names:
+            raise RecipeError(
+                f"labels.task {wanted!r}: numbers, learned by --task regression; classes are words"
+            )
         store.label_names(wanted)  # raises
         return wanted
     if len(known) != 1:
