@@ -119,6 +119,8 @@ def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_pat
         ("finetune --identity.scale 3", "means nothing to task classification; leave it out"),
         ("finetune --loss.row_weight age --task survival", "means nothing to task survival"),
         ("finetune --average.decay 0.9 --task waves", "means nothing to task waves"),
+        ("finetune --leads I,II --lead_sets V1", "lead_sets: V1, but the model is trained on I,II"),
+        ("finetune --leads I --threshold_sets 2", "threshold_sets: 2, but the model is trained"),
         ("finetune --loss.gamma 3", "loss.gamma: of loss.name focal; name it, or leave it out"),
         ("finetune --loss.margin 0.1 --loss.name focal", "loss.margin: of loss.name asymmetric"),
         ("finetune --teacher.share 0.5", "want teacher.models, too"),

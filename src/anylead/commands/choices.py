@@ -31,6 +31,8 @@ def check_values(verb: str, recipe: Any) -> None:
         check = CHECKS.get(f"{verb} {option.name}", CHECKS.get(option.name))
         if check is not None and value not in (None, "") and not option.choices:
             check(f"{verb} {option.name}", value)
+    if verb == "finetune":
+        _check_sets(recipe)
     if verb in _IGNORED:
         _refuse_ignored(recipe, *_IGNORED[verb](recipe))
 
@@ -41,6 +43,18 @@ def _refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
         is_chosen = attrgetter(option.name)(recipe) != option.default
         if is_chosen and {option.name, option.name.partition(".")[0]} & set(ignored):
             raise RecipeError(f"{option.name}: means nothing to {what}; leave it out")
+
+
+def _check_sets(recipe: Any) -> None:
+    """Refuse to validate with leads that the training does not see."""
+    from anylead.leads import parse_leads
+
+    for name in ("lead_sets", "threshold_sets"):
+        for each in (getattr(recipe, name) or "").split():
+            unseen = set(parse_leads(each)) - set(parse_leads(recipe.leads))
+            if unseen:
+                told = f"trained on {recipe.leads}, not on {', '.join(sorted(unseen))}"
+                raise RecipeError(f"{name}: {each}, but the model is {told}")
 
 
 def _ignored_by_task(recipe: Any) -> tuple[str, Iterable[str]]:
