@@ -281,6 +281,13 @@ def test_stores_and_models_show_themselves_in_a_notebook(store):
     assert "<script" not in anylead.notebook.table("<script>", {"<script>": "<script>"})
 
 
+def test_columns_of_a_table_that_nothing_is_read_from_are_told(tmp_path, capsys):
+    frame = pandas.DataFrame({"signal": [fitted_model.recordings()[0].signal], "dx": "AFIB"})
+    arrays = {"sample_rate": fitted_model.RATE, "channels": "12"}
+    anylead.prepare(records=frame, out=tmp_path / "store", **arrays)
+    assert "warning: columns of the table that nothing is read from: dx" in capsys.readouterr().err
+
+
 def test_a_table_tells_measurements_and_those_are_learned(tmp_path):
     frame = pandas.DataFrame(
         {
@@ -331,10 +338,11 @@ def test_what_python_says_is_what_the_command_line_says_calibrated_and_by_leads(
 
 
 def test_leads_are_text_or_a_list(named_records):
-    one, other = (
-        anylead.predict(named_records / "a.hea", leads=leads) for leads in ("I,V2", ["I", "V2"])
+    one, *others = (
+        anylead.predict(named_records / "a.hea", leads=leads)
+        for leads in ("I,V2", ["I", "V2"], np.array(["I", "V2"]), pandas.Index(["I", "V2"]))
     )
-    assert one.equals(other)
+    assert all(one.equals(other) for other in others)
 
 
 def test_one_lead_is_an_array_of_one_dimension():

@@ -363,6 +363,17 @@ def test_a_table_in_memory_is_read_as_one_in_a_file():
     assert [each.sex for each in found] == ["female", "male", None, None, None, "female"]
 
 
+@pytest.mark.parametrize("name", ["Patient ID", "subject_id", "MRN"])
+def test_a_table_in_memory_tells_persons_under_their_usual_names(name):
+    table = pandas.DataFrame({"signal": [SIGNAL] * 2, name: [7, "007"], "Age": [63, 64], "x": 1})
+    (first, second) = in_memory.rows_of(table)
+    assert first.facts["patient_id"] == second.facts["patient_id"] == "7"
+    assert (first.facts["age"], second.facts["age"]) == (63, 64)
+    assert in_memory.unused_columns(table) == ["x"]
+    assert in_memory.unused_columns(table, "x") == []
+    assert in_memory.rows_of(table, "x")[0].facts["measurements"] == {"x": 1}
+
+
 @pytest.mark.parametrize(
     ("column", "cells", "told"),
     [("labels", [1, 0], "numbers or flags"), ("labels", [0.5, 2.5], "numbers or flags"),
@@ -423,6 +434,7 @@ def test_a_table_says_of_each_array_its_rate_leads_and_unit(model):
     np.testing.assert_allclose(model.embed(table), expected, atol=2e-5)
 
 
+ROW = pandas.DataFrame({"signal": [SIGNAL[:2]]})
 CONTRADICTED = {
     "names without an order": (SIGNAL, RATE | {"leads": set(LEADS)}, "have no order"),
     "a number for names": (SIGNAL, RATE | {"leads": 12}, "want names"),
@@ -436,6 +448,25 @@ CONTRADICTED = {
     "columns that are no voltage": (FRAME.add_suffix(" (bpm)"), RATE, "want mV, uV or V"),
     "another rate than the times": (FRAME.assign(time=TIMES), {"sample_rate": 250}, "500"),
     "a unit for each row": (SIGNAL, RATE | {"leads": "12", "unit": ["mV"] * 12}, "want one for"),
+    "a number for used leads": (SIGNAL, RATE | {"leads": "12", "use_leads": 12}, "lead 12; want"),
+    "rows for used leads": (SIGNAL, RATE | {"leads": "12", "use_leads": [0, 1]}, "lead 0; want"),
+    "a mask of used leads": (
+        SIGNAL,
+        RATE | {"leads": "12", "use_leads": np.ones(12, bool)},
+        "True_?; want names",
+    ),
+    "a layer by a name": (SIGNAL, RATE | {"leads": "12", "layer": "last"}, "layer last"),
+    "another rate than its row": (ROW.assign(fs=250), RATE, "sample_rate 250.0 in its row, but"),
+    "other leads than its row": (
+        ROW.assign(leads="V1,V2"),
+        RATE | {"leads": "I,II"},
+        r"leads \('V1', 'V2'\) in its row",
+    ),
+    "another unit than its row": (
+        ROW.assign(unit="uV"),
+        RATE | {"leads": "I,II", "unit": "V"},
+        "unit uV in its row, but unit=V",
+    ),
     "missing, to be taken as it is": (SIGNAL * np.nan, {"preprocess": False}, "fill these first"),
 }
 
@@ -445,6 +476,18 @@ def test_what_contradicts_itself_is_refused(model, name):
     x, options, says = CONTRADICTED[name]
     with pytest.raises(AnyleadError, match=says):
         model.embed(x, **options)
+
+
+def test_what_is_said_in_a_row_and_for_all_may_agree(model):
+    table = ROW.assign(fs=500, leads="I,II", unit="uV")
+    told = {"sample_rate": 500, "leads": ["I", "II"], "unit": "uV"}
+    np.testing.assert_array_equal(model.embed(table, **told), model.embed(table))
+
+
+@pytest.mark.parametrize("given", [{"source": None}, {"precision": "fp8"}])
+def test_what_no_model_can_be_is_told(given):
+    with pytest.raises(AnyleadError, match=r"None; want a name|'fp8'; want fp32, bf16 or auto"):
+        anylead.load(**{"source": "synthetic-tiny"} | given)
 
 
 def test_a_wfdb_record_without_units_is_told(model):

@@ -77,24 +77,8 @@ _ALIASES = {
     "vz": "Z",
 }
 _PREFIXES = (
-    "mdc_ecg_lead_",
-    "ecg lead ",
-    "ecg_lead_",
-    "ecglead",
-    "ecg ",
-    "ecg_",
-    "ecg-",
-    "ecg:",
-    "lead ",
-    "lead_",
-    "lead-",
-    "lead",
-    "ekg ",
-    "ekg_",
-    "ekg-",
-    "ekg:",
-    "ecg",
-    "ekg",
+    *("mdc_ecg_lead_", "ecg lead ", "ecg_lead_", "ecglead", "ecg ", "ecg_", "ecg-", "ecg:"),
+    *("lead ", "lead_", "lead-", "lead", "ekg ", "ekg_", "ekg-", "ekg:", "ecg", "ekg"),
 )
 _SUFFIXES = (
     *("-ref", "_ref", " ref", "-avg"),
@@ -130,6 +114,8 @@ def lead_name(name: str) -> str:
     Raises:
         LeadError: no such lead is known.
     """
+    if not isinstance(name, str):
+        raise LeadError(f'lead {name!r}; want names, such as ["I", "II"], or "12"')
     found = find_lead(name)
     if found is None:
         raise LeadError(f"unknown lead {name!r}{known_are(name, LEADS + OTHER_LEADS)}")
@@ -146,7 +132,7 @@ def parse_leads(leads: str | Sequence[str]) -> tuple[str, ...]:
         if leads.strip() in LEAD_SETS:
             return LEAD_SETS[leads.strip()]
         leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
-    names = [lead_name(name) for name in leads]
+    names = [lead_name(name) for name in (leads if isinstance(leads, Iterable) else [leads])]
     outside = [name for name in names if name not in LEADS]
     if outside:
         raise LeadError(f"{', '.join(outside)}: not among the 12 standard leads of a model")

@@ -10,6 +10,10 @@ import torch
 
 from anylead.checkpoint import load_checkpoint, save_checkpoint
 from anylead.commands.cli import main
+from anylead.errors import RecipeError
+from anylead.evaluation import Settings
+from anylead.evaluation.scores import choose_split
+from anylead.store import Store
 from synthetic_store import store_folder
 
 STORE = "--data.store=STORE"  # filled in when a test runs: making it takes a second
@@ -67,6 +71,30 @@ def run(*arguments):
         ),
         (["finetune", STORE, *TUNED, "--optimizer.learning_rate", "nan"], ["learning_rate", "nan"]),
         (["finetune", STORE, *TUNED, "--train.device", "cuda"], ["finds no CUDA device", "cpu"]),
+        (
+            ["finetune", STORE, "--schedule.kind=tri_stage", "--schedule.final_ratio=0"],
+            ["schedule.final_ratio is 0; a tri_stage wants more"],
+        ),
+        (["pretrain", STORE, "--augment", '[{"nam": "x"}]'], ["without a name in {'nam': 'x'}"]),
+        (["prepare", "synthetic", "mine", "-o", "s"], ["synthetic: generates", "leave out mine"]),
+        (["prepare", "synthetic", "-o", "s", "--num_workers=-1"], ["num_workers -1: want 0 or"]),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", '[{"store": "STORE", "onli": "pairs"}]'],
+            ["exclude: 'onli'; known are store, splits, scheme, only; did you mean only?"],
+        ),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", '[{"store": "STORE", "splits": "tset"}]'],
+            ["exclude: no split tset; known are"],
+        ),
+        (["pretrain", STORE, *SMALL, "--data.exclude", '[{"only": "pairs"}]'], ["no store in"]),
+        (
+            ["pretrain", STORE, *SMALL, "--data.exclude", "STORE"],
+            ["check split, labels, leads, ex"],
+        ),
+        (
+            ["finetune", STORE, *TUNED, "--task=multiclass", "--labels.task=age"],
+            ["labels.task 'age': numbers, learned by --task regression; classes are words"],
+        ),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],
@@ -81,6 +109,49 @@ def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_pat
     for word in words:
         assert word in error
     assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("finetune --loss.balanced true --task identification", "loss.balanced: means nothing to"),
+        ("finetune --labels.task rhythm --task identification", "labels.task: means nothing to"),
+        ("finetune --identity.scale 3", "means nothing to task classification; leave it out"),
+        ("finetune --loss.row_weight age --task survival", "means nothing to task survival"),
+        ("finetune --average.decay 0.9 --task waves", "means nothing to task waves"),
+        ("finetune --leads I,II --lead_sets V1", "lead_sets: V1, but the model is trained on I,II"),
+        ("finetune --leads I --threshold_sets 2", "threshold_sets: 2, but the model is trained"),
+        ("finetune --loss.gamma 3", "loss.gamma: of loss.name focal; name it, or leave it out"),
+        ("finetune --loss.margin 0.1 --loss.name focal", "loss.margin: of loss.name asymmetric"),
+        ("finetune --teacher.share 0.5", "want teacher.models, too"),
+        ("pretrain --method simclr --local.span 3", "local.span: means nothing to method simclr"),
+        ("pretrain --method wav2vec2 --temperature 0.2", "temperature: means nothing to method"),
+        ("pretrain --method signal --latent.span 3", "latent.span: means nothing to method signal"),
+        (
+            'pretrain --method cmsc --local_augment [{"name":"random_lead_mask"}]',
+            "means nothing to",
+        ),
+        ("pretrain --global_weight 0 --contrast nt_xent", "contrast: means nothing to method"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(words, told, capsys):
+    assert run(*words.split(), STORE) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({"num_resamples": 0}, "num_resamples 0; want 1 or more"), ({"batch_size": 0}, "batch_size"),
+     ({"num_draws": -1}, "num_draws -1")],
+)  # fmt: skip
+def test_how_runs_are_scored_is_looked_at_before_they_are(given, told):
+    with pytest.raises(RecipeError, match=told):
+        Settings(**given)
+
+
+def test_a_misspelt_split_is_told_with_those_there_are():
+    with pytest.raises(RecipeError, match=r"split 'tset' holds no .* did you mean test"):
+        choose_split(Store.open(store_folder()), None, "auto", "tset")
 
 
 def test_four_recordings_are_trained_on_or_told_in_one_line(tmp_path, capsys):

@@ -316,6 +316,14 @@ def test_a_table_that_does_not_fit_is_told_with_its_columns(made, options, told)
 
 
 @pytest.mark.parametrize("made", ["folder"], indirect=True)
+def test_one_label_column_needs_no_list(made):
+    root, _ = made
+    table = table_for(root, [{"record": "x0", "dx": "SR", "MI": "1"}])
+    corpus = datasets.corpus("folder", root, labels=table, label_columns="dx")
+    assert next(iter(corpus.records())).labels == {"dx": ("SR",)}
+
+
+@pytest.mark.parametrize("made", ["folder"], indirect=True)
 def test_broken_tables_are_told(made):
     root, _ = made
     with pytest.raises(DatasetError, match=r"gone\.csv: cannot be read"):

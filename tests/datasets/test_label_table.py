@@ -1,5 +1,6 @@
 """Tables as people write them, and what must become of each."""
 
+import gzip
 import itertools
 import unicodedata
 
@@ -128,6 +129,14 @@ def test_patients_that_a_spreadsheet_rounded_are_refused(patient, tmp_path):
         read(tmp_path / "t.csv", f"record,mrn,AF\nr1,{patient},1\n")
 
 
+def test_a_number_for_nobody_is_no_patient(tmp_path):
+    rows = "r1,-1,1\nr2,-1.0,0\nr3,0,1\nr4,1,0\nr5,0,0\nr6,-99,0\n"
+    told = everything(read(tmp_path / "t.csv", f"record,patient,AF\n{rows}"))
+    assert [each.patient_id for each in told] == [None, None, "0", "1", "0", None]
+    with pytest.raises(DatasetError, match="patient '0' has 3 recordings, nobody else as many"):
+        read(tmp_path / "t.csv", f"record,patient,AF\n{rows}r7,000,1\n")
+
+
 def test_ages_and_sexes_that_are_none_are_told(tmp_path):
     text = "record,age,sex,AF\nr1,-5,0,1\nr2,18 months,F,0\nr3,,unknown,0\nr4,999,1,0\nr5,>89,m,0\n"
     table = read(tmp_path / "t.csv", text)
@@ -200,6 +209,42 @@ def test_a_spreadsheet_may_tell_its_separator(tmp_path):
     assert table.about(0).labels == {"dx": ("MI, old",)}
 
 
+@pytest.mark.parametrize("above", ["\n", "\r\n \r\n", ";;\n", "# of 2024; by me; and you\n#\n",
+                                   "# a;b\n\n"])  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_blank_lines_and_comments_may_stand_above_the_names(above, encoding, tmp_path):
+    table = read(tmp_path / "t.csv", f"{above}record;AF\nr1;1\n\nr2;0\n", encoding=encoding)
+    assert (table.names, table.tasks.flags) == (["r1", "r2"], ("AF",))
+    with pytest.raises(DatasetError, match=f"line {above.count(chr(10)) + 2} has 3 cells"):
+        read(tmp_path / "t.csv", f"{above}record;AF\nr1;1;1\n", encoding=encoding)
+
+
+def test_the_names_of_columns_may_stand_in_a_comment_as_numpy_writes_them(tmp_path):
+    table = read(tmp_path / "t.csv", "# of 2024\n# record,AF\nr1,1\nr2,0\n")
+    assert (table.names, table.tasks.flags) == (["r1", "r2"], ("AF",))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_what_stands_in_the_names_of_columns_divides_no_cells(mark, tmp_path):
+    names = ["record", "AF, or flutter", "MI, old, new, unclear"]
+    table = read(tmp_path / "t.csv", f"{mark.join(names)}\nr1{mark}1{mark}0\n")
+    assert table.header == names
+
+
+@pytest.mark.parametrize("data", [b'[{"record": "a", "AF": 1}]', b'\n{"record": {"0": "a"}}',
+                                  b"<table>", gzip.compress(b"record,AF"), b"\x80\x04\x95\x01\x00",
+                                  b"ARROW1\0\0\xff\xff\xff"])  # fmt: skip
+def test_what_is_no_table_of_text_is_told_what_is(data, tmp_path):
+    (tmp_path / "t.json").write_bytes(data)
+    with pytest.raises(DatasetError, match="no table of text; save it as CSV or Parquet"):
+        LabelTable(tmp_path / "t.json", {}, None)
+
+
+def test_a_formula_that_keeps_zeros_is_what_it_shows(tmp_path):
+    table = read(tmp_path / "t.csv", 'record,patient,AF\n="001","=""012""",="1"\n')
+    assert (table.names, table.about(0).patient_id, table.tasks.flags) == (["001"], "012", ("AF",))
+
+
 def test_a_workbook_is_no_table(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(DatasetError, match="save it as CSV"):
@@ -216,6 +261,19 @@ def test_numbers_are_never_classes(values, tmp_path):
     guessed = read(tmp_path / "t.csv", text)
     assert guessed.tasks == Tasks(("dx",), ())
     assert "label (numbers; name it" in guessed.summary(everything(guessed))
+
+
+@pytest.mark.parametrize("cells", [("60", "55 mmHg"), ("0", "unclear"), ("<5", "7"), ("inf", "7")])
+def test_a_number_beside_words_is_no_class(cells, tmp_path):
+    text = "record,label,dx\n" + "".join(f"r{n},{c},INF\n" for n, c in enumerate(cells))
+    assert read(tmp_path / "t.csv", text).tasks == Tasks(("dx",), ())
+    with pytest.raises(DatasetError, match="want one number"):
+        everything(read(tmp_path / "t.csv", text, ["label"]))
+
+
+def test_a_column_named_twice_is_one(tmp_path):
+    table = read(tmp_path / "t.csv", "record,AF\nr1,1\n", ["AF", "af"])
+    assert table.tasks == Tasks((), ("AF",))
 
 
 def test_a_named_column_of_numbers_is_a_measurement(tmp_path):
@@ -267,6 +325,14 @@ def test_an_unknown_word_for_a_split_is_told_with_the_known_ones(word, tmp_path)
     table = read(tmp_path / "t.csv", f"record,split,dx\nr1,train,MI\nr2,{word},SR\n")
     with pytest.raises(DatasetError, match=f"split '{word}' of r2; known are train, training"):
         everything(table)
+
+
+def test_the_summary_says_who_is_on_no_side_of_a_split(tmp_path):
+    rows = "".join(f"r{n},{side},{n % 2}\n" for n, side in enumerate(["train", "test", "", ""]))
+    table = read(tmp_path / "t.csv", f"record,split,AF\n{rows}")
+    said = table.summary(everything(table))
+    assert "warning: split: 2 recordings on no side are neither learned from nor scored" in said
+    assert "on no side" not in table.summary(everything(table)[:2])
 
 
 def test_a_fold_is_a_whole_number(tmp_path):

@@ -83,7 +83,9 @@ def test_stores_that_do_not_fit_together_are_not_joined(stores, tmp_path):
         preprocess=PreprocessConfig(sample_rate=125.0),
     )  # fmt: skip
     prepare.run(recipe, Console(quiet=True))
-    with pytest.raises(StoreError, match="prepared in another way"):
+    with pytest.raises(
+        StoreError, match=r"prepared in another way than .*: sample_rate 125.0, not"
+    ):
         Store.open(f"{stores[0].location},{tmp_path / 'store'}")
 
 

@@ -66,6 +66,7 @@ def plan_of(**changes):
 def checked(**changes):
     made = recipe(**changes)
     settings = benchmark.make_settings(made.evaluate)
+    benchmark.make_judging(made, settings)
     return check(plan_of(**changes), Wanted(settings, made.scores, ["cpu"]))
 
 
@@ -117,6 +118,14 @@ def test_fractions_and_options_are_runs_of_their_own():
         ({"rows": [Row("a", tasks=["age"])]}, "no task age"),
         ({"finetune": {"epochz": 3}}, "finetune: .*epochz"),
         ({"pretrain": {"train": {"steps": "many"}}}, "pretrain: .*steps"),
+        ({"finetune": {"teacher": {"models": ["gone"]}}}, "gone: no such file, folder or model"),
+        ({"evaluate": {"resamples": 3}}, "evaluate: resamples: no such key.* num_resamples"),
+        ({"evaluate": {"level": "segment"}}, "evaluate: level: .* did you mean segments"),
+        ({"evaluate": {"num_resamples": 0}}, "num_resamples 0; want 1 or more"),
+        ({"reference": "nobody"}, "reference: no row 'nobody'; there are"),
+        ({"margin": -0.1}, "margin -0.1; want 0 or more"),
+        ({"scores": {"age": "r2"}}, "scores: task 'age'; known are"),
+        ({"published": {"age": {"a": [1.0]}}}, "published: task 'age'; known are"),
     ],
 )
 def test_a_mistake_is_told_before_the_first_run(changes, message):

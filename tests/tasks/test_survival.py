@@ -15,8 +15,9 @@ from anylead.commands import evaluate
 from anylead.errors import RecipeError
 from anylead.evaluation.scores import Evidence
 from anylead.evaluation.survival import statistics
+from anylead.formats import csv as ecg_csv
 from anylead.metrics.survival import concordance
-from anylead.tasks.survival import cox_loss
+from anylead.tasks.survival import cox_loss, follow_up
 
 
 def by_hand(hazard, time, is_event):
@@ -112,3 +113,22 @@ def test_a_model_learns_who_comes_first_and_is_scored(store, tmp_path):
 def test_what_is_no_follow_up_is_told(store, tmp_path, task, told):
     with pytest.raises(RecipeError, match=told):
         anylead.finetune(store, task="survival", labels={"task": task}, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("died", ["1 0", "yes no", "TRUE FALSE"])
+def test_an_event_is_a_column_of_yes_and_no_too(died, tmp_path):
+    """An empty cell leaves the recording out, as in any other column of these."""
+    yes, no = died.split()
+    rows = [f"r{n},{n + 1},{yes if n % 2 else no if n else ''}" for n in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["record,years,died", *rows]))
+    (tmp_path / "in").mkdir()
+    for number, record in enumerate(fitted_model.recordings()[:12]):
+        ecg_csv.write(record, tmp_path / "in" / f"r{number}.csv")
+    options = {"labels": str(tmp_path / "t.csv"), "label_columns": ["years", "died"]}
+    store = anylead.prepare(tmp_path / "in", out=tmp_path / "store", num_workers=1, options=options)
+    order = [int(name[1:]) for name in store.record_id]
+    time, is_event = follow_up(store, "years+died")
+    want = [n + 1.0 if n else np.nan for n in order]
+    np.testing.assert_array_equal(time, want)
+    np.testing.assert_array_equal(is_event, [n % 2 == 1 for n in order])
+    assert store.split_rows("years+died", "all")["train"].tolist() == list(range(12))

@@ -8,9 +8,9 @@ used: `read` and `prepare` need no torch.
 import csv
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -81,6 +81,9 @@ def prepare(
             raise RecipeError("records are in place of dataset and root; give one or the other")
         items, _ = inputs.as_list(records, measurements)
         corpus = _corpus(items, {"sample_rate": sample_rate, "leads": channels, "unit": unit})
+        if unused := inputs.unused_columns(records, measurements):
+            told = f"warning: columns of the table that nothing is read from: {', '.join(unused)}"
+            corpus = replace(corpus, summary=told)
         fields = {"num_workers": 1, **fields, "options": {"content": _digest(corpus)}}
         dataset = corpus.name
     elif str(dataset) not in DATASETS and Path(dataset).is_dir():
@@ -326,8 +329,9 @@ def recipe_of(verb: str, fields: Mapping[str, Any]) -> Any:
     """
     recipe_type = import_module(f"anylead.commands.{cli.VERBS[verb].module}").Recipe
     given = {name: _plain(value) for name, value in fields.items()}
-    if isinstance(given.get("leads"), list | tuple):
-        given["leads"] = ",".join(map(str, given["leads"]))
+    if isinstance(given.get("leads"), Iterable):
+        leads = given["leads"]
+        given["leads"] = leads if isinstance(leads, str) else ",".join(map(str, leads))
     recipe = build(recipe_type, given)
     if verb != "prepare":  # its dataset may be what is in memory
         check_values(verb, recipe)

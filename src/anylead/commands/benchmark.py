@@ -9,8 +9,9 @@ from typing import Any, Literal
 import yaml
 
 from anylead.commands import screen
+from anylead.commands.recipes import build
 from anylead.engines.workers import Engine
-from anylead.errors import AnyleadError, RecipeError, StoppedError
+from anylead.errors import RecipeError, StoppedError, known_are
 from anylead.evaluation import Settings
 from anylead.inference.named import open_checkpoint
 from anylead.inference.weights import fingerprint
@@ -144,6 +145,7 @@ def run(recipe: Recipe) -> list[Result]:
         for name, path in absent.items():
             screen.say(console, f"left out: {name}, since {path} is not there")
         recipe = replace(recipe, rows=[row for row in recipe.rows if row.name not in absent])
+    judging = make_judging(recipe, settings)
     plan = make_plan(make_grid(recipe, str(store.location)))
     is_free = recipe.engine == "ray" and recipe.devices == "auto"
     devices = [] if is_free else choose_devices(recipe.devices, num_together(plan))
@@ -161,7 +163,7 @@ def run(recipe: Recipe) -> list[Result]:
         except StoppedError as error:
             reason = str(error).partition(";")[0]
             raise StoppedError(f"{reason}; the same benchmark command goes on from there") from None
-    results = compare(plan, folder, make_judging(recipe, settings))
+    results = compare(plan, folder, judging)
     if not results:
         reasons = "; ".join(sorted(set(failed.values()))) or "nothing was run"
         raise RecipeError(f"{folder}: no cell is finished: {reasons}")
@@ -217,7 +219,19 @@ def weights_of(path: str) -> str:
 
 
 def make_judging(recipe: Recipe, settings: Settings) -> Judging:
-    """How the numbers are compared."""
+    """How the numbers are compared.
+
+    Raises:
+        RecipeError: a task or row that there is not, or a margin below 0.
+    """
+    for name in ("scores", "published"):
+        for task in getattr(recipe, name).keys() - recipe.tasks.keys():
+            raise RecipeError(f"{name}: task {task!r}{known_are(task, recipe.tasks)}")
+    rows = [row.name for row in recipe.rows]
+    if recipe.reference is not None and rows and recipe.reference not in rows:
+        raise RecipeError(f"reference: no row {recipe.reference!r}; there are {', '.join(rows)}")
+    if recipe.margin is not None and recipe.margin < 0:
+        raise RecipeError(f"margin {recipe.margin:g}; want 0 or more")
     return Judging(
         settings.num_resamples, settings.seed, recipe.scores, recipe.reference, recipe.margin
     )
@@ -227,12 +241,9 @@ def make_settings(values: dict[str, Any]) -> Settings:
     """How rows are scored.
 
     Raises:
-        RecipeError: an unknown field.
+        RecipeError: an unknown field, or a value that it cannot have.
     """
-    try:
-        return Settings(**values)
-    except (TypeError, AnyleadError) as error:
-        raise RecipeError(f"evaluate: {error}") from None
+    return build(Settings, values, where="evaluate: ")
 
 
 def _about(

@@ -31,6 +31,53 @@ def check_values(verb: str, recipe: Any) -> None:
         check = CHECKS.get(f"{verb} {option.name}", CHECKS.get(option.name))
         if check is not None and value not in (None, "") and not option.choices:
             check(f"{verb} {option.name}", value)
+    if verb == "finetune":
+        _check_sets(recipe)
+    if verb in _IGNORED:
+        _refuse_ignored(recipe, *_IGNORED[verb](recipe))
+
+
+def _refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
+    """Refuse what was chosen of options, or parts with options, that would change nothing."""
+    for option in options(type(recipe)):
+        is_chosen = attrgetter(option.name)(recipe) != option.default
+        if is_chosen and {option.name, option.name.partition(".")[0]} & set(ignored):
+            raise RecipeError(f"{option.name}: means nothing to {what}; leave it out")
+
+
+def _check_sets(recipe: Any) -> None:
+    """Refuse to validate with leads that the training does not see."""
+    from anylead.leads import parse_leads
+
+    for name in ("lead_sets", "threshold_sets"):
+        for each in (getattr(recipe, name) or "").split():
+            unseen = set(parse_leads(each)) - set(parse_leads(recipe.leads))
+            if unseen:
+                told = f"trained on {recipe.leads}, not on {', '.join(sorted(unseen))}"
+                raise RecipeError(f"{name}: {each}, but the model is {told}")
+
+
+def _ignored_by_task(recipe: Any) -> tuple[str, Iterable[str]]:
+    from anylead.tasks import TASKS
+
+    return f"task {recipe.task}", TASKS[recipe.task].ignores
+
+
+def _ignored_by_method(recipe: Any) -> tuple[str, Iterable[str]]:
+    from anylead.methods import find_method
+
+    method = find_method(recipe.method)
+    weights = {"local": method.local_weight, "global": method.global_weight}
+    given = {"local": recipe.local_weight, "global": recipe.global_weight}
+    has = {name: weights[name] if given[name] is None else given[name] for name in weights}
+    parts = {"contrast": "local", "latent": "latent", "signal": "signal"}
+    used = parts[method.local] if has["local"] and method.own_local is None else None
+    ignored = {*parts.values()} - {used}
+    if not has["local"] or method.shares_views:
+        ignored.add("local_augment")
+    if not has["global"]:
+        ignored |= {"contrast", "patient_positives", "temperature"}
+    return f"method {recipe.method}", ignored
 
 
 def _in_table(place: str, value: str) -> None:
@@ -51,8 +98,8 @@ def _augmentations(place: str, value: Iterable[Any]) -> None:
     for item in value:
         if item.get("name") not in AUGMENTATIONS:
             _, _, name = place.partition(" ")
-            found = item.get("name")
-            raise RecipeError(f"{name}: augmentation {found!r}{known_are(found, AUGMENTATIONS)}")
+            found = repr(item["name"]) if "name" in item else f"without a name in {item}"
+            raise RecipeError(f"{name}: augmentation {found}{known_are(found, AUGMENTATIONS)}")
 
 
 def _leads(place: str, value: str) -> None:
@@ -162,4 +209,10 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "threshold_sets": _several_lead_sets,
     "device": _device,
     "train.device": _device,
+}
+
+# Command -> recipe -> what is in it, and the options that this leaves unused.
+_IGNORED: dict[str, Callable[[Any], tuple[str, Iterable[str]]]] = {
+    "finetune": _ignored_by_task,
+    "pretrain": _ignored_by_method,
 }

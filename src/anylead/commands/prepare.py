@@ -109,6 +109,8 @@ def run(
     """
     console = console or screen.console(stderr=True)
     _flags(recipe.drop_leads_with)  # a mistake shows before any work
+    if recipe.num_workers < 0:
+        raise RecipeError(f"num_workers {recipe.num_workers}: want 0 or more")
     recipe = _settled(recipe)
     if corpus is None:
         with screen.doing(console, "listing recordings"):

@@ -1,7 +1,9 @@
 """One reading of the cells of a table, for every adapter: missing words, flags, numbers, lists."""
 
+import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +19,7 @@ _FALSE = {"0", "0.0", "false", "f", "no", "n", "negative", "neg", "absent"}
 NOBODY = {"unknown", "anonymous", "anon"}
 # A spreadsheet shows long numbers so, and no longer knows their last digits.
 _ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
+_NEGATIVE = re.compile(r"-\d+(\.0+)?")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _DENIED = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*(?:False|None|false|null)\b""")
 _ZERO = re.compile(r"""(?:'[^'\\]*'|"[^"\\]*")\s*:\s*0(?:\.0*)?(?=\s*[,}])""")
@@ -27,6 +30,8 @@ _LONGEST = (
     10_000  # characters of a list in which quotes are looked at: the time grows as its square
 )
 _CODE = re.compile(r"(\d{6,18})(?:\.0)?")
+# A spreadsheet keeps zeros in front of a number in this way.
+_FORMULA = re.compile(r'="([^"]*)"')
 _INVISIBLE = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff")
 
 
@@ -35,6 +40,8 @@ def cell(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
     text = text.strip()
+    if found := _FORMULA.fullmatch(text):
+        text = found[1].strip()
     return "" if text.lower() in _MISSING else text
 
 
@@ -45,7 +52,7 @@ def flag(text: str) -> bool | None:
 
 
 def number(text: str) -> float | None:
-    """A number, "63,5" and "55 %" too, or None for an empty cell or a word such as "Unknown"."""
+    """A number, "63,5" and "55 %" too, or None for an empty cell, infinity or a word."""
     text = text.strip().removesuffix("%").rstrip()
     if re.fullmatch(r"[-+]?\d+,\d+", text):
         text = text.replace(",", ".")
@@ -53,7 +60,7 @@ def number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if value == value else None
+    return value if math.isfinite(value) else None
 
 
 def code(text: str) -> str | None:
@@ -94,11 +101,15 @@ def are_flags(values: Sequence[str]) -> bool:
 
 
 def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
-    """Cell -> patient: "7", "7.0" and "007" of one table are the same person."""
+    """Cell -> patient: "7", "7.0" and "007" of one table are the same person, -1 is nobody.
+
+    Raises:
+        DatasetError: a number that a spreadsheet rounded, or a 0 that seems to be nobody.
+    """
     first: dict[str, str] = {}
     found = {}
     for text in patients:
-        if not text or text.lower() in NOBODY:
+        if not text or text.lower() in NOBODY or _NEGATIVE.fullmatch(text):
             continue
         if _ROUNDED.fullmatch(text):
             raise DatasetError(
@@ -108,4 +119,11 @@ def one_spelling(path: Path, patients: Sequence[str]) -> dict[str, str]:
         plain = re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
         key = plain.lstrip("0") if plain.isdecimal() else plain
         found[text] = first.setdefault(key, plain)
+    told = Counter(found[text] for text in patients if text in found)
+    zeros = told.pop(first[""], 0) if "" in first else 0
+    if told and zeros > 2 * max(told.values()):
+        raise DatasetError(
+            f"{path}: patient {first['']!r} has {zeros} recordings, nobody else as many; empty its"
+            " cells if it stands for unknown, or give it another name"
+        )
     return found

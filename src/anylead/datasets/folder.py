@@ -63,7 +63,7 @@ def corpus(
     labels: str | None = None,
     record_column: str | None = None,
     patient_column: str | None = None,
-    label_columns: list[str] | None = None,
+    label_columns: list[str] | str | None = None,
     rename: str = "",
     waves: str | None = None,
 ) -> Corpus:
@@ -76,9 +76,9 @@ def corpus(
         record_column: holds the file of a row, as path or as name, with or without ending; None
             guesses.
         patient_column: None guesses.
-        label_columns: each becomes a label task, several labels in a cell divided by ";" or "|" or
-            written as a list; columns of only 0 and 1, yes and no, TRUE and FALSE become the task
-            "labels" together, where an empty cell is unknown. None guesses.
+        label_columns: one or a list; each becomes a label task, several labels in a cell divided
+            by ";" or "|" or written as a list; columns of only 0 and 1, yes and no, TRUE and FALSE
+            become the task "labels" together, where an empty cell is unknown. None guesses.
         rename: the lead behind a channel's name, such as "ECG=I".
         waves: CSV of marked waves: record (as in the table), lead, wave (P, QRS or T), onset and
             offset in seconds from the start.
@@ -106,7 +106,8 @@ def corpus(
     label_names: dict[str, tuple[str, ...]] = {}
     if table_path is not None:
         columns = {"record": record_column, "patient": patient_column}
-        table = LabelTable(table_path, columns, label_columns)
+        wanted = [label_columns] if isinstance(label_columns, str) else label_columns
+        table = LabelTable(table_path, columns, wanted)
         details = _details(root, paths, table, notes)
         about = [each.about for each in details if each.about is not None]
         said = table.summary(about)

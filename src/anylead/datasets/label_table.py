@@ -6,7 +6,6 @@ a measurement, kept where it is named as a label column. Nothing is decided in s
 `LabelTable.summary` tells all of it.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -101,7 +100,9 @@ class LabelTable:
             raise DatasetError(f"{path}: no rows")
         self.header = [name for name in self.rows[0] if name]
         named = {what: self._column(name) for what, name in columns.items() if name is not None}
-        wanted = None if label_columns is None else [self._column(name) for name in label_columns]
+        wanted = (
+            None if label_columns is None else list(dict.fromkeys(map(self._column, label_columns)))
+        )
         self.chosen = self._choose(named)
         self.dropped: dict[str, str] = {}
         self.tasks = self._tasks(wanted)
@@ -171,6 +172,10 @@ class LabelTable:
             f"{len(about):,} of {len(self.rows):,} rows fit a file; {len(patients):,} patients"
             + (f", {without:,} recordings without one" if without else "")
         )
+        on_no_side = sum(each.split is None for each in about)
+        if 0 < on_no_side < len(about):
+            left = f"warning: split: {on_no_side:,} recordings on no side"
+            lines.append(f"{left} are neither learned from nor scored")
         for task in (*self.tasks.texts, *([self.tasks.flag_task] if self.tasks.flags else ())):
             lines += _task_lines(task, self.tasks, about)
         lines += [_measurement_line(name, about) for name in self.tasks.numbers]
@@ -201,13 +206,7 @@ class LabelTable:
         return found
 
     def _choose(self, named: Mapping[str, str]) -> dict[str, str]:
-        by_key = {_key(name): name for name in reversed(self.header)}
-        chosen = {}
-        for what, guesses in _GUESSES.items():
-            guessed = next((by_key[guess] for guess in guesses if guess in by_key), None)
-            column = named.get(what, guessed)
-            if column is not None:
-                chosen[what] = column
+        chosen = {**guessed(self.header), **named}
         if "record" not in chosen:
             raise DatasetError(
                 f"{self.path}: no column that names the files; name one of"
@@ -247,7 +246,7 @@ class LabelTable:
         found = {}
         for name in self.tasks.numbers:
             value = number(row[name])
-            if row[name] and (value is None or not math.isfinite(value)):
+            if row[name] and value is None:
                 raise DatasetError(
                     f"{self.path}: {name} {row[name]!r} of {row[self.chosen['record']]}; want one"
                     " number"
@@ -281,6 +280,16 @@ class LabelTable:
         return None if value is None else int(value)
 
 
+def guessed(header: Sequence[str]) -> dict[str, str]:
+    """What is usually told under such names -> the column, in order of importance."""
+    by_key = {_key(name): name for name in reversed(header)}
+    found = {
+        what: next((by_key[guess] for guess in guesses if guess in by_key), None)
+        for what, guesses in _GUESSES.items()
+    }
+    return {what: column for what, column in found.items() if column is not None}
+
+
 def _kind(cells: Sequence[str]) -> str:
     """What a column holds: "nothing", "flags", "flags and more", "numbers" or "words"."""
     filled = {text for text in cells if text}
@@ -295,8 +304,8 @@ def _kind(cells: Sequence[str]) -> str:
         return "flags and more"
     names = {name for text in filled for name in split_labels(text, _separators(cells))}
     # Codes of SNOMED CT stand for diagnoses.
-    numbers = {name for name in names if number(name) is not None and code(name) is None}
-    return "numbers" if len(numbers) > 1 or numbers == names != set() else "words"
+    is_number = any(number(name) is not None and code(name) is None for name in names)
+    return "numbers" if is_number else "words"
 
 
 def _told(kind: str, cells: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from anylead.formats.guard import check_regular
 _PIECE = 2**20
 _HEAD = 200
 _SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_SEPARATORS = (",", ";", "\t", "|")
+# JSON, XML, and bytes of files that are no text.
+_NO_TABLE = re.compile(r"\s*[\[{<]|.*[\x00-\x08\x0e-\x1f]")
+_WANTED = "no table of text; save it as CSV or Parquet"
 
 
 def corpus_folder(root: Path | None, corpus: str) -> Path:
@@ -62,8 +67,9 @@ def required_file(root: Path, name: str, corpus: str) -> Path:
 def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Rows of a table, each cell read by `cells.cell`; rows without any cell are left out.
 
-    Parquet goes by its ending. In text commas, semicolons or tabs divide the cells (the first line
-    tells which); UTF-8, UTF-16 and, where it is neither, the Windows code page 1252 are read.
+    Parquet goes by its ending. In text commas, semicolons, tabs or "|" divide the cells (the first
+    lines tell which); UTF-8, UTF-16 and, where it is neither, the Windows code page 1252 are read.
+    Blank lines, and lines of "#" above the names of the columns, are left out.
 
     Args:
         path: of the file.
@@ -80,13 +86,9 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     try:
         encoding = encoding_of(path)
         with path.open(newline="", encoding=encoding) as file:
-            line = file.readline()
-            if line.lower().startswith("sep="):  # a spreadsheet's way to tell the separator
-                separator = line[4:5]
-            else:
-                separator = _separator(line)
-                file.seek(0)
-            rows = csv.reader(file, delimiter=separator)
+            skipped, separator = _head(path, list(islice(file, _HEAD)))
+            file.seek(0)
+            rows = csv.reader(islice(file, skipped, None), delimiter=separator)
             header = [name.strip() for name in next(rows, [])]
             _check_header(path, header, columns)
             for row in rows:
@@ -95,11 +97,13 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
                     continue
                 if len(cells) != len(header):
                     raise DatasetError(
-                        f"{path}: line {rows.line_num} has {len(cells)} cells, the first line"
-                        f" {len(header)}"
+                        f"{path}: line {skipped + rows.line_num} has {len(cells)} cells, the"
+                        f" first line {len(header)}"
                     )
                 yield dict(zip(header, cells, strict=True))
-    except (OSError, UnicodeError, csv.Error) as error:
+    except UnicodeError:
+        raise DatasetError(f"{path}: {_WANTED}") from None
+    except (OSError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read ({error})") from None
 
 
@@ -175,10 +179,30 @@ def encoding_of(path: Path) -> str:
     return "utf-8-sig"
 
 
-def _separator(header: str) -> str:
-    """What divides the cells of the first line, outside of quotes."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max((",", ";", "\t"), key=bare.count)
+def _head(path: Path, lines: list[str]) -> tuple[int, str]:
+    """How many lines stand above the names of the columns, and what divides the cells."""
+    if _NO_TABLE.match("".join(lines)):
+        raise DatasetError(f"{path}: {_WANTED}")
+    if lines and lines[0].lower().startswith("sep="):  # a spreadsheet's way to tell the separator
+        return 1, lines[0][4:5]
+    filled = [number for number, line in enumerate(lines) if line.strip("\ufeff\r\n\t ,;|")]
+    first = next((at for at, n in enumerate(filled) if not lines[n].startswith("#")), None)
+    if first is None:
+        return 0, ","
+    bare = [re.sub(r'"[^"]*"', "", lines[number]) for number in filled]
+    above = lines[filled[first] - 1] if filled[first] else ""
+    mark = _separator(above, bare[first])
+    if mark and above.startswith("#") and above.count(mark) == bare[first].count(mark):
+        first -= 1  # "# record,AF", as numpy writes it
+    names, row = bare[first], "".join(bare[first + 1 : first + 2])
+    return filled[first], _separator(names, row or names) or _separator(names, names) or ","
+
+
+def _separator(names: str, row: str) -> str:
+    """What divides the names of the columns and the row below, outside of quotes; "" if nothing."""
+    counts = {mark: min(names.count(mark), row.count(mark)) for mark in _SEPARATORS}
+    found = max(_SEPARATORS, key=lambda mark: counts[mark])
+    return found if counts[found] else ""
 
 
 def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:

@@ -43,13 +43,15 @@ def corpus(
     sample_rate: float = 500.0,
     seed: int = 0,
 ) -> Corpus:
-    """List generated recordings; `root` is not used.
+    """List generated recordings; `root` must be None.
 
     Of every ten patients eight train, one is for validation and one for the test (folds 1 to 10).
 
     Raises:
-        DatasetError: a number that gives no ECG.
+        DatasetError: a folder, or a number that gives no ECG.
     """
+    if root is not None:
+        raise DatasetError(f"synthetic: generates its recordings; leave out {root}")
     if num_patients < 1 or records_per_patient < 1 or seconds < 1 or sample_rate < 50:
         raise DatasetError(
             f"synthetic: {num_patients} patients x {records_per_patient} recordings of {seconds} s"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anylead import __version__
 from anylead.checkpoint import Checkpoint
-from anylead.errors import RecipeError, StoreError
+from anylead.errors import RecipeError, StoreError, known_are
 from anylead.formats.search import divided, fitting
 from anylead.inference.named import FOLDER
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval
@@ -36,6 +36,11 @@ class Settings:
     sessions: Literal["recordings", "first_recordings", "halves"] = "recordings"
     level: Literal["recordings", "segments"] = "recordings"
     precision: Literal["auto", "bf16", "fp32"] = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in ("num_resamples", "batch_size", "num_draws"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} {getattr(self, name)}; want 1 or more")
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,8 @@ def choose_split(
     splits["all"] = np.sort(np.concatenate(list(splits.values())))
     split = wanted or ("test" if len(splits["test"]) else "valid")
     if split not in splits or not len(splits[split]):
-        raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}")
+        hint = "" if split in splits else known_are(split, splits)
+        raise RecipeError(f"split {split!r} holds no labelled recording of {store.location}{hint}")
     return split, splits[split]
 
 

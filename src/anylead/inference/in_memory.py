@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.datasets.cells import number
-from anylead.datasets.label_table import LabelTable
+from anylead.datasets.label_table import LabelTable, guessed
 from anylead.datasets.layout import text_of
 from anylead.errors import FormatError
 from anylead.formats.channels import choose_in_memory
@@ -26,6 +26,7 @@ from anylead.records import Record
 _SIGNALS = ("signal", "ecg", "path", "file", "filename", "record")
 _TABLE = Path("the table")  # in messages
 _FACTS = ("record_id", "patient_id", "split", "fold", "age", "sex")
+_USUAL = {"patient_id": "patient", "age": "age", "sex": "sex"}
 # What an array does not tell itself, under the names that a file beside it may use.
 _OF_ARRAYS = ("sample_rate", "leads", "unit")
 
@@ -86,9 +87,10 @@ def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
     """The recordings of a table with one in each row; None where its columns are leads.
 
     The column "signal", "ecg", "path", "file", ... holds arrays or paths, or the only column that
-    there is. Columns "record_id", "patient_id", "split", "fold", "age", "sex", "labels" (texts
-    divided by ";") tell about them, "sample_rate", "leads" and "unit" (or names like "fs") about
-    arrays, and those named as `measurements`.
+    there is. Columns "record_id", "patient_id", "split", "fold", "age", "sex" and "labels" (texts
+    divided by ";") tell about them, patient, age and sex under other usual names too, and
+    "sample_rate", "leads" and "unit" (or names like "fs") about arrays, and those named as
+    `measurements`.
 
     Raises:
         FormatError: no such column.
@@ -102,6 +104,7 @@ def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
             f"a table with columns {', '.join(names[:6])}: none is called {', '.join(_SIGNALS)},"
             " and they are no leads; want recordings in one column, or a column for each lead"
         )
+    measurements = _as_list(measurements)
     absent = [name for name in measurements if name not in names]
     if absent:
         raise FormatError(f"no column {absent[0]!r} in the table; it has {', '.join(names)}")
@@ -147,8 +150,7 @@ def _facts(frame: Any, names: Sequence[str]) -> list[dict[str, Any]]:
         DatasetError: a cell that cannot be meant so.
         FormatError: labels that are numbers, or a rate that is none.
     """
-    told = {name: name for name in (*_FACTS, "labels") if name in names}
-    told |= _columns_of_arrays(names)
+    told = _columns_told(names)
     columns = {
         what: [text_of(_TABLE, name, value) for value in frame[name]] for what, name in told.items()
     }
@@ -173,6 +175,27 @@ def _facts(frame: Any, names: Sequence[str]) -> list[dict[str, Any]]:
                 raise FormatError(f"the table: sample_rate {text!r}; want a number of Hz")
         found.append({name: value for name, value in facts.items() if value not in (None, "")})
     return found
+
+
+def _columns_told(names: Sequence[str]) -> dict[str, str]:
+    """Facts and labels -> the column that tells them."""
+    usual = guessed(names)
+    told = {fact: usual[what] for fact, what in _USUAL.items() if what in usual}
+    told |= {name: name for name in (*_FACTS, "labels") if name in names}
+    return told | _columns_of_arrays(names)
+
+
+def unused_columns(frame: Any, measurements: Sequence[str] = ()) -> list[str]:
+    """The columns of a table with a recording in each row that nothing is read from."""
+    names = [str(name) for name in frame.columns]
+    if _are_leads(frame, names):
+        return []
+    used = {*_SIGNALS, *_columns_told(names).values(), *_as_list(measurements)}
+    return [name for name in names if name not in used and len(names) > 1]
+
+
+def _as_list(names: Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _columns_of_arrays(names: Sequence[str]) -> dict[str, str]:

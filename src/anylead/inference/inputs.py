@@ -46,6 +46,11 @@ def as_list(x: Recordings, measurements: Sequence[str] = ()) -> tuple[list[Recor
     return items, is_many
 
 
+def unused_columns(x: Recordings, measurements: Sequence[str] = ()) -> list[str]:
+    """Columns of a table that nothing is read from; none where `x` is no table."""
+    return in_memory.unused_columns(x, measurements) if in_memory.is_frame(x) else []
+
+
 def as_records(
     items: Iterable[Recording],
     sample_rate: float | None = None,
@@ -92,9 +97,13 @@ def as_record(
     """One recording; `name` is that of an array, the rest as for `as_records`."""
     if isinstance(item, in_memory.Row):
         facts = item.facts
-        rows = row_names(facts["leads"]) if "leads" in facts and _is_array(item) else leads
-        rate = facts.get("sample_rate", sample_rate)
-        return item.completed(as_record(item.value, name, rate, rows, facts.get("unit", unit)))
+        own = row_names(facts["leads"]) if "leads" in facts and _is_array(item) else None
+        told = (
+            _agreed(name, "sample_rate", facts.get("sample_rate"), sample_rate),
+            _agreed(name, "leads", own, leads),
+            _agreed(name, "unit", facts.get("unit"), None if unit == "mV" else unit) or unit,
+        )
+        return item.completed(as_record(item.value, name, *told))
     if isinstance(item, Record):
         if not isinstance(item.signal, np.ndarray):
             raise FormatError(f"{_name(item)}: its signal is no numpy array; want float32")
@@ -107,6 +116,13 @@ def as_record(
     if in_memory.is_frame(item):
         return _from_frame(item, name, sample_rate, leads, unit)
     return _from_array(item, name, sample_rate, leads, unit)
+
+
+def _agreed(name: str, what: str, own: Any, stated: Any) -> Any:
+    """What a row says about its array, or what is stated for all; None where neither is said."""
+    if own is not None and stated is not None and own != stated:
+        raise FormatError(f"{name}: {what} {own} in its row, but {what}={stated}; leave one out")
+    return stated if own is None else own
 
 
 def _from_frame(
@@ -148,11 +164,7 @@ def row_names(leads: str | Sequence[str]) -> tuple[str, ...]:
         if leads.strip() in LEAD_SETS:
             return LEAD_SETS[leads.strip()]
         leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
-    listed = list(leads) if isinstance(leads, Iterable) else [leads]
-    strange = [name for name in listed if not isinstance(name, str)]
-    if strange:
-        raise LeadError(f'lead {strange[0]!r}; want names, such as ["I", "II"], or "12"')
-    leads = listed
+    leads = list(leads) if isinstance(leads, Iterable) else [leads]
     names = tuple(lead_name(name) for name in leads)
     taken = choose_in_memory(leads)
     for spelled, name in zip(leads, names, strict=True):

@@ -26,6 +26,8 @@ def open_checkpoint(
     Raises:
         CheckpointError: there is no such model, or something about it is in doubt.
     """
+    if not isinstance(source, str | Path):
+        raise CheckpointError(f"model {source!r}; want a name, a folder or a file")
     hints = hints or Hints()
     name, file = _name_and_file(source, weights, hints.preset)
     if name is None:

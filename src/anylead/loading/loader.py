@@ -80,7 +80,9 @@ class TrainingLoader:
         labels: Labels | None = None,
     ):
         if not len(rows):
-            raise StoreError("no recording is left to train on; check split, labels and leads")
+            raise StoreError(
+                "no recording is left to train on; check split, labels, leads, exclude"
+            )
         self.store, self.rows, self.labels = store, rows, labels
         self.segment = round(segment_seconds * store.manifest.sample_rate)
         if self.segment < SHORTEST:

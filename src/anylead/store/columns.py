@@ -53,6 +53,26 @@ def _of_task(
     return hot, is_known
 
 
+def measurement(
+    name: str,
+    measurements: pa.Array,
+    labels: pa.Array,
+    unknown: pa.Array,
+    label_names: Mapping[str, tuple[str, ...]],
+) -> NDArray[np.float64] | None:
+    """(record,) what was measured, or 0 and 1 of a class of that name; None where neither is."""
+    if name in keys(measurements):
+        return numbers(measurements, name)
+    task = next((task for task, names in label_names.items() if name in names), None)
+    if task is None:
+        return None
+    hot, is_known = (
+        each[:, label_names[task].index(name)]
+        for each in _of_task(task, labels, unknown, label_names[task])
+    )
+    return np.where(is_known, hot, np.nan)
+
+
 def numbers(column: pa.Array, name: str) -> NDArray[np.float64]:
     """(record,) the number of a name in a column of maps to numbers; NaN where it is not there."""
     values = np.full(len(column), np.nan)

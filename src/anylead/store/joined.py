@@ -5,7 +5,7 @@ ids get the name of the corpus; recordings without a split of their corpus's own
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,11 +69,16 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
     first = stores[0]
     hashes = [store.manifest.content_hash for store in stores]
     for number, store in enumerate(stores[1:], start=1):
-        if store.manifest.preprocess != first.manifest.preprocess:
+        own, wanted = (asdict(each.manifest.preprocess) for each in (store, first))
+        if own != wanted:
+            told = [
+                f"{name} {own[name]}, not {wanted[name]}"
+                for name in own
+                if own[name] != wanted[name]
+            ]
             raise StoreError(
                 f"{store.location}: prepared in another way than {first.location}:"
-                f" {store.manifest.preprocess}, {first.manifest.preprocess}; prepare one of them"
-                " again"
+                f" {'; '.join(told)}; prepare one of them again"
             )
         if hashes[number] in hashes[:number]:
             raise StoreError(f"{store.location}: stands twice among the stores to be joined")

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import StoreError
+from anylead.errors import StoreError, known_are
 from anylead.store.manifest import PARTS
 from anylead.store.reader import Store
 from anylead.store.splits import SPLITS
@@ -135,12 +135,12 @@ def _record_key(corpus: str, record: str) -> str:
 
 def _parse(item: str | dict[str, Any]) -> Exclusion:
     fields: dict[str, Any] = {"store": item} if isinstance(item, str) else dict(item)
-    try:
-        if "splits" in fields:
-            fields["splits"] = tuple(fields["splits"])
-        return Exclusion(**fields)
-    except TypeError as error:
-        raise StoreError(f"exclude: {item}: {error}") from None
+    for name in fields.keys() - Exclusion.__dataclass_fields__.keys():
+        raise StoreError(f"exclude: {name!r}{known_are(name, Exclusion.__dataclass_fields__)}")
+    if "store" not in fields:
+        raise StoreError(f"exclude: no store in {item}")
+    splits = fields.get("splits", SPLITS)
+    return Exclusion(**fields | {"splits": (splits,) if isinstance(splits, str) else tuple(splits)})
 
 
 def _has_hashed_ids(store: Store) -> bool:

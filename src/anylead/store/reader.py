@@ -188,17 +188,19 @@ class Store:
         return (*ages, *import_module(_COLUMNS).keys(self._column("measurements")))
 
     def measurement(self, name: str) -> NDArray[np.float64]:
-        """(record,) a number that was measured; NaN where unknown.
+        """(record,) a number that was measured, of a class 0 or 1; NaN where unknown.
 
         Raises:
-            StoreError: the store has no such measurement.
+            StoreError: the store has neither.
         """
-        if name not in self.measurement_names:
+        if name == "age":
+            return np.asarray(self.age.astype(np.float64))
+        told = [self._column(each) for each in ("measurements", "labels", "unknown")]
+        found = import_module(_COLUMNS).measurement(name, *told, self.manifest.label_names)
+        if found is None:
             known = known_are(name, self.measurement_names)
             raise StoreError(f"{self.location}: no measurement {name!r}{known}")
-        stored = self._column("measurements")
-        is_age, read = name == "age", import_module(_COLUMNS).numbers
-        return np.asarray(self.age.astype(np.float64) if is_age else read(stored, name))
+        return np.asarray(found)
 
     def label_names(self, task: str) -> tuple[str, ...]:
         """The classes of a label task; of tasks joined by "+" as "task/class".
@@ -256,7 +258,7 @@ class Store:
     def _is_told(self, task: str) -> NDArray[np.bool_]:
         """(record,) whether it is labelled for a task, or one of its measurements is known."""
         parts = task.split("+")
-        if set(parts) <= set(self.measurement_names) - {*self.manifest.label_names}:
+        if set(parts) & set(self.measurement_names) - {*self.manifest.label_names}:
             return np.asarray(np.isfinite([self.measurement(p) for p in parts]).any(axis=0))
         return np.asarray(self.labels(task)[1].any(axis=1))
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from anylead.commands import finetune, pretrain
-from anylead.commands.parts import split_rows
+from anylead.commands.parts import split_rows, starting_checkpoint
 from anylead.errors import AnyleadError, RecipeError
 from anylead.evaluation import EVALUATIONS, Settings
 from anylead.evaluation.identification import find_sessions
@@ -171,6 +171,8 @@ class _Looker:
                 rows = split_rows(store, recipe.data, "train", recipe.leads)
             else:
                 rows = finetune.training_rows(recipe, store)[1]
+                for name in recipe.teacher.every_model:
+                    starting_checkpoint(name)  # raises
             module = self.module(kind, fit, recipe)
             crop = pretrain.crop_of(recipe) if kind == "pretrain" else finetune.crop_of(recipe)
             train, data = recipe.train, recipe.data

@@ -108,4 +108,8 @@ def _no_labels(store: Store, wanted: str | None) -> None:
     return None
 
 
-IDENTIFICATION = Task(_no_labels, IdentificationSetup)
+IDENTIFICATION = Task(
+    _no_labels,
+    IdentificationSetup,
+    ignores=("waves", "loss", "average", "teacher", "labels.task", "threshold_sets"),
+)

@@ -20,10 +20,14 @@ def choose_label_task(store: Store, wanted: str | None) -> str:
     """The label task asked for, or the only one.
 
     Raises:
-        RecipeError: none is named and the store has several, or none at all.
+        RecipeError: none is named and the store has several, or none at all; or it holds numbers.
     """
     known = list(store.manifest.label_names)
     if wanted is not None:
+        if wanted not in known and wanted in store.measurement_names:
+            raise RecipeError(
+                f"labels.task {wanted!r}: numbers, learned by --task regression; classes are words"
+            )
         store.label_names(wanted)  # raises
         return wanted
     if len(known) != 1:
@@ -56,7 +60,10 @@ def check_valid_rows(parts: TaskParts, rows: NDArray[np.int64], task: str) -> No
         RecipeError: there is not.
     """
     if not len(rows):
-        raise RecipeError(f"no recording in the validation split has labels of {task!r}")
+        raise RecipeError(
+            f"no recording in the validation split has labels of {task!r}; mend the split or the"
+            " labels, or use --data.scheme hash"
+        )
 
 
 def make_criterion(

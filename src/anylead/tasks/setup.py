@@ -23,13 +23,16 @@ class LabelConfig:
 
     Attributes:
         task: label task of the store, for regression a measurement ("age", or a column of numbers
-            of a table), or several joined by "+"; null takes the only one. For survival two
-            measurements, "TIME+EVENT".
+            of a table), or several joined by "+"; null takes the only one. For survival
+            "TIME+EVENT", a measurement and one of 0 and 1 (or a class).
         fraction: share of the training patients that are used.
     """
 
     task: str | None = None
     fraction: float = 1.0
+
+
+_OF_LOSS = {"focal": ("gamma",), "asymmetric": ("gamma_positive", "gamma_negative", "margin")}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class LossConfig:
             value = getattr(self, name)
             if value != 0 and not 1 <= value <= 20:  # below 1 the slope has no bound
                 raise RecipeError(f"loss.{name} {value}: want 0, or 1 to 20")
+        for loss, names in _OF_LOSS.items():
+            for name in names:
+                if self.name != loss and getattr(self, name) != getattr(LossConfig, name):
+                    raise RecipeError(f"loss.{name}: of loss.name {loss}; name it, or leave it out")
         if not 0 <= self.margin < 1:
             raise RecipeError(f"loss.margin {self.margin}: want 0 or more, below 1")
         for label, factor in self.class_weight.items():
@@ -202,8 +209,10 @@ class Task:
             that must be known), or None.
         make: parts -> the task made ready.
         names: store, label task -> the names of its outputs.
+        ignores: parts and options of a recipe that mean nothing to it.
     """
 
     label_task: Callable[[Store, str | None], str | None]
     make: Callable[[TaskParts], TaskSetup]
     names: Callable[[Store, str | None], Sequence[str]] = lambda store, task: ()
+    ignores: Sequence[str] = ("identity", "waves")

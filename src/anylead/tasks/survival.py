@@ -1,8 +1,9 @@
 """Time to an event, such as death or a stroke: one number, the log of the relative hazard.
 
 Cox's partial likelihood (1972, JRSS B 34) with Breslow's way of ties, over those that are together
-in a batch: the larger the batch, the nearer to that over all. `labels.task` names two measurements,
-"TIME+EVENT": follow-up in any unit, and 1 where the event ended it, 0 where it was censored.
+in a batch: the larger the batch, the nearer to that over all. `labels.task` names "TIME+EVENT":
+follow-up in any unit, a measurement, and 1 where the event ended it, 0 where it was censored, a
+measurement or a class of yes and no.
 """
 
 from typing import Any
@@ -54,7 +55,7 @@ def choose_follow_up(store: Store, wanted: str | None) -> str:
     if len(names) != 2:
         raise RecipeError(
             "labels.task: name follow-up and event, such as years+died, of the store's measurements"
-            f" {list(store.measurement_names)}"
+            f" {list(store.measurement_names)}; an event may be a class"
         )
     follow_up(store, "+".join(names))  # raises
     return "+".join(names)
@@ -137,4 +138,4 @@ def _targets(store: Store, task: str | None) -> tuple[str, ...]:
     return (OUTPUT,)
 
 
-SURVIVAL = Task(choose_follow_up, SurvivalSetup, _targets)
+SURVIVAL = Task(choose_follow_up, SurvivalSetup, _targets, ("identity", "waves", "loss"))

@@ -55,6 +55,8 @@ class TeacherConfig:
             raise RecipeError(f"teacher.share {self.share}: want more than 0 and at most 1")
         if self.by_leads and not self.models:
             raise RecipeError("teacher.by_leads: want teacher.models, too, for all other leads")
+        if (self.share != 1 or self.tasks) and not self.models:
+            raise RecipeError("teacher.share and teacher.tasks: want teacher.models, too")
         # A recipe in YAML may say 2 for "2".
         object.__setattr__(self, "by_leads", {str(key): v for key, v in self.by_leads.items()})
         for lead_set in self.by_leads:

@@ -123,4 +123,8 @@ def _no_labels(store: Store, wanted: str | None) -> None:
     return None
 
 
-WAVES = Task(_no_labels, WavesSetup)
+WAVES = Task(
+    _no_labels,
+    WavesSetup,
+    ignores=("identity", "loss", "average", "teacher", "labels.task", "threshold_sets"),
+)

@@ -125,7 +125,9 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The named precision; "auto" is bfloat16 where the hardware has it, else float32."""
     if name == "auto":
         name = "bf16" if _has_fast_bf16(device) else "fp32"
-    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
+    if name not in ("bf16", "fp32"):
+        raise RecipeError(f"precision {name!r}; want fp32, bf16 or auto")
+    return torch.bfloat16 if name == "bf16" else torch.float32
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

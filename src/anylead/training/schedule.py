@@ -32,6 +32,8 @@ class ScheduleConfig:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise RecipeError(f"schedule.{name} is {value}; want a share from 0 to 1")
+        if self.kind == "tri_stage" and not self.final_ratio:
+            raise RecipeError("schedule.final_ratio is 0; a tri_stage wants more than 0")
 
 
 def learning_rate(config: ScheduleConfig, peak: float, num_steps: int) -> Callable[[int], float]:
