@@ -151,6 +151,7 @@ def join_leads(
     sample_rate: float,
     about: About,
     notes: tuple[str, ...] = (),
+    is_part: bool = False,
 ) -> Record:
     """Put together leads that were chosen already.
 
@@ -160,6 +161,7 @@ def join_leads(
         sample_rate: Hz.
         about: the rest.
         notes: what was left out.
+        is_part: of a recording, so that no calibration pulse is cut off its ends.
 
     Raises:
         FormatError: lengths that differ, voltages beside none.
@@ -179,7 +181,8 @@ def join_leads(
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     unit: Literal["mV", "NU"] = "NU" if without_voltage == {True} else "mV"
-    signal, cut = (signal, None) if unit == "NU" else without_pulse(signal, [*leads], sample_rate)
+    keeps_all = is_part or unit == "NU"
+    signal, cut = (signal, None) if keeps_all else without_pulse(signal, [*leads], sample_rate)
     return Record(
         signal=signal,
         leads=tuple(leads),

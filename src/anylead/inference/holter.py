@@ -1,16 +1,16 @@
 """Heartbeats of recordings that last hours, found piece by piece: memory does not grow with them.
 
-A WFDB record is read piece by piece, too; of other formats the file is read whole.
+WFDB records and EDF files are read piece by piece, too; a file of another format is read whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from anylead import formats
 from anylead.errors import FormatError
-from anylead.formats import wfdb_parts
+from anylead.formats import edf, wfdb_parts
 from anylead.formats.channels import Rename
 from anylead.inference.delineator import delineator_of, whole
 from anylead.inference.model import Model
@@ -125,12 +125,7 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     Raises:
         FormatError, LeadError: the file cannot be read.
     """
-    if formats.find_format(path) == "wfdb":
-        total, rate = wfdb_parts.length_of(path)
-        loaded = None
-    else:
-        loaded = formats.read(path, rename)
-        total, rate = loaded.signal.shape[1], loaded.sample_rate
+    total, rate, part = _opened(path, rename)
     step, margin = round(PIECE * rate), round(MARGIN * rate)
     starts = list(range(0, total, step))
     if len(starts) > 1 and total - starts[-1] < _SHORTEST * rate:
@@ -138,11 +133,24 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     for number, start in enumerate(starts):
         stop = total if number == len(starts) - 1 else start + step
         low, high = max(0, start - margin), min(total, stop + margin)
-        if loaded is None:
-            record = wfdb_parts.read_part(path, low, high, rename)
-        else:
-            record = replace(loaded, signal=loaded.signal[:, low:high])
-        yield Piece(record, low / rate, start / rate, stop / rate)
+        yield Piece(part(low, high), low / rate, start / rate, stop / rate)
+
+
+def _opened(path: Path, rename: Rename | None) -> tuple[int, float, Callable[[int, int], Record]]:
+    """Samples of a recording, Hz, and what reads it from one sample to another."""
+    kind = formats.find_format(path)
+    if kind == "wfdb":
+        length = wfdb_parts.length_of(path)
+        return *length, lambda low, high: wfdb_parts.read_part(path, low, high, rename)
+    if kind == "edf" and (known := edf.length_of(path, rename)):
+        return *known, lambda low, high: edf.read_part(path, low, high, rename)
+    read = formats.read(path, rename)
+    total = read.signal.shape[1]
+    return (
+        total,
+        read.sample_rate,
+        (lambda low, high: replace(read, signal=read.signal[:, low:high])),
+    )
 
 
 def _ms(seconds: float) -> float | None:
