@@ -104,10 +104,22 @@ def test_a_flat_half_minute_has_no_beats_and_no_interval_across_it(model, tmp_pa
     assert max(beat.rr_ms or 0 for beat in found) < 3000
 
 
+@pytest.mark.parametrize("lost", [np.nan, 0.0])
+def test_no_interval_bridges_seconds_without_signal(lost, model, tmp_path):
+    """Within one piece, and over the seam at 40 s."""
+    record, _ = long_record(3)
+    for begin, end in ((900, 1500), (3700, 4300)):
+        record.signal[:, begin:end] = lost
+    wfdb_write.write(record, tmp_path / "off.hea")
+    found = list(holter.beats(model, tmp_path / "off.hea"))
+    rr = [beat.rr_ms for beat in found]
+    assert rr.count(None) == 3 and max(each or 0 for each in rr) < 1500
+
+
 @pytest.mark.parametrize("kind", ["hea", "edf"])
 def test_memory_does_not_grow_with_the_recording(kind, tmp_path, monkeypatch):
     """Reading and pieces alone: torch does not count, and takes the same for each piece."""
-    monkeypatch.setattr(holter, "_of_piece", lambda model, record, use_leads: [])
+    monkeypatch.setattr(holter, "_of_piece", lambda model, record, use_leads: ([], []))
     peaks = []
     for minutes in (2, 6):
         signal = np.zeros((12, minutes * 30_000), np.float32)
