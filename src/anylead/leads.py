@@ -130,7 +130,7 @@ def lead_name(name: str) -> str:
     Raises:
         LeadError: no such lead is known.
     """
-    found = find_lead(name)
+    found = find_lead(name) if isinstance(name, str) else None
     if found is None:
         raise LeadError(f"unknown lead {name!r}{known_are(name, LEADS + OTHER_LEADS)}")
     return found
@@ -146,7 +146,7 @@ def parse_leads(leads: str | Sequence[str]) -> tuple[str, ...]:
         if leads.strip() in LEAD_SETS:
             return LEAD_SETS[leads.strip()]
         leads = [part for part in leads.replace(";", ",").split(",") if part.strip()]
-    names = [lead_name(name) for name in leads]
+    names = [lead_name(name) for name in (leads if isinstance(leads, Iterable) else [leads])]
     outside = [name for name in names if name not in LEADS]
     if outside:
         raise LeadError(f"{', '.join(outside)}: not among the 12 standard leads of a model")

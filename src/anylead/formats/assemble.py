@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -198,6 +198,14 @@ def join_leads(
         notes=notes if cut is None else (*notes, cut),
         channels={lead: channel.name for lead, channel in leads.items()},
     )
+
+
+def date_and_time(start_time: str | None) -> datetime | None:
+    """When a recording began, where both are known: a date alone is no midnight."""
+    try:
+        return datetime.fromisoformat(start_time) if start_time and start_time[10:] else None
+    except ValueError:
+        return None
 
 
 def stated_patient(text: str | None) -> str | None:

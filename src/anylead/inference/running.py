@@ -63,7 +63,7 @@ def number_of(encoder: Any, layer: int | None) -> int:
     """
     num = len(encoder.layer_dims)
     number = num - 1 if layer is None else layer
-    if not -num <= number < num:
+    if not isinstance(number, int) or not -num <= number < num:
         raise RecipeError(f"layer {layer}: this model has 0 (before the first) to {num - 1}")
     return number % num
 

@@ -125,6 +125,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The named precision; "auto" is bfloat16 where the hardware has it, else float32."""
     if name == "auto":
         name = "bf16" if _has_fast_bf16(device) else "fp32"
+    if name not in ("bf16", "fp32"):
+        raise RecipeError(f"precision {name!r}: want auto, bf16 or fp32")
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
