@@ -102,8 +102,9 @@ class Record:
         if self.unit not in ("mV", "NU"):
             raise FormatError(f"{name}: unit {self.unit!r}; want the signal in mV, or NU for none")
         for lead in self.leads:
-            if lead not in LEADS and find_lead(lead) not in (None, lead):
-                raise LeadError(f"{name}: lead {lead!r}; want {find_lead(lead)!r}")
+            meant = lead if lead in LEADS else find_lead(lead)
+            if meant != lead and meant in LEADS and meant.lower() == lead.lower():
+                raise LeadError(f"{name}: lead {lead!r}; want {meant!r}")
 
     @property
     def seconds(self) -> float:
