@@ -113,3 +113,16 @@ def test_leads_that_no_model_knows_can_be_kept(leads, kept, tmp_path):
     assert record.signal[-1].tolist() == rows[("II", "V7", "V3R").index(kept[-1])].tolist()
     with pytest.raises(LeadError, match="V1: none of them is there; it has II, V7, V3R"):
         convert_ecg.run(convert_ecg.Recipe(tmp_path / "in.csv", tmp_path / "o.csv", leads="V1"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kept"),
+    [(".csv", "2024-03-01"), (".dcm", "2024-03-01"), (".edf", None), (".hea", None)],
+)
+def test_a_date_without_a_time_never_becomes_midnight(suffix, kept, tmp_path, capsys):
+    record = Record(np.ones((1, 500), np.float32), ("I",), 500.0, start_time="2024-03-01")
+    csv.write(record, tmp_path / "in.csv")
+    target = tmp_path / f"out{suffix}"
+    convert_ecg.run(convert_ecg.Recipe(tmp_path / "in.csv", target))
+    assert formats.read(target).start_time == kept
+    assert ("no place for a date without a time" in capsys.readouterr().err) == (kept is None)

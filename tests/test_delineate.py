@@ -193,3 +193,13 @@ def test_a_model_without_a_decoder_is_told_in_one_line(folder, capsys):
     assert "no decoder of waves" in capsys.readouterr().err
     with pytest.raises(CheckpointError):
         anylead.load("synthetic-tiny", device="cpu").delineate(make()[0])
+
+
+@pytest.mark.parametrize("lost", [np.nan, 0.0])
+def test_the_rate_does_not_count_seconds_without_signal(lost, model):
+    record, _ = make(500.0, seed=1)
+    signal = record.signal.copy()
+    signal[:, 1500:3500] = lost
+    found = model.delineate(Record(signal, LEADS, 500.0))
+    assert found.intervals["ECG_Rate"] == pytest.approx(60 / 0.85, rel=0.03)
+    assert found.measures["II"]["RR_ms"].value == pytest.approx(850, rel=0.03)

@@ -12,9 +12,11 @@ from rich.console import Console
 
 import anylead
 from anylead import datasets
-from anylead.commands import export
+from anylead.commands import convert, export
 from anylead.errors import CheckpointError, RecipeError
+from anylead.models import hubert_ecg, st_mem
 from interop import small_models
+from interop.published_layouts import LAYOUTS
 
 QUIET = Console(quiet=True)
 
@@ -104,6 +106,20 @@ def test_a_torch_export_gives_the_same_and_carries_its_metadata(folders, tmp_pat
     np.testing.assert_allclose(
         found, model.embed(list(signal.numpy()), preprocess=False), atol=1e-4
     )
+    assert made.difference < export.LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("kind", ["hubert_ecg", "st_mem"])
+def test_what_an_encoder_keeps_is_not_of_the_export(kind, tmp_path):
+    """Their filters are made once in a process: here within the export, and used behind it."""
+    for module in (hubert_ecg, st_mem):
+        for kept in (getattr(module, name) for name in dir(module)):
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
+    path = tmp_path / "weights.pth"
+    torch.save(LAYOUTS[kind](), path)
+    convert.run(convert.Recipe(str(path), tmp_path / "model", preset=kind), QUIET)
+    made = run(str(tmp_path / "model"), tmp_path / "m.pt2", format="torch")
     assert made.difference < export.LARGEST_DIFFERENCE
 
 

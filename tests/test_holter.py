@@ -9,11 +9,12 @@ import pytest
 import anylead
 from anylead.commands import beat_list
 from anylead.commands.cli import main
-from anylead.formats import wfdb, wfdb_parts, wfdb_write
+from anylead.formats import edf, edf_write, wfdb, wfdb_parts, wfdb_write
 from anylead.inference import holter
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals.intervals import GLOBAL
+from format_samples import SAMPLES
 from heart_records import make
 from killed_writers import left_by_others
 
@@ -50,6 +51,25 @@ def test_a_part_of_a_wfdb_record_is_that_of_the_whole(folder):
     assert wfdb_parts.length_of(folder / "long3.dat") == (9000, 100.0)
 
 
+@pytest.mark.parametrize("name", ["edf", "bdf", "edf+"])
+def test_a_part_of_an_edf_file_is_that_of_the_whole(name, tmp_path):
+    path = SAMPLES["edf"][name](tmp_path).path
+    whole = edf.read(path)
+    total, rate = edf.length_of(path)
+    assert (total, rate) == (whole.signal.shape[1], whole.sample_rate)
+    for start, stop in ((0, total), (1, 2), (3, total - 5), (total // 2, total)):
+        part = edf.read_part(path, start, stop)
+        np.testing.assert_array_equal(part.signal, whole.signal[:, start:stop])
+    assert part.leads == whole.leads and part.unit == whole.unit
+
+
+def test_an_edf_file_with_gaps_is_read_whole(tmp_path):
+    path = SAMPLES["edf"]["edf+d"](tmp_path).path
+    assert edf.length_of(path) is None
+    (piece,) = holter.pieces(path)
+    np.testing.assert_array_equal(piece.record.signal, edf.read(path).signal)
+
+
 def test_pieces_lie_side_by_side_and_overlap(folder):
     found = list(holter.pieces(folder / "long3.hea"))
     assert [(each.first, each.last) for each in found] == [
@@ -84,15 +104,28 @@ def test_a_flat_half_minute_has_no_beats_and_no_interval_across_it(model, tmp_pa
     assert max(beat.rr_ms or 0 for beat in found) < 3000
 
 
-def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch):
+@pytest.mark.parametrize("lost", [np.nan, 0.0])
+def test_no_interval_bridges_seconds_without_signal(lost, model, tmp_path):
+    """Within one piece, and over the seam at 40 s."""
+    record, _ = long_record(3)
+    for begin, end in ((900, 1500), (3700, 4300)):
+        record.signal[:, begin:end] = lost
+    wfdb_write.write(record, tmp_path / "off.hea")
+    found = list(holter.beats(model, tmp_path / "off.hea"))
+    rr = [beat.rr_ms for beat in found]
+    assert rr.count(None) == 3 and max(each or 0 for each in rr) < 1500
+
+
+@pytest.mark.parametrize("kind", ["hea", "edf"])
+def test_memory_does_not_grow_with_the_recording(kind, tmp_path, monkeypatch):
     """Reading and pieces alone: torch does not count, and takes the same for each piece."""
-    monkeypatch.setattr(holter, "_of_piece", lambda model, record, use_leads: [])
+    monkeypatch.setattr(holter, "_of_piece", lambda model, record, use_leads: ([], []))
     peaks = []
     for minutes in (2, 6):
         signal = np.zeros((12, minutes * 30_000), np.float32)
         signal[:, ::2] = 1
-        path = tmp_path / f"long{minutes}.hea"
-        wfdb_write.write(Record(signal, LEADS, 500.0), path)
+        path = tmp_path / f"long{minutes}.{kind}"
+        {"hea": wfdb_write, "edf": edf_write}[kind].write(Record(signal, LEADS, 500.0), path)
         tracemalloc.start()
         assert list(holter.beats(None, path)) == []
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -238,6 +238,13 @@ BAD = {
     "text": (np.array([["a"]]), {"sample_rate": 500, "leads": "I"}, "want numbers"),
     "one axis": (SIGNAL[0], {"sample_rate": 500, "leads": "I,II"}, "want numbers"),
     "a missing file": ("nowhere.dcm", {}, "nowhere.dcm"),
+    "samples in a list": (
+        SIGNAL[0].tolist(),
+        {"sample_rate": 500, "leads": "I"},
+        "float of float64",
+    ),
+    "a half layer": (SIGNAL, {"sample_rate": 500, "leads": "12", "layer": 0.5}, "layer 0.5"),
+    "a number for leads": (SIGNAL, {"sample_rate": 500, "leads": "12", "use_leads": 3}, "lead 3"),
     "a rate for a file": ("nowhere.dcm", {"sample_rate": 500}, "files and Records have"),
 }
 
@@ -248,6 +255,33 @@ def test_bad_input_is_one_clear_line(model, name):
     with pytest.raises(AnyleadError, match=says) as caught:
         model.embed(x, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"signal": [[0.0] * 500] * 12}, "signal of shape None; want a numpy array"),
+        ({"signal": np.zeros(500)}, "recording: 12 lead names"),
+        ({"sample_rate": "500"}, "sample rate 500 Hz"),
+        ({"unit": "uV"}, "unit 'uV'; want the signal in mV"),
+        ({"leads": (*LEADS[:4], "AVL", *LEADS[5:])}, "lead 'AVL'; want 'aVL'"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_refused_when_it_is_made(given, says):
+    good = {"signal": np.zeros((12, 500), np.float32), "leads": LEADS, "sample_rate": 500.0}
+    with pytest.raises(AnyleadError, match=says):
+        Record(**{**good, **given})
+
+
+def test_a_table_of_leads_and_another_column_names_that(model):
+    table = FRAME.assign(resp=1.0)
+    with pytest.raises(AnyleadError, match="a table with columns resp: none is called"):
+        model.embed(table, **RATE)
+
+
+def test_an_unknown_precision_is_told():
+    with pytest.raises(AnyleadError, match="precision 'fp16'; want fp32, bf16 or auto"):
+        anylead.load("ptbxl-small", precision="fp16")
 
 
 def test_one_bad_recording_in_a_list_is_named(model, records):

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.errors import FormatError
-from anylead.leads import to_canonical
+from anylead.errors import FormatError, LeadError
+from anylead.leads import LEADS, find_lead, to_canonical
 from anylead.preprocessing import HIGHEST_RATE, LOWEST_RATE
 
 Split = Literal["train", "valid", "test"]
@@ -83,18 +83,28 @@ class Record:
     marks: tuple[Mark, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:
+        name, shape = self.record_id or "recording", getattr(self.signal, "shape", None)
+        if shape is None or len(shape) != 2 or len(self.leads) != shape[0]:
             raise FormatError(
-                f"{self.record_id}: {len(self.leads)} lead names for a signal of shape"
-                f" {self.signal.shape}; want (lead, time)"
+                f"{name}: {len(self.leads)} lead names for a signal of shape {shape}; want a numpy"
+                " array (lead, time)"
             )
-        if self.signal.shape[1] == 0:
-            raise FormatError(f"{self.record_id}: 0 samples")
-        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+        if shape[1] == 0:
+            raise FormatError(f"{name}: 0 samples")
+        rate: Any = self.sample_rate
+        if (
+            not isinstance(rate, int | float | np.integer | np.floating)
+            or not LOWEST_RATE <= rate <= HIGHEST_RATE
+        ):
             raise FormatError(
-                f"{self.record_id}: sample rate {self.sample_rate} Hz; want {LOWEST_RATE:g} to"
-                f" {HIGHEST_RATE:g} Hz"
+                f"{name}: sample rate {rate} Hz; want {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz"
             )
+        if self.unit not in ("mV", "NU"):
+            raise FormatError(f"{name}: unit {self.unit!r}; want the signal in mV, or NU for none")
+        for lead in self.leads:
+            meant = lead if lead in LEADS else find_lead(lead)
+            if meant != lead and meant in LEADS and meant.lower() == lead.lower():
+                raise LeadError(f"{name}: lead {lead!r}; want {meant!r}")
 
     @property
     def seconds(self) -> float:

@@ -130,3 +130,10 @@ def test_names_that_are_not_kept_mean_the_same(count, length):
     chosen = choose(PATH, names)
     assert chosen.rows == {"I": 0, "II": 1}
     assert len(chosen.left_out) == count
+
+
+def test_channels_without_a_name_are_called_by_their_place():
+    names = ["", " ", None]
+    assert choose(PATH, names, rename={"Channel 2": "V1"}).rows == {"V1": 1}
+    with pytest.raises(FormatError, match=r'among channel 1, .*--rename "channel 1=I"'):
+        choose(PATH, names)

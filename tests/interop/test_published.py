@@ -234,3 +234,13 @@ def test_what_is_made_from_their_weights_goes_on_saying_so(tmp_path):
     finetune.run(recipe)
     made = anylead.load(tmp_path / "run", device="cpu")
     assert made.description["weights_from"]["title"] == "KED"
+
+
+def test_a_misspelt_preset_is_told_with_the_near_name(tmp_path):
+    path = written(LAYOUTS["ecgfounder"](), tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError, match=r"no preset 'ecgfoundr'.* did you mean ecgfounder"):
+        anylead.load(path, preset="ecgfoundr")
+    with pytest.raises(CheckpointError, match=r"no preset 'ecgfoundr'.* did you mean ecgfounder"):
+        convert.run(convert.Recipe(str(path), tmp_path / "ours", preset="ecgfoundr"), QUIET)
+    with pytest.raises(CheckpointError, match="the public encoder it is of as the preset"):
+        anylead.load(path)

@@ -35,6 +35,11 @@ def test_a_file_becomes_a_page(read_files, tmp_path, name):
     assert read_files == [tmp_path / "ecg.hea"]
 
 
+def test_the_leads_that_are_drawn_are_told(read_files, tmp_path, capsys):
+    run(Recipe(str(tmp_path / "ecg.hea"), tmp_path / "page.svg", leads="V2,aVR"))
+    assert "page.svg: V2, aVR, 10.0 s" in capsys.readouterr().out
+
+
 def test_the_patient_is_on_the_page_only_when_asked_for(read_files, tmp_path):
     hidden = run(Recipe(str(tmp_path / "ecg.hea"), tmp_path / "a.svg")).read_text()
     shown = run(Recipe(str(tmp_path / "ecg.hea"), tmp_path / "b.svg", show_header=True)).read_text()

@@ -168,7 +168,9 @@ def test_a_gallery_tells_who_it_is_and_what_is_near(tmp_path):
 
 
 def test_without_a_gallery_nobody_can_be_identified(client, record):
-    assert client.post("/identify", json=as_json(record)).status_code == 404
+    answer = client.post("/identify", json=as_json(record))
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "no gallery; start with --gallery to identify persons"}
     assert "/identify" not in client.get("/openapi.json").json()["paths"]
 
 

@@ -12,7 +12,7 @@ from anylead.errors import CheckpointError
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints, read_fairseq_signals
 from anylead.interop.fairseq_writing import write_fairseq_signals
-from anylead.interop.published import PUBLISHED, licence_line, read_published
+from anylead.interop.published import PUBLISHED, check_preset, licence_line, read_published
 from anylead.signals import PreprocessConfig
 
 FIRST = (
@@ -101,6 +101,7 @@ def run(recipe: Recipe, console: Console | None = None) -> Path:
 
 
 def _read(source: Path, recipe: Recipe) -> Checkpoint:
+    check_preset(recipe.preset)
     if recipe.preset not in PUBLISHED:
         return read_fairseq_signals(source, _hints(recipe))
     of_fairseq = (recipe.pretrained, recipe.num_heads, recipe.conv_strides, recipe.norm_first)

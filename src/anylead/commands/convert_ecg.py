@@ -10,6 +10,7 @@ from pathlib import Path
 from anylead import formats
 from anylead.errors import FormatError, LeadError
 from anylead.formats import csv, dicom_write, edf_write, wfdb_write
+from anylead.formats.assemble import date_and_time
 from anylead.inference.inputs import with_rows
 from anylead.leads import LEAD_SETS, lead_name
 from anylead.records import Record
@@ -26,6 +27,7 @@ WRITERS: dict[str, Callable[[Record, Path], None]] = {
 
 # Fields of a Record that a format cannot hold.
 LOST = {".edf": ("age", "diagnosis")}
+WANT_TIME = (".edf", ".hea", ".dat")  # beside a date
 
 EXAMPLES = (
     "anylead convert-ecg patient.xml patient.dcm",
@@ -78,7 +80,10 @@ def run(recipe: Recipe) -> Path:
     except OSError as error:
         raise FormatError(f"{target}: cannot be written: {error.strerror or error}") from error
     print(target)
-    lost = [name for name in LOST.get(target.suffix.lower(), ()) if getattr(record, name)]
+    kind = target.suffix.lower()
+    lost = [name for name in LOST.get(kind, ()) if getattr(record, name)]
+    if kind in WANT_TIME and record.start_time and date_and_time(record.start_time) is None:
+        lost.append("a date without a time")
     if lost:
         print(f"{target.name}: has no place for {' and '.join(lost)}", file=sys.stderr)
     return target

@@ -16,6 +16,7 @@ from anylead.errors import FormatError, RecipeError
 from anylead.formats import parse_rename, read
 from anylead.formats.search import fitting, is_pattern
 from anylead.pictures import ecg_page, full_disclosure, record_header, save, save_pages
+from anylead.pictures.ecg_layout import choose_leads
 from anylead.pictures.ecg_page import Paper
 from anylead.pictures.output import picture_kind
 from anylead.records import Mark, Record
@@ -137,7 +138,7 @@ def _draw_alone(path: Path, out: Path, recipe: Recipe) -> None:
         return
     (figure,) = _pages(record, recipe)
     save(figure, out, recipe.dpi)
-    print(f"{out}: {', '.join(record.leads)}, {record.seconds:.1f} s")
+    print(f"{out}: {', '.join(choose_leads(record, recipe.leads))}, {record.seconds:.1f} s")
 
 
 def _pages(record: Record, recipe: Recipe) -> Iterator[Figure]:

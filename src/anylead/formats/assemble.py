@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -151,6 +151,7 @@ def join_leads(
     sample_rate: float,
     about: About,
     notes: tuple[str, ...] = (),
+    is_part: bool = False,
 ) -> Record:
     """Put together leads that were chosen already.
 
@@ -160,6 +161,7 @@ def join_leads(
         sample_rate: Hz.
         about: the rest.
         notes: what was left out.
+        is_part: of a recording, so that no calibration pulse is cut off its ends.
 
     Raises:
         FormatError: lengths that differ, voltages beside none.
@@ -179,7 +181,8 @@ def join_leads(
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     unit: Literal["mV", "NU"] = "NU" if without_voltage == {True} else "mV"
-    signal, cut = (signal, None) if unit == "NU" else without_pulse(signal, [*leads], sample_rate)
+    keeps_all = is_part or unit == "NU"
+    signal, cut = (signal, None) if keeps_all else without_pulse(signal, [*leads], sample_rate)
     return Record(
         signal=signal,
         leads=tuple(leads),
@@ -195,6 +198,14 @@ def join_leads(
         notes=notes if cut is None else (*notes, cut),
         channels={lead: channel.name for lead, channel in leads.items()},
     )
+
+
+def date_and_time(start_time: str | None) -> datetime | None:
+    """When a recording began, where both are known: a date alone is no midnight."""
+    try:
+        return datetime.fromisoformat(start_time) if start_time and start_time[10:] else None
+    except ValueError:
+        return None
 
 
 def stated_patient(text: str | None) -> str | None:

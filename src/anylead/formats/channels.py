@@ -66,7 +66,7 @@ def choose(
 
     Args:
         path: the file; a JSON beside it may rename, too.
-        names: as the file spells them.
+        names: as the file spells them; those without a name are "channel 1" and so on.
         units: of each; None where the file has one unit for all.
         rename: name of a channel -> its lead, in any case; it goes before what a name says.
 
@@ -74,6 +74,8 @@ def choose(
         FormatError: no channel is an ECG lead, or several are of unknown place.
         LeadError: a channel is to be renamed to no lead.
     """
+    # What has no name is called by its place, so that it can be renamed.
+    names = [name if name and name.strip() else f"channel {n}" for n, name in enumerate(names, 1)]
     renamed = _renamed(path, names, rename or {})
     # A corpus spells its channels alike in thousands of files; what is no name is not kept.
     is_kept = len(names) <= _MOST_KEPT and sum(map(len, (*names, *(units or ())))) <= _LONGEST_KEPT
@@ -107,11 +109,11 @@ def _chosen(
     unknown = []
     for row, (name, lead) in enumerate(zip(names, found, strict=True)):
         if not usable[row] and units is not None:
-            left_out.append(f"{_called(name)}: unit {units[row]!r} is no voltage")
+            left_out.append(f"{name}: unit {units[row]!r} is no voltage")
         elif lead is None and _is_unplaced(name):
             unknown.append(row)
         elif lead is None:
-            left_out.append(f"{_called(name)}: no ECG lead")
+            left_out.append(f"{name}: no ECG lead")
         elif lead not in rows:
             rows[lead] = row
         else:
@@ -243,14 +245,10 @@ def _is_unplaced(name: str) -> bool:
     return lead == UNKNOWN_PLACE or (lead is None and bool(_ECG.fullmatch(name.strip())))
 
 
-def _called(name: str) -> str:
-    return name.strip() or "a channel without name"
-
-
 def _nothing(names: Sequence[str], units: Sequence[str] | None) -> str:
     """Why no channel was taken, and what to do."""
     told = [
-        _called(name) if units is None or is_voltage(unit) else f"{_called(name)} (unit {unit!r})"
+        name if units is None or is_voltage(unit) else f"{name} (unit {unit!r})"
         for name, unit in zip(names, units or names, strict=True)
     ]
     voltages = [n for n, u in zip(names, units or names, strict=True) if not units or is_voltage(u)]

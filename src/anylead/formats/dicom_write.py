@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import known_step
+from anylead.formats.assemble import date_and_time, known_step
 from anylead.formats.dicom import LEAD_CODES
 from anylead.formats.guard import optional
 from anylead.leads import LEADS
@@ -81,16 +81,22 @@ def _patient(pydicom: Any, record: Record) -> Any:
     dataset.PatientBirthDate = ""
     if record.age is not None:
         dataset.PatientAge = _age(record.age)
-    try:
-        start = datetime.fromisoformat(record.start_time or "")
-    except ValueError:
-        dataset.StudyDate = dataset.StudyTime = ""
-    else:
-        dataset.AcquisitionDateTime = f"{start.year:04d}{start:%m%d%H%M%S}"
-        dataset.StudyDate, dataset.StudyTime = f"{start.year:04d}{start:%m%d}", f"{start:%H%M%S}"
+    dataset.StudyDate, dataset.StudyTime = _start(record.start_time)
+    if dataset.StudyDate:
+        dataset.AcquisitionDateTime = dataset.StudyDate + dataset.StudyTime
     dataset.InstanceNumber = "1"
     dataset.SeriesNumber = "1"
     return dataset
+
+
+def _start(start_time: str | None) -> tuple[str, str]:
+    """("20130125", "105919"), empty where the day or the time is not known."""
+    try:
+        day = datetime.fromisoformat(start_time or "")
+    except ValueError:
+        return "", ""
+    clock = date_and_time(start_time)
+    return f"{day.year:04d}{day:%m%d}", "" if clock is None else f"{clock:%H%M%S}"
 
 
 def _age(years: float) -> str:

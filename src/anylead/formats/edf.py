@@ -6,7 +6,7 @@ One header of fixed-width text, then data records that hold a stretch of every s
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anylead.errors import FormatError
 from anylead.formats.assemble import About, Channel, age_between, join_leads, parse_sex
-from anylead.formats.channels import Rename, choose
+from anylead.formats.channels import Choice, Rename, choose
 from anylead.formats.guard import check_samples, check_size, guarded
 from anylead.formats.units import is_arbitrary
 from anylead.records import Record
@@ -77,22 +77,12 @@ def read(path: Path, rename: Rename | None = None) -> Record:
     """
     with guarded(path, "EDF"):
         header = read_header(path)
+        chosen, length = _choose(path, header, rename)
         records = _data_records(path, header)
-        labels, units = header.signals["label"], header.signals["unit"]
-        chosen = choose(path, labels, units, rename)
-        per_record = {header.samples[i] for i in chosen.rows.values()}
-        if len(per_record) > 1:
-            raise FormatError(f"{path}: ECG leads of different sample rates; export them alike")
-        length = per_record.pop()
-        starts = np.cumsum([0, *header.samples])
-        onsets = (
-            _onsets(path, header, records) if header.kind.startswith(("EDF+D", "BDF+D")) else []
-        )
+        onsets = _onsets(path, header, records) if _has_gaps(header) else []
         leads = {}
         for lead, i in chosen.rows.items():
-            raw = records[:, starts[i] : starts[i] + length]
-            values = _widen(raw) if header.sample_bytes == 3 else raw.reshape(-1)
-            channel = _channel(path, header, i, values)
+            channel = _channel(path, header, i, records)
             if onsets:
                 signal = _with_gaps(path, channel.signal(), length, header, onsets)
                 unit = "NU" if is_arbitrary(channel.unit) else "mV"
@@ -101,6 +91,58 @@ def read(path: Path, rename: Rename | None = None) -> Record:
         rate = roundest_rate(length, header.seconds)
         notes = tuple(note for note in chosen.left_out if not note.startswith(ANNOTATIONS))
         return join_leads(path, leads, rate, _about(header), notes)
+
+
+def length_of(path: Path, rename: Rename | None = None) -> tuple[int, float] | None:
+    """Samples of each lead, and Hz; None of a file with gaps, which is read whole.
+
+    Raises:
+        FormatError: as for `read`.
+    """
+    with guarded(path, "EDF"):
+        header = read_header(path)
+        _, length = _choose(path, header, rename)
+        if _has_gaps(header):
+            return None
+        return length * len(_data_records(path, header)), roundest_rate(length, header.seconds)
+
+
+def read_part(path: Path, start: int, stop: int, rename: Rename | None = None) -> Record:
+    """The ECG leads from one sample to another (left out), without the rest of a long file.
+
+    Args:
+        path: of a file without gaps.
+        start, stop: samples.
+        rename: name of a channel -> its lead.
+
+    Raises:
+        FormatError: as for `read`.
+    """
+    with guarded(path, "EDF"):
+        header = read_header(path)
+        chosen, length = _choose(path, header, rename)
+        first = start // length
+        records = _data_records(path, header)[first : -(-stop // length)]
+        leads = {}
+        for lead, i in chosen.rows.items():
+            channel = _channel(path, header, i, records)
+            within = channel.values[start - first * length : stop - first * length]
+            leads[lead] = replace(channel, values=within)
+        rate = roundest_rate(length, header.seconds)
+        return join_leads(path, leads, rate, _about(header), is_part=True)
+
+
+def _choose(path: Path, header: Header, rename: Rename | None) -> tuple[Choice, int]:
+    """The leads, and the samples of each in a data record."""
+    chosen = choose(path, header.signals["label"], header.signals["unit"], rename)
+    lengths = {header.samples[i] for i in chosen.rows.values()}
+    if len(lengths) > 1:
+        raise FormatError(f"{path}: ECG leads of different sample rates; export them alike")
+    return chosen, lengths.pop()
+
+
+def _has_gaps(header: Header) -> bool:
+    return header.kind.startswith(("EDF+D", "BDF+D"))
 
 
 def read_header(path: Path) -> Header:
@@ -168,7 +210,10 @@ def _widen(raw: NDArray[np.generic]) -> NDArray[np.int32]:
     return wide.view("<i4").reshape(-1) >> 8
 
 
-def _channel(path: Path, header: Header, i: int, values: NDArray[np.generic]) -> Channel:
+def _channel(path: Path, header: Header, i: int, records: NDArray[np.generic]) -> Channel:
+    start = sum(header.samples[:i])
+    raw = records[:, start : start + header.samples[i]]
+    values = _widen(raw) if header.sample_bytes == 3 else raw.reshape(-1)
     field = {name: column[i] for name, column in header.signals.items()}
     limits = ("physical_min", "physical_max", "digital_min", "digital_max")
     try:

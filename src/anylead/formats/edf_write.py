@@ -1,14 +1,13 @@
 """EDF+C, written: 16-bit samples, with the signal of annotations that EDF+ asks for."""
 
 import math
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import known_step
+from anylead.formats.assemble import date_and_time, known_step
 from anylead.formats.edf import FIELDS, MONTHS, roundest_rate
 from anylead.records import Record
 
@@ -154,9 +153,8 @@ def _code(path: Path, patient_id: str | None) -> str:
 
 def _start(start_time: str | None) -> tuple[str, str]:
     """("25.01.1310.59.19", "25-JAN-2013"), or the values that EDF+ keeps for an unknown start."""
-    try:
-        start = datetime.fromisoformat(start_time or "")
-    except ValueError:
+    start = date_and_time(start_time)
+    if start is None:
         return "01.01.8500.00.00", "X"
     clock = f"{start:%H.%M.%S}"
     # Two digits reach from 1985 to 2084; beyond, "yy" sends the reader to the full date.

@@ -5,14 +5,13 @@ Patient, age, sex and diagnosis stand in comment lines, as the PhysioNet challen
 
 import math
 import re
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anylead.errors import FormatError
-from anylead.formats.assemble import known_step
+from anylead.formats.assemble import date_and_time, known_step
 from anylead.records import Record
 
 LARGEST = 32767
@@ -84,8 +83,5 @@ def largest_gain(path: Path, row: NDArray[np.float32]) -> float:
 
 def _start(start_time: str | None) -> str:
     """' HH:MM:SS DD/MM/YYYY', or nothing where the time is not known."""
-    try:
-        start = datetime.fromisoformat(start_time or "")
-    except ValueError:
-        return ""
-    return f" {start:%H:%M:%S} {start:%d/%m/}{start.year:04d}"
+    start = date_and_time(start_time)
+    return "" if start is None else f" {start:%H:%M:%S} {start:%d/%m/}{start.year:04d}"

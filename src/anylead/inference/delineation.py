@@ -15,6 +15,7 @@ from anylead.leads import LEADS, NUM_LEADS
 from anylead.records import Mark
 from anylead.signals import Quality, intervals
 from anylead.signals.intervals import GLOBAL, MEASURES, NOT_MEASURABLE, Measure, beats_of
+from anylead.signals.missing import silent_stretches
 
 _DOUBTFUL = np.uint16(
     Quality.LOST | Quality.FLAT | Quality.NOISE | Quality.UNACCEPTABLE | Quality.CLIPPED
@@ -108,9 +109,16 @@ def measured(
     beats = {lead: beats_of(own) for lead, own in of_lead.items()}
     flags = np.zeros(NUM_LEADS, np.uint16) if windows.quality is None else windows.quality
     doubtful = {lead: bool(flags[LEADS.index(lead)] & _DOUBTFUL) for lead in present}
-    measures = {lead: intervals.measure(beats[lead], doubtful[lead]) for lead in present}
+    rows = {lead: signal[[LEADS.index(lead)]] for lead in present}
+    measures = {
+        lead: intervals.measure(
+            beats[lead], doubtful[lead], silent_stretches(rows[lead], sample_rate)
+        )
+        for lead in present
+    }
     together = intervals.global_beats(beats)
-    joint = intervals.measure(together, all(doubtful.values()))
+    silent = silent_stretches(signal[windows.has_lead], sample_rate)
+    joint = intervals.measure(together, all(doubtful.values()), silent)
     joint["Axis_deg"] = intervals.axis(
         signal, windows.has_lead, sample_rate, together, all(doubtful.values())
     )

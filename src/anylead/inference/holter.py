@@ -1,22 +1,26 @@
 """Heartbeats of recordings that last hours, found piece by piece: memory does not grow with them.
 
-A WFDB record is read piece by piece, too; of other formats the file is read whole.
+WFDB records and EDF files are read piece by piece, too; a file of another format is read whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anylead import formats
 from anylead.errors import FormatError
-from anylead.formats import wfdb_parts
+from anylead.formats import edf, wfdb_parts
 from anylead.formats.channels import Rename
 from anylead.inference.delineator import delineator_of, whole
 from anylead.inference.model import Model
 from anylead.records import Record
 from anylead.signals.beat_rules import CLASSES
-from anylead.signals.intervals import GLOBAL, beats_of
+from anylead.signals.intervals import GLOBAL, beats_of, bridges
+from anylead.signals.missing import silent_stretches
 
 PIECE = 60.0  # seconds whose beats are told at once
 MARGIN = 5.0  # seconds that are seen on both sides of them
@@ -79,7 +83,7 @@ def beats(
     is_seen, problem = False, ""
     for piece in pieces(Path(path), rename):
         try:
-            found = _of_piece(model, piece.record, use_leads)
+            found, silent = _of_piece(model, piece.record, use_leads)
         except FormatError as error:  # flat, or electrodes off, for a whole piece
             before, problem = None, problem or str(error)
             continue
@@ -90,7 +94,10 @@ def beats(
             is_known = before is not None and time - before < _REFRACTORY
             if is_known or not piece.first - _REFRACTORY / 2 <= time < piece.last:
                 continue
-            rr = None if before is None else _ms(time - before)
+            rr = None
+            if before is not None:
+                is_bridge = bridges(np.array([before, time]) - piece.begin, silent)[0]
+                rr = None if is_bridge else _ms(time - before)
             yield beat._replace(time=time, rr_ms=rr)
             before = time
     if not is_seen:
@@ -99,15 +106,18 @@ def beats(
 
 def _of_piece(
     model: Model, record: Record, use_leads: str | Sequence[str] | None
-) -> list[HeartBeat]:
-    """The beats of a piece, in its own time and without RR."""
+) -> tuple[list[HeartBeat], NDArray[np.float64]]:
+    """The beats of a piece, in its own time and without RR; and where it is silent."""
     delineator = delineator_of(model)
     (windows,) = model.windows([record], use_leads)
+    signal = whole(windows)
+    silent = silent_stretches(signal[windows.has_lead], model.preprocess_config.sample_rate)
     if delineator.classes == CLASSES:
-        found = delineator.beats(whole(windows), windows.has_lead)
-        return [HeartBeat(mark.onset, None, None, None, None, mark.name) for mark in found]
+        found = delineator.beats(signal, windows.has_lead)
+        told = [HeartBeat(mark.onset, None, None, None, None, mark.name) for mark in found]
+        return told, silent
     (delineation,) = delineator.over([record.record_id], [windows])
-    return [
+    told = [
         HeartBeat(
             beat.qrs_onset,
             None,
@@ -117,6 +127,7 @@ def _of_piece(
         )
         for beat in beats_of(mark for mark in delineation.waves if mark.lead == GLOBAL)
     ]
+    return told, silent
 
 
 def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
@@ -125,12 +136,7 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     Raises:
         FormatError, LeadError: the file cannot be read.
     """
-    if formats.find_format(path) == "wfdb":
-        total, rate = wfdb_parts.length_of(path)
-        loaded = None
-    else:
-        loaded = formats.read(path, rename)
-        total, rate = loaded.signal.shape[1], loaded.sample_rate
+    total, rate, part = _opened(path, rename)
     step, margin = round(PIECE * rate), round(MARGIN * rate)
     starts = list(range(0, total, step))
     if len(starts) > 1 and total - starts[-1] < _SHORTEST * rate:
@@ -138,11 +144,24 @@ def pieces(path: Path, rename: Rename | None = None) -> Iterator[Piece]:
     for number, start in enumerate(starts):
         stop = total if number == len(starts) - 1 else start + step
         low, high = max(0, start - margin), min(total, stop + margin)
-        if loaded is None:
-            record = wfdb_parts.read_part(path, low, high, rename)
-        else:
-            record = replace(loaded, signal=loaded.signal[:, low:high])
-        yield Piece(record, low / rate, start / rate, stop / rate)
+        yield Piece(part(low, high), low / rate, start / rate, stop / rate)
+
+
+def _opened(path: Path, rename: Rename | None) -> tuple[int, float, Callable[[int, int], Record]]:
+    """Samples of a recording, Hz, and what reads it from one sample to another."""
+    kind = formats.find_format(path)
+    if kind == "wfdb":
+        length = wfdb_parts.length_of(path)
+        return *length, lambda low, high: wfdb_parts.read_part(path, low, high, rename)
+    if kind == "edf" and (known := edf.length_of(path, rename)):
+        return *known, lambda low, high: edf.read_part(path, low, high, rename)
+    read = formats.read(path, rename)
+    total = read.signal.shape[1]
+    return (
+        total,
+        read.sample_rate,
+        (lambda low, high: replace(read, signal=read.signal[:, low:high])),
+    )
 
 
 def _ms(seconds: float) -> float | None:

@@ -100,9 +100,11 @@ def rows_of(frame: Any, measurements: Sequence[str] = ()) -> list[Row] | None:
         return None
     chosen = [name for name in _SIGNALS if name in names] or (names if len(names) == 1 else [])
     if not chosen:
+        others = [name for name in names if not choose_in_memory([split_unit(name)[0]])]
         raise FormatError(
-            f"a table with columns {', '.join(names[:6])}: none is called {', '.join(_SIGNALS)},"
-            " and they are no leads; want recordings in one column, or a column for each lead"
+            f"a table with columns {', '.join((others or names)[:6])}: none is called"
+            f" {', '.join(_SIGNALS)}, and they are no leads; want recordings in one"
+            " column, or a column for each lead"
         )
     measurements = _as_list(measurements)
     absent = [name for name in measurements if name not in names]

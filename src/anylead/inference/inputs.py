@@ -227,8 +227,9 @@ def _from_array(
         array = array[None]
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise FormatError(
-            f"{name}: {array.dtype} of shape {array.shape}; want numbers (lead, time), or (time,)"
-            " and the name of its lead, a path or a Record"
+            f"{name}: {type(item).__name__} of {array.dtype}, shape {array.shape}; want numbers"
+            " (lead, time), or (time,) and the name of its lead, a path or a Record; a list or a"
+            " column holds a recording in each place"
         )
     if sample_rate is None:
         raise FormatError(f"{name}: say sample_rate= in Hz, an array does not tell")

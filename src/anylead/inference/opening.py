@@ -8,7 +8,7 @@ from anylead.errors import CheckpointError, known_are
 from anylead.inference import named
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints
-from anylead.interop.published import PUBLISHED, licence_line, read_published
+from anylead.interop.published import PUBLISHED, check_preset, licence_line, read_published
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def _name_and_file(
                 " file of one"
             )
         return str(source), weights
+    check_preset(preset)
     if preset in PUBLISHED:
         return preset, source
     return None, source

@@ -65,7 +65,7 @@ def number_of(encoder: Any, layer: int | None) -> int:
     number = num - 1 if layer is None else layer
     if number not in range(-num, num):
         raise RecipeError(f"layer {layer}: this model has 0 (before the first) to {num - 1}")
-    return number % num
+    return int(number) % num
 
 
 def keep(context: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ _DROPOUTS = (
     "dropout_input",
     "feature_grad_mult",
 )
+_WANT = "want a file of fairseq-signals, or the public encoder it is of as the preset"
 _SECTIONS = ("model", "task", "criterion", "optimizer", "lr_scheduler", "optimization")
 
 
@@ -125,7 +126,7 @@ def settings_of(content: Mapping[str, Any], source: str) -> dict[str, dict[str, 
         return {name: _section(cfg.get(name)) for name in _SECTIONS}
     if isinstance(args, dict):
         return {name: dict(args) for name in _SECTIONS}
-    raise CheckpointError(f"{source}: no settings inside (neither cfg nor args); cannot be read")
+    raise CheckpointError(f"{source}: no settings inside (neither cfg nor args); {_WANT}")
 
 
 def _section(value: Any) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _state_dict(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     model = content.get("model")
     if not isinstance(model, dict) or not model:
         keys = ", ".join(map(str, list(content)[:5])) or "nothing"
-        raise CheckpointError(f"{path}: no model inside ({keys}); want a fairseq-signals file")
+        raise CheckpointError(f"{path}: no model inside ({keys}); {_WANT}")
     odd = [name for name, tensor in model.items() if not isinstance(tensor, Tensor)]
     if odd:
         raise CheckpointError(f"{path}: {odd[0]} is no tensor")

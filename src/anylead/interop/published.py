@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from anylead.checkpoint import WEIGHTS, Checkpoint
-from anylead.errors import CheckpointError
+from anylead.errors import CheckpointError, known_are
 from anylead.interop import ecg_cpc, ecg_jepa, ecgfounder, hubert_ecg, ked, merl, st_mem
+from anylead.interop.presets import PRESETS
 from anylead.interop.renaming import Found
 from anylead.interop.unpickling import read_torch_file
 from anylead.models import build_encoder
@@ -165,6 +166,17 @@ PUBLISHED: dict[str, Published] = {
         differs=("windows of 10 s as in pre-training; the authors' evaluation takes 2.5 s",),
     ),
 }
+
+
+def check_preset(name: str | None) -> None:
+    """Refuse a name that is neither a preset nor a public encoder.
+
+    Raises:
+        CheckpointError: with those that are known.
+    """
+    known = (*PRESETS, *PUBLISHED)
+    if name is not None and name not in known:
+        raise CheckpointError(f"no preset {name!r}{known_are(name, known)}")
 
 
 def read_published(

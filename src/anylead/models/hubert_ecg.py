@@ -182,36 +182,38 @@ def decimate(sequence: Tensor) -> Tensor:
     """
     length = sequence.shape[1]
     if length <= 4 * _REACH:
-        return sequence @ _matrix(length, 0).to(sequence)
-    left = sequence[:, : 3 * _REACH] @ _matrix(3 * _REACH, 0)[:, : _REACH // DECIMATION].to(
-        sequence
-    )
-    middle = conv1d(sequence[:, None], _kernel().to(sequence), stride=DECIMATION)[:, 0]
+        return sequence @ _like(sequence, _matrix(length, 0))
+    first_kept = _matrix(3 * _REACH, 0)[:, : _REACH // DECIMATION]
+    left = sequence[:, : 3 * _REACH] @ _like(sequence, first_kept)
+    middle = conv1d(sequence[:, None], _like(sequence, _kernel()), stride=DECIMATION)[:, 0]
     num_done = left.shape[1] + middle.shape[1]
     tail = 3 * _REACH
     first = (length - tail) % DECIMATION  # of the tail: samples before one that is kept
-    last = _matrix(tail, -first % DECIMATION).to(sequence)
+    last = _like(sequence, _matrix(tail, -first % DECIMATION))
     num_left = -(-length // DECIMATION) - num_done
     right = sequence[:, -tail:] @ last[:, last.shape[1] - num_left :]
     return torch.cat([left, middle, right], dim=1)
 
 
+def _like(sequence: Tensor, array: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(array).to(sequence)
+
+
+# Arrays are kept: a tensor may be one of a tracer, or of inference alone.
 @lru_cache(maxsize=16)
-def _matrix(length: int, first: int) -> Tensor:
+def _matrix(length: int, first: int) -> NDArray[np.float32]:
     """(length, kept): the samples first, first + 5, ... of what the filter makes of each sample."""
     filtered = _filter(np.eye(length))[:, first::DECIMATION]
-    with torch.inference_mode(False):  # it is kept, and training may want it next
-        return torch.from_numpy(np.ascontiguousarray(filtered, dtype=np.float32))
+    return np.ascontiguousarray(filtered, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
-def _kernel() -> Tensor:
+def _kernel() -> NDArray[np.float32]:
     """(1, 1, 2 * reach + 1): the filter far from any end."""
     impulse = np.zeros((1, 6 * _REACH + 1))
     impulse[0, 3 * _REACH] = 1
     response = _filter(impulse)[:, 2 * _REACH : 4 * _REACH + 1]
-    with torch.inference_mode(False):
-        return torch.from_numpy(np.ascontiguousarray(response[None], dtype=np.float32))
+    return np.ascontiguousarray(response[None], dtype=np.float32)
 
 
 def _filter(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anylead.leads import LEADS, NUM_LEADS
@@ -186,13 +187,17 @@ class STMEM(nn.Module):
         return normed
 
 
-@lru_cache(maxsize=32)
 def filter_matrix(num_samples: int) -> Tensor:
     """(time, time): a window times this is the window filtered, ends and all.
 
     Butterworth of order 5, high-pass, then low-pass, each forwards and backwards over mirrored
     ends: linear in the window, so a matrix.
     """
+    return torch.from_numpy(_filtered_ones(num_samples))
+
+
+@lru_cache(maxsize=32)  # of arrays: a tensor may be one of a tracer, or of inference alone
+def _filtered_ones(num_samples: int) -> NDArray[np.float32]:
     from scipy.signal import butter, sosfiltfilt
 
     rows = np.eye(num_samples)
@@ -201,5 +206,4 @@ def filter_matrix(num_samples: int) -> Tensor:
         num_taps = 2 * len(sections) + 1 - min((sections[:, [2, 5]] == 0).sum(axis=0))
         ends = min(3 * int(num_taps), num_samples - 1)
         rows = sosfiltfilt(sections, rows, axis=1, padlen=ends)
-    with torch.inference_mode(False):  # it is kept, and training may want it next
-        return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
+    return np.ascontiguousarray(rows, dtype=np.float32)

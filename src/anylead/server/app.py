@@ -212,6 +212,11 @@ def _add_numbers(app: FastAPI, service: Service) -> None:
 
     if service.gallery is not None:
         _add_gallery(app, service, records)
+        return
+
+    @app.post("/identify", include_in_schema=False)
+    async def no_gallery() -> None:
+        raise RefusalError(404, "no gallery; start with --gallery to identify persons")
 
 
 def _add_waves(app: FastAPI, service: Service) -> None:

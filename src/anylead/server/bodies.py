@@ -15,9 +15,9 @@ from anylead.server.service import Service
 
 async def only_known_options(request: Request) -> None:
     """Refuse `?leads=I` where the option is called `use_leads`: it would be overlooked."""
-    if request.method != "POST":
+    described = request.app.openapi()["paths"].get(request.scope["route"].path, {}).get("post")
+    if described is None:
         return
-    described = request.app.openapi()["paths"][request.scope["route"].path]["post"]
     known = [each["name"] for each in described.get("parameters", ()) if each["in"] == "query"]
     for name in request.query_params:
         if name not in known:

@@ -105,7 +105,9 @@ def global_marks(beats: Sequence[Beat]) -> list[Mark]:
     ]
 
 
-def measure(beats: Sequence[Beat], is_doubtful: bool = False) -> dict[str, Measure]:
+def measure(
+    beats: Sequence[Beat], is_doubtful: bool = False, silent: Iterable[Sequence[float]] = ()
+) -> dict[str, Measure]:
     """Rate and intervals of one lead, or of the global boundaries.
 
     An interval is the median over beats. It is measurable where at least half of the beats (and
@@ -114,9 +116,10 @@ def measure(beats: Sequence[Beat], is_doubtful: bool = False) -> dict[str, Measu
     Args:
         beats: in order.
         is_doubtful: the signal is poor, so no number is better than that.
+        silent: seconds from and to, of stretches without signal; no RR bridges them.
     """
     table = np.array(beats, dtype=np.float64).reshape(-1, len(Beat._fields))
-    rr = np.diff(table[:, 2])
+    rr = np.diff(table[:, 2])[~bridges(table[:, 2], silent)]
     found = {
         "RR_ms": _of(1000 * rr, len(rr), is_doubtful, steady=False),
         "PR_ms": _of(1000 * (table[:, 2] - table[:, 0]), len(table), is_doubtful),
@@ -128,6 +131,12 @@ def measure(beats: Sequence[Beat], is_doubtful: bool = False) -> dict[str, Measu
     found["RR_ms"] = Measure(mean and 1000 * mean, *_rest(found["RR_ms"]))
     found = {"ECG_Rate": Measure(rate, *_rest(found["RR_ms"])), **found}
     return found | corrected(found["QT_ms"], mean)
+
+
+def bridges(onsets: NDArray[np.float64], silent: Iterable[Sequence[float]]) -> NDArray[np.bool_]:
+    """Whether a silent stretch begins between a beat and the next one, (beat - 1,)."""
+    begins = np.array([begin for begin, _ in silent])
+    return np.diff(np.searchsorted(begins, onsets)) > 0
 
 
 def corrected(qt: Measure, rr: float | None) -> dict[str, Measure]:

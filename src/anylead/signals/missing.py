@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONG_GAP_SECONDS = 0.2
+_SILENT_SECONDS = 1.0
+_STRAIGHT = 1e-3  # mV (or without unit) from one sample's slope to the next: no heart is so still
 
 
 def fill_missing(
@@ -40,6 +42,22 @@ def fill_missing(
             known = time[~is_missing]
             filled[lead, is_missing] = np.interp(time[is_missing], known, signal[lead, known])
     return filled, some, long, lost
+
+
+def silent_stretches(signal: NDArray[np.float32], sample_rate: float) -> NDArray[np.float64]:
+    """Where no lead shows anything for a second or more: electrodes off, or a gap that was filled.
+
+    Args:
+        signal: (lead, time) finite.
+        sample_rate: Hz.
+
+    Returns:
+        (stretch, 2) seconds from and to.
+    """
+    is_straight = (np.abs(np.diff(signal, 2, axis=1)) < _STRAIGHT).all(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], is_straight.view(np.int8), [0]))))
+    stretches: NDArray[np.float64] = edges.reshape(-1, 2) / sample_rate
+    return stretches[stretches[:, 1] - stretches[:, 0] >= _SILENT_SECONDS]
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> int:
