@@ -17,6 +17,7 @@ from anylead.commands import benchmark
 from anylead.commands.benchmark import make_grid
 from anylead.errors import RecipeError, StoppedError
 from anylead.store import Store
+from anylead.store.files import alone
 from anylead.tables import jobs, output, plan, running
 from anylead.tables.check import Wanted, check
 from anylead.tables.jobs import Job, Outcome
@@ -364,6 +365,14 @@ def test_a_run_is_ready_once_its_own_pretraining_is_finished(tmp_path):
     queue.end(Outcome(made[0], 1.0, "no"))
     assert queue.take() is None
     assert queue.failed == {"a": "no", "a1": "its pre-training a failed"}
+
+
+def test_what_another_benchmark_is_at_comes_last(tmp_path):
+    made = [job(tmp_path / "cells", "a"), job(tmp_path / "cells", "b")]
+    queue = running.Queue(made)
+    with alone(made[0].run_folder):
+        assert [queue.take(), queue.take(), queue.take()] == [made[1], made[0], None]
+    assert running.Queue(made).take() == made[0]
 
 
 def test_a_run_tells_how_far_it_is(tmp_path):

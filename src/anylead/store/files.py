@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from anylead.errors import StoreError
 from anylead.store.unfinished import release, remove_leftovers, unfinished
@@ -87,7 +87,7 @@ def alone(path: Path) -> Iterator[None]:
     Raises:
         StoreError: the folder around it cannot be written.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    lock = _lock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -97,6 +97,23 @@ def alone(path: Path) -> Iterator[None]:
         yield
     finally:
         release(lock)
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether another process is writing this result now."""
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except OSError:
+        return False  # no folder yet; who writes there is told what is wrong with it
+    release(lock)
+    return False
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 def write_result(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ from anylead.engines import threads
 from anylead.engines.threads import physical_cores
 from anylead.engines.workers import Cluster, Engine, Workers
 from anylead.evaluation import Settings
+from anylead.store.files import is_being_written
 from anylead.tables.check import names_of
 from anylead.tables.jobs import Job, Outcome, do_job, do_job_in, done_file, is_finished
 from anylead.tables.plan import Fit, Plan
@@ -121,12 +122,13 @@ class Queue:
         self.failed: dict[str, str] = {}
 
     def take(self) -> Job | None:
-        """The first job that is ready."""
-        for job in self.waiting:
-            if job.fit.after not in self.unfinished:
-                self.waiting.remove(job)
-                return job
-        return None
+        """The first job that is ready, rather one that no other benchmark is at."""
+        ready = [job for job in self.waiting if job.fit.after not in self.unfinished]
+        free = (job for job in ready if not is_being_written(job.run_folder))
+        job = next(free, ready[0] if ready else None)
+        if job is not None:
+            self.waiting.remove(job)
+        return job
 
     def end(self, outcome: Outcome) -> None:
         """Note how a job ended; what starts from a failed one fails, too."""
