@@ -7,12 +7,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import wfdb
+from rich.console import Console
 
 import anylead
 from anylead.commands.cli import main
+from anylead.commands.delineate import show
 from anylead.errors import CheckpointError
 from anylead.formats import wfdb as ecg_wfdb
 from anylead.formats import wfdb_write
+from anylead.inference.delineation import from_dict
 from anylead.inference.delineator import delineator_of, whole
 from anylead.leads import LEADS
 from anylead.metrics.waves import by_lead, score_waves
@@ -103,14 +106,37 @@ def test_nothing_is_found_in_a_flat_stretch_and_all_else_beside_it(model):
     assert sum(m.name == "QRS" and m.lead == "II" for m in found.waves) >= 6
 
 
-def test_leads_without_anything_are_left_out_and_noise_has_no_good_numbers(model):
+def test_leads_without_anything_are_left_out(model):
     record, _ = make(seed=1)
     signal = record.signal.copy()
     signal[3] = 0.0
     assert "aVR" not in model.delineate(Record(signal, LEADS, 500.0)).leads
-    noise = np.random.default_rng(0).normal(0, 0.5, (12, 5000)).astype(np.float32)
-    measured = model.delineate(Record(noise, LEADS, 500.0)).measures[GLOBAL]
-    assert {each.quality for each in measured.values()} <= {"poor", "not measurable"}
+
+
+@pytest.mark.parametrize("what", ["noise", "one lead of noise", "raw integers as mV"])
+def test_nothing_is_measured_in_what_no_model_answers_for(what, model, capsys):
+    signal = np.random.default_rng(0).normal(0, 0.5, (12, 5000)).astype(np.float32)
+    if what == "raw integers as mV":
+        signal = np.round(200 * make(seed=1)[0].signal)
+    leads = ("II",) if what == "one lead of noise" else LEADS
+    found = model.delineate(Record(signal[: len(leads)], leads, 500.0))
+    each = [each for measured in found.measures.values() for each in measured.values()]
+    assert {(one.value, one.quality) for one in each} == {(None, "not measurable")}
+    assert found.waves == ()
+    assert found.refusal == found.as_dict()["refusal"] == from_dict(found.as_dict()).refusal
+    show(found, Console())
+    told = " ".join(capsys.readouterr().out.split())
+    assert found.refusal in told
+
+
+def test_a_beat_that_a_strip_cuts_is_not_measured(model):
+    record, times = make(seed=1)
+    for cut in np.arange(0.02, 0.5, 0.04):
+        end = round(500 * (times[2] + cut))
+        found = model.delineate(Record(record.signal[:, :end], LEADS, 500.0))
+        for _, wave, onset, offset in found.waves:
+            assert onset >= 0.015
+            assert offset <= end / 500 - (0.065 if wave == "QRS" else 0.015)
 
 
 def test_a_long_recording_is_its_pieces(model):

@@ -1,6 +1,7 @@
 """Known persons on disk and the search among them."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from anylead import datasets
+from anylead.commands import enroll, identify
 from anylead.errors import CheckpointError, FormatError, RecipeError
+from anylead.formats import edf_write
 from anylead.inference.gallery import (
     INDEXES,
     Entry,
@@ -104,6 +108,23 @@ def test_the_threshold_lets_its_share_of_impostor_pairs_pass():
         threshold_for(gallery(["ann", "ann"]), 0.1)
     with pytest.raises(RecipeError, match="false_accept"):
         threshold_for(many, 0)
+
+
+def test_a_gallery_says_that_its_model_was_moved(tmp_path):
+    change_gallery(tmp_path, lambda _: replace(gallery(), model="runs/gone"))
+    for ask in (identify.run, enroll.run):
+        with pytest.raises(CheckpointError, match=r"made by runs/gone: no such.*with --model"):
+            ask(sys.modules[ask.__module__].Recipe("one.edf", gallery=str(tmp_path)))
+
+
+def test_a_new_gallery_asks_for_its_model_and_nobody_is_called_unknown(tmp_path):
+    record = next(datasets.records("synthetic", num_patients=1))
+    edf_write.write(record, tmp_path / "one.edf")
+    asked = enroll.Recipe(str(tmp_path / "one.edf"), gallery=str(tmp_path), person="unknown")
+    with pytest.raises(RecipeError, match="is new: name the model"):
+        enroll.run(asked)
+    with pytest.raises(FormatError, match="give another --person"):
+        enroll.run(replace(asked, model="synthetic-tiny"))
 
 
 def test_samples_beside_a_header_are_no_file_of_their_own(shared_data):

@@ -85,6 +85,14 @@ def test_the_tensors_at_another_place_of_the_file_are_told(name, tmp_path):
         anylead.load(name, weights=path)
 
 
+@every
+def test_weights_of_another_public_encoder_are_told_with_its_name(name, tmp_path):
+    path = written(LAYOUTS[name](), tmp_path / "weights.pth")
+    for other in PUBLISHED.keys() - {name}:
+        with pytest.raises(CheckpointError, match=f"weights of {name}, not of {other}; name"):
+            anylead.load(other, weights=path)
+
+
 def test_a_name_without_weights_and_weights_without_a_name():
     with pytest.raises(CheckpointError, match=r"bring its weights.*PKUDigitalHealth"):
         anylead.load("ecgfounder")

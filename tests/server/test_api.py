@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import fitted_model
-from anylead.formats import wfdb_write
+from anylead.formats import edf_write, wfdb_write
 from anylead.inference.model import load
 from anylead.server import Limits, Service, create_app
 from anylead.server.api_page import EXAMPLES
@@ -109,6 +109,23 @@ def test_bare_numbers_are_read_with_what_the_form_states(client, record):
     assert (found["leads"], found["sample_rate"]) == (["I", "II"], 100)
     wrong = client.post("/read", files=files, data={**facts, "sample_rate": "fast"})
     assert wrong.status_code == 422 and "want a number of Hz" in wrong.json()["error"]
+
+
+@pytest.mark.parametrize("facts", [{"sample_rate": "250"}, {"leads": "I"}])
+@pytest.mark.parametrize("where", ["/predict", "/read?seconds=2"])
+def test_what_the_form_states_and_no_file_takes_is_refused(client, record, facts, where, tmp_path):
+    edf_write.write(record, tmp_path / "ecg.edf")
+    files = {"file": ("ecg.edf", (tmp_path / "ecg.edf").read_bytes())}
+    answer = client.post(where, files=files, data=facts)
+    assert answer.status_code == 422
+    assert "leave the field out" in answer.json()["error"]
+    true = {"sample_rate": str(record.sample_rate), "leads": ",".join(record.leads)}
+    assert client.post(where, files=files, data=true).status_code == 200
+
+
+def test_a_wrong_method_is_answered_with_the_right_one(client):
+    answer = client.get("/predict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_missing_samples_stay_missing(client, record):

@@ -162,6 +162,21 @@ def test_what_the_recording_cuts_has_no_boundary():
     assert wave_rules.marks_of(share[:1].transpose(0, 2, 1), ["I"], 100.0) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "begin", "end", "is_kept"),
+    [
+        ("P", 0.01, 0.11, False),
+        ("P", 0.05, 0.15, True),
+        ("QRS", 0.83, 0.93, False),
+        ("QRS", 0.8, 0.9, True),
+    ],
+)
+def test_what_the_recording_nearly_cuts_is_not_told(name, begin, end, is_kept):
+    share, _ = targets([Mark("I", name, begin, end)], 0, 100, 100.0)
+    found = wave_rules.marks_of(share[:1].transpose(0, 2, 1), ["I"], 100.0)
+    assert [mark.name for mark in found] == [name] * is_kept
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     waves=st.lists(st.tuples(st.integers(-8, 8), st.integers(1, 40)), min_size=1, max_size=6),

@@ -171,6 +171,8 @@ def list_beats(recipe: Recipe, console: Console) -> Path:
 def show(found: Delineation, where: Console) -> None:
     """The intervals of all leads together, one on a line."""
     where.print(f"{found.record}: {found.seconds:.1f} s, {', '.join(found.leads)}")
+    if found.refusal is not None:
+        where.print(f"  nothing measured: {found.refusal}")
     measured = found.measures[GLOBAL]
     for name in MEASURES:
         each = measured[name]

@@ -9,12 +9,15 @@ from anylead.errors import FormatError, RecipeError
 from anylead.formats import parse_rename, read
 from anylead.formats.search import divided
 from anylead.inference.gallery import (
+    FILE,
+    UNKNOWN,
     Entry,
     Gallery,
     change_gallery,
     check_model,
     ecg_files,
     load_gallery,
+    model_of,
     weights_hash,
 )
 from anylead.inference.inputs import restrict
@@ -64,10 +67,12 @@ def run(recipe: Recipe) -> Gallery:
     folder = Path(recipe.gallery)
     name = recipe.model
     if name is None:
-        if not folder.is_dir():
+        if not (folder / FILE).is_file():
             raise RecipeError(f"{folder} is new: name the model with --model")
-        name = load_gallery(folder).model
-    model = load(name, device=recipe.device)
+        known = load_gallery(folder)
+        name, model = known.model, model_of(known, folder, recipe.device)
+    else:
+        model = load(name, device=recipe.device)
     model_hash = weights_hash(model)
     rename = parse_rename(recipe.rename)
     records = [(path, read(path, rename)) for path in ecg_files(divided(recipe.files))]
@@ -79,6 +84,11 @@ def run(recipe: Recipe) -> Gallery:
         person = recipe.person or record.patient_id or path.resolve().parent.name
         if not person:
             raise FormatError(f"{path}: does not say whose it is; give --person")
+        if person == UNKNOWN:
+            raise FormatError(
+                f"{path}: person {UNKNOWN!r} is the answer for who is not in the gallery; give"
+                " another --person"
+            )
         labels = tuple(label for task in record.labels.values() for label in task)
         entries.append(Entry(person, str(path.resolve()), record.leads, labels))
     vectors = np.asarray(model.embed([record for _, record in records]), dtype=np.float32)

@@ -15,17 +15,17 @@ from anylead.errors import RecipeError
 from anylead.formats import parse_rename, read
 from anylead.formats.search import divided
 from anylead.inference.gallery import (
+    UNKNOWN,
     Candidate,
     check_model,
     ecg_files,
     load_gallery,
+    model_of,
     search,
     threshold_for,
     weights_hash,
 )
 from anylead.inference.model import load
-
-UNKNOWN = "unknown"
 
 EXAMPLES = (
     "anylead identify unknown.dcm --gallery gallery/",
@@ -91,9 +91,11 @@ def run(recipe: Recipe) -> list[Answer]:
     if recipe.top < 1:
         raise RecipeError(f"top {recipe.top}: want 1 or more")
     gallery = load_gallery(Path(recipe.gallery))
-    name = recipe.model or gallery.model
-    model = load(name, device=recipe.device)
-    check_model(gallery, weights_hash(model), name)
+    if recipe.model is None:
+        model = model_of(gallery, Path(recipe.gallery), recipe.device)
+    else:
+        model = load(recipe.model, device=recipe.device)
+    check_model(gallery, weights_hash(model), recipe.model or gallery.model)
     threshold = recipe.threshold
     if threshold is None:
         threshold = threshold_for(gallery, recipe.false_accept)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anylead.datasets.titles import titles
 from anylead.inference.about import About, Scores
 from anylead.inference.outcomes import OUTCOMES
-from anylead.inference.windows import Windows, sigmoid
+from anylead.inference.windows import Windows, refusal, sigmoid
 from anylead.leads import LEADS, parse_leads
 from anylead.metrics.thresholds import nearest_set, thresholds_for
 from anylead.signals.quality import Quality
@@ -334,17 +334,6 @@ def _of_offset(offset: NDArray[np.float32] | None) -> tuple[str, ...]:
     leads = ", ".join(lead for lead, off in zip(LEADS, offset, strict=True) if off)
     most = float(np.abs(offset).max())
     return (f"{leads}: off zero by up to {most:.1f} mV; this was taken off",)
-
-
-def refusal(windows: Windows) -> str | None:
-    """Why no model should answer for this recording, or None."""
-    seen = [found for found, there in zip(_bits(windows.quality), windows.has_lead, strict=True)
-            if there]  # fmt: skip
-    if any(Quality.RATE & found for found in seen):
-        return "no heart beat of 20 to 300 a minute stands out: noise, or no ECG"
-    if seen and all(Quality.AMPLITUDE & found for found in seen):
-        return "no lead is between 0.05 mV and 15 mV from bottom to top: wrong unit, or no ECG"
-    return None
 
 
 def _bits(quality: NDArray[np.uint16] | None) -> list[int]:

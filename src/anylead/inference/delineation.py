@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anylead.formats import wave_marks
-from anylead.inference.windows import Floats, Windows
+from anylead.inference.windows import Floats, Windows, refusal
 from anylead.leads import LEADS, NUM_LEADS
 from anylead.records import Mark
 from anylead.signals import Quality, intervals
@@ -34,6 +34,7 @@ class Delineation:
         waves: of each lead, and of all together ("global"), in seconds from the start.
         measures: lead or "global" -> name -> number and quality; names are those of
             `anylead.signals.MEASURES`.
+        refusal: why nothing is measured, for the reasons for which no model answers; else None.
     """
 
     record: str
@@ -41,6 +42,7 @@ class Delineation:
     leads: tuple[str, ...]
     waves: tuple[Mark, ...]
     measures: dict[str, dict[str, Measure]]
+    refusal: str | None = None
 
     @cached_property
     def intervals(self) -> dict[str, float | None]:
@@ -87,6 +89,7 @@ class Delineation:
             "leads": list(self.leads),
             "intervals": measures,
             "waves": [mark._asdict() for mark in self.waves],
+            "refusal": self.refusal,
         }
 
 
@@ -102,7 +105,8 @@ def measured(
         marks: its waves.
         sample_rate: Hz.
     """
-    present = windows.leads
+    present, refused = windows.leads, refusal(windows)
+    marks = () if refused else marks
     of_lead: dict[str, list[Mark]] = {lead: [] for lead in present}
     for mark in marks:
         of_lead[mark.lead].append(mark)
@@ -131,6 +135,7 @@ def measured(
             lead: {key: _rounded(each) for key, each in found.items()}
             for lead, found in (*measures.items(), (GLOBAL, joint))
         },
+        refusal=refused,
     )
 
 
@@ -152,6 +157,7 @@ def from_dict(told: Mapping[str, Any]) -> Delineation:
             lead: {name: Measure(**each) for name, each in found.items()}
             for lead, found in told["intervals"].items()
         },
+        refusal=told.get("refusal"),
     )
 
 

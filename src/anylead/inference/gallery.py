@@ -24,10 +24,11 @@ from anylead.checkpoint import first_problem, write_atomically
 from anylead.errors import CheckpointError, FormatError, RecipeError, known_are
 from anylead.extras import missing
 from anylead.formats.search import files_below, fitting, is_pattern, told
-from anylead.inference.model import Model
+from anylead.inference.model import Model, load
 from anylead.store.files import alone
 
 FILE, FORMAT = "gallery.safetensors", 1
+UNKNOWN = "unknown"  # the answer for who is not in the gallery
 Vectors = NDArray[np.float32]
 
 
@@ -163,6 +164,18 @@ def check_model(gallery: Gallery, model_hash: str, name: str) -> None:
             f"{name}: other weights than those that made the gallery ({gallery.model}); enrol the"
             " recordings again with this model in a new gallery"
         )
+
+
+def model_of(gallery: Gallery, folder: Path, device: str | None) -> Model:
+    """The model that made a gallery.
+
+    Raises:
+        CheckpointError: it is not where it was.
+    """
+    try:
+        return load(gallery.model, device=device)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: made by {error}; name it with --model") from None
 
 
 def ecg_files(places: Iterable[str]) -> list[Path]:

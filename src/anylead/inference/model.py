@@ -20,7 +20,7 @@ from anylead.checkpoint import Checkpoint, save_checkpoint
 from anylead.errors import CheckpointError, RecipeError
 from anylead.inference import inputs
 from anylead.inference.about import About, read_about, told_of
-from anylead.inference.answer import Answer, answer, limits, refusal, said
+from anylead.inference.answer import Answer, answer, limits, said
 from anylead.inference.delineator import delineate
 from anylead.inference.inputs import Recordings
 from anylead.inference.opening import open_checkpoint
@@ -35,6 +35,7 @@ from anylead.inference.windows import (
     join_frames,
     join_logits,
     make,
+    refusal,
 )
 from anylead.interop import hub
 from anylead.interop.fairseq_signals import Hints

@@ -13,7 +13,7 @@ from anylead.inference.inputs import Recording, restrict
 from anylead.leads import LEADS, NUM_LEADS, lead_mask
 from anylead.loading.crops import SHORTEST, TAILS
 from anylead.records import Record
-from anylead.signals import PreprocessConfig, preprocess, with_frank
+from anylead.signals import PreprocessConfig, Quality, preprocess, with_frank
 
 Floats = NDArray[np.float32]
 LARGEST_OFFSET = 0.5  # mV
@@ -49,6 +49,18 @@ class Windows:
             replace(self, signal=self.signal[i : i + 1], start=self.start[i : i + 1])
             for i in range(len(self.start))
         ]
+
+
+def refusal(windows: Windows) -> str | None:
+    """Why no model should answer for this recording, or None."""
+    if windows.quality is None:
+        return None
+    seen = windows.quality[windows.has_lead]
+    if (seen & Quality.RATE).any():
+        return "no heart beat of 20 to 300 a minute stands out: noise, or no ECG"
+    if len(seen) and (seen & Quality.AMPLITUDE).all():
+        return "no lead is between 0.05 mV and 15 mV from bottom to top: wrong unit, or no ECG"
+    return None
 
 
 def make(

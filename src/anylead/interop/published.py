@@ -81,7 +81,7 @@ _MERL = Published(
 PUBLISHED: dict[str, Published] = {
     "ecgfounder": _FOUNDER,
     "ecgfounder_1lead": Published(
-        read=ecgfounder.read,
+        read=ecgfounder.read_one_lead,
         title="ECGFounder, lead I",
         paper=_FOUNDER.paper,
         weights="hf://PKUDigitalHealth/ECGFounder/1_lead_ECGFounder.pth",
@@ -198,8 +198,16 @@ def read_published(
     """
     known = PUBLISHED[name]
     path = path / WEIGHTS if path.is_dir() else path
-    found = known.read(_content(path), str(path))
-    _check(found, str(path))
+    content = _content(path)
+    try:
+        found = _checked(name, content, str(path))
+    except CheckpointError:
+        for other in PUBLISHED:
+            if _fits(other, content):
+                raise CheckpointError(
+                    f"{path}: laid out as weights of {other}, not of {name}; name {other}"
+                ) from None
+        raise
     outputs = found.tensors.get("head.weight")
     preprocess = preprocess or known.preprocess
     description: dict[str, Any] = {
@@ -245,8 +253,17 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"{path}: missing, damaged or no safetensors ({error})") from error
 
 
-def _check(found: Found, source: str) -> None:
-    """Raise where a tensor is missing, extra or of another shape."""
+def _fits(name: str, content: Mapping[str, Any]) -> bool:
+    try:
+        _checked(name, content, "")
+    except CheckpointError:
+        return False
+    return True
+
+
+def _checked(name: str, content: Mapping[str, Any], source: str) -> Found:
+    """What is read; raises where a tensor is missing, extra or of another shape."""
+    found = PUBLISHED[name].read(content, source)
     with weightless():
         encoder = build_encoder(found.encoder)
     own = {
@@ -268,6 +285,7 @@ def _check(found: Found, source: str) -> None:
             raise CheckpointError(
                 f"{source}: classifier of shape {shape} on {encoder.dim} channels"
             )
+    return found
 
 
 def _published_labels(known: Published, num_outputs: int) -> tuple[str, ...]:

@@ -311,11 +311,11 @@ async def _json(service: Service, make: Any) -> JSONResponse:
 
 
 async def _as_answer(_: Request, error: Exception) -> JSONResponse:
-    status, message = 422, str(error)
+    status, message, headers = 422, str(error), None
     if isinstance(error, RefusalError):
         status = error.status
     elif isinstance(error, HTTPException):
-        status, message = error.status_code, str(error.detail)
+        status, message, headers = error.status_code, str(error.detail), error.headers
     elif isinstance(error, CheckpointError):
         status = 409
     elif isinstance(error, MissingPackageError):
@@ -323,8 +323,9 @@ async def _as_answer(_: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
         message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    retry = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse({"error": short(message)}, status, headers=retry)
+    if status == 503:
+        headers = {"Retry-After": "1"}
+    return JSONResponse({"error": short(message)}, status, headers=headers)
 
 
 def _describe_bodies(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from math import isclose
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from anylead.errors import FormatError, LeadError
 from anylead.formats.beside import FOLDER_FILE
 from anylead.formats.kardia_json import is_recording
 from anylead.inference.inputs import as_records
+from anylead.leads import find_lead
 from anylead.records import Record
 from anylead.server import reader
 from anylead.server.limits import Limits, RefusalError
@@ -75,7 +77,9 @@ async def from_files(
     heads = _heads(uploads, limits)
     with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
         await asyncio.to_thread(_write, Path(folder), uploads, facts)
-        return await reader.read(Path(folder), heads, limits, processes)
+        found = await reader.read(Path(folder), heads, limits, processes)
+    _check_facts(found, facts)
+    return found
 
 
 async def part_from_files(
@@ -95,7 +99,9 @@ async def part_from_files(
         raise RefusalError(422, f"{len(heads)} recordings; this answers for one at a time")
     with TemporaryDirectory(prefix="anylead-", ignore_cleanup_errors=True) as folder:
         await asyncio.to_thread(_write, Path(folder), uploads, facts)
-        return await reader.read_part(Path(folder) / heads[0], *part, limits, processes)
+        found = await reader.read_part(Path(folder) / heads[0], *part, limits, processes)
+    _check_facts(found[:1], facts)
+    return found
 
 
 def _heads(uploads: Sequence[Upload], limits: Limits) -> list[str]:
@@ -137,6 +143,26 @@ def _record(given: RecordingIn, number: int) -> Record:
     if len(set(record.leads)) < len(record.leads):
         raise LeadError(f"{name}: a lead stands twice among {', '.join(record.leads)}")
     return Record(record.signal, record.leads, record.sample_rate, name, unit=record.unit)
+
+
+def _check_facts(records: Sequence[Record], facts: Mapping[str, str]) -> None:
+    """Refuse a rate or leads that were read from no file: they would be overlooked."""
+    rate, leads = facts.get("sample_rate"), facts.get("leads")
+    if rate and all(
+        not isclose(record.sample_rate, float(rate), rel_tol=1e-3) for record in records
+    ):
+        raise RefusalError(
+            422,
+            f"sample_rate {rate[:30]}: for arrays that do not tell; the file says"
+            f" {records[0].sample_rate:g} Hz, leave the field out",
+        )
+    stated = {find_lead(part) or part.strip() for part in (leads or "").split(",")}
+    if leads and all(set(record.leads) - stated for record in records):
+        raise RefusalError(
+            422,
+            f"leads {leads[:60]!r}: for arrays that do not tell; the file has its own, leave the"
+            " field out (?use_leads=I,II hides the others from the model)",
+        )
 
 
 def _write(folder: Path, uploads: Sequence[Upload], facts: Mapping[str, str]) -> None:

@@ -112,6 +112,7 @@ class DelineationOut(BaseModel):
     leads: list[str]
     intervals: dict[str, dict[str, MeasureOut]] = Field(description='by lead and "global"')
     waves: list[Wave]
+    refusal: str | None = Field(description="why nothing is measured")
 
 
 class Delineations(BaseModel):

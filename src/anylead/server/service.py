@@ -12,10 +12,11 @@ from anyio import CapacityLimiter
 from numpy.typing import NDArray
 
 from anylead.explanations import Explanation, explain
-from anylead.inference.answer import Answer, answer, refusal
+from anylead.inference.answer import Answer, answer
 from anylead.inference.delineation import Delineation
 from anylead.inference.delineator import delineator_of
 from anylead.inference.gallery import (
+    UNKNOWN,
     Candidate,
     Entry,
     Gallery,
@@ -26,7 +27,7 @@ from anylead.inference.gallery import (
     weights_hash,
 )
 from anylead.inference.model import Model
-from anylead.inference.windows import Windows
+from anylead.inference.windows import Windows, refusal
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.server.batching import Batcher
@@ -34,7 +35,6 @@ from anylead.server.limits import Limits, RefusalError
 from anylead.server.metrics import Metrics
 
 Result = TypeVar("Result")
-UNKNOWN = "unknown"
 _READERS = 4
 
 

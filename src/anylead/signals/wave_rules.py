@@ -18,6 +18,7 @@ from anylead.signals.intervals import Beat, beats_of
 
 WAVES = ("P", "QRS", "T")
 NONE = 0  # the class before those of `WAVES`
+_QRS = 1 + WAVES.index("QRS")
 Array = NDArray[np.float64]
 
 
@@ -49,6 +50,9 @@ _LEAST = 1e-6
 # what P must be in it: the share of the beats that have one, and the spread of PR in seconds.
 _IRREGULAR, _P_SHARE, _P_SPREAD = 0.12, 0.9, 0.010
 _FEWEST_BEATS = 5
+# Seconds that a recording must go on after a QRS, and beside any wave: nearer to its ends half of
+# what is found is a wave cut short, or another one.
+_AFTER_QRS, _BESIDE = 0.08, 0.03
 _SHORTEST = 0.0005  # seconds that are left of a wave whose neighbours press on it
 _DIGITS = 4  # of the seconds that are told
 
@@ -190,7 +194,7 @@ def waves_of(
     """The waves of each row, their boundaries finer than a sample, to a tenth of a millisecond.
 
     A probability that rises from 0 to 1 is that of the boundary having passed; the boundary is put
-    at its mean. Waves that the recording cuts have no boundary there and are left out.
+    at its mean. Waves that the recording cuts, or nearly so, are left out.
 
     Args:
         probability: (row, time, 4); NaN for rows that are not there.
@@ -210,7 +214,9 @@ def waves_of(
     row, begins = is_first.nonzero()
     ends = np.append(begins[1:], 0)
     ends[ends == 0] = length
-    number = np.flatnonzero((path[row, begins] != NONE) & (begins > 0) & (ends < length))
+    kind, beside = path[row, begins], max(1, round(_BESIDE * sample_rate))
+    after = np.where(kind == _QRS, max(1, round(_AFTER_QRS * sample_rate)), beside)
+    number = np.flatnonzero((kind != NONE) & (begins >= beside) & (ends <= length - after))
     row, begin, end = row[number], begins[number], ends[number]
     kind, middle, reach = path[row, begin], (begin + end) // 2, max(1, round(_REACH * sample_rate))
     # Sums of stretches as differences of running sums.
