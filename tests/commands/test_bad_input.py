@@ -167,6 +167,11 @@ def test_how_runs_are_scored_is_looked_at_before_they_are(given, told):
         Settings(**given)
 
 
+def test_a_folder_given_as_a_dataset_is_told_what_was_meant(tmp_path, capsys):
+    assert run("prepare", str(tmp_path), "-o", str(tmp_path / "s")) == 2
+    assert f"no dataset; want anylead prepare folder {tmp_path}" in capsys.readouterr().err
+
+
 def test_a_misspelt_split_is_told_with_those_there_are():
     with pytest.raises(RecipeError, match=r"split 'tset' holds no .* did you mean test"):
         choose_split(Store.open(store_folder()), None, "auto", "tset")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from anylead.commands.options import Option, options
@@ -98,6 +99,12 @@ def _in_table(place: str, value: str) -> None:
     known = _NAMES.get(place, _NAMES.get(name, tuple))()
     if value not in known:
         raise RecipeError(f"{name} {value!r}{known_are(value, known)}")
+
+
+def _dataset(place: str, value: str) -> None:
+    if value not in _datasets() and Path(value).is_dir():
+        raise RecipeError(f"{value} is a folder, no dataset; want anylead prepare folder {value}")
+    _in_table(place, value)
 
 
 def _joined_methods(place: str, value: str) -> None:
@@ -220,7 +227,7 @@ _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
 
 # Option, of any command or of one -> what refuses a value that it cannot have.
 CHECKS: dict[str, Callable[[str, Any], None]] = {
-    "dataset": _in_table,
+    "dataset": _dataset,
     "download name": _in_table,
     "method": _joined_methods,
     "task": _in_table,
