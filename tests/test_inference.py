@@ -217,7 +217,7 @@ BAD = {
         {"leads": "12", "sample_rate": "x"},
         "want a number of Hz",
     ),
-    "no lead names": (SIGNAL, {"sample_rate": 500}, "12 rows without names"),
+    "no lead names": (SIGNAL, {"sample_rate": 500}, "12 rows without names; say leads="),
     "a row too few": (
         SIGNAL[:11],
         {"sample_rate": 500, "leads": "12"},

@@ -9,6 +9,7 @@ from anylead.augment.baseline_shift import BaselineShift, shift
 from anylead.augment.baseline_wander import BaselineWander, wander
 from anylead.augment.drawing import lead_scale
 from anylead.augment.emg_noise import EmgNoise, muscle_noise, white_noise
+from anylead.augment.keep_leads import KeepLeads
 from anylead.augment.noise import ELECTRODES, LEADS_FROM_ELECTRODES
 from anylead.augment.powerline_noise import PowerlineNoise, hum
 from anylead.errors import RecipeError
@@ -207,3 +208,20 @@ def test_baseline_wander_is_slow_and_differs_between_leads():
 def test_hum_that_the_sample_rate_cannot_show_is_refused(fields):
     with pytest.raises(RecipeError, match="frequencies_hz"):
         PowerlineNoise(**fields)
+
+
+@pytest.mark.parametrize(
+    ("part", "fields"),
+    [
+        *((noise, {"max_amplitude": -1.0}) for noise in NOISES),
+        (BaselineWander, {"num_cosines": 0}),
+        (BaselineWander, {"sample_rate": 0.0}),
+        (BaselineWander, {"min_frequency_hz": 0.5}),
+        (BaselineShift, {"stretch": 1.5}),
+        (PowerlineNoise, {"frequencies_hz": (-50.0,)}),
+        (KeepLeads, {"prob": 2.0}),
+    ],
+)
+def test_sizes_that_there_cannot_be_are_refused_before_a_batch_is_seen(part, fields):
+    with pytest.raises(RecipeError, match="want"):
+        part(**fields)

@@ -95,6 +95,20 @@ def run(*arguments):
             ["finetune", STORE, *TUNED, "--task=multiclass", "--labels.task=age"],
             ["labels.task 'age': numbers, learned by --task regression; classes are words"],
         ),
+        (
+            ["pretrain", STORE, *["--schedule.kind", "tri_stage", "--schedule.warmup", "0.9"]],
+            ["schedule.warmup 0.9 and schedule.hold 0.2: more than all steps"],
+        ),
+        (["finetune", STORE, "--validate_every", "0"], ["validate_every is 0; want at least 1"]),
+        (["evaluate", "runs/x", "--lead_sets", ""], ["lead_sets: names none; want sets such as"]),
+        (
+            ["pretrain", STORE, "--augment", "[{name: random_lead_mask, prob: null}]"],
+            ["augment: random_lead_mask.prob: found None, want a number"],
+        ),
+        (
+            ["pretrain", STORE, "--augment", '[{name: emg_noise, max_amplitude: "0.5"}]'],
+            ["augment: emg_noise.max_amplitude: found the text '0.5', want a number"],
+        ),
         (["evaluate", "runs/none-*"], ["runs/none-*"]),
         (["pretrain", "missing.yaml"], ["missing.yaml"]),
     ],
@@ -132,6 +146,10 @@ def test_a_mistake_is_one_line_with_the_remedy(arguments, words, capsys, tmp_pat
             "means nothing to",
         ),
         ("pretrain --global_weight 0 --contrast nt_xent", "contrast: means nothing to method"),
+        ("pretrain --schedule.hold 0.5", "schedule.hold: means nothing to schedule.kind constant"),
+        ("pretrain --schedule.final_ratio 0.5", "schedule.final_ratio: means nothing to"),
+        ("finetune --schedule.kind cosine --schedule.hold 0.5", "hold: means nothing to"),
+        ("finetune --schedule.initial_ratio 0.5", "constant with warmup 0; leave it out"),
     ],
 )
 def test_an_option_that_would_change_nothing_is_refused(words, told, capsys):
@@ -147,6 +165,11 @@ def test_an_option_that_would_change_nothing_is_refused(words, told, capsys):
 def test_how_runs_are_scored_is_looked_at_before_they_are(given, told):
     with pytest.raises(RecipeError, match=told):
         Settings(**given)
+
+
+def test_a_folder_given_as_a_dataset_is_told_what_was_meant(tmp_path, capsys):
+    assert run("prepare", str(tmp_path), "-o", str(tmp_path / "s")) == 2
+    assert f"no dataset; want anylead prepare folder {tmp_path}" in capsys.readouterr().err
 
 
 def test_a_misspelt_split_is_told_with_those_there_are():
@@ -228,3 +251,9 @@ def test_a_deleted_folder_is_told_before_anything_is_loaded(tmp_path):
                   stderr=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "anylead: the current folder has been deleted; change to another\n"
+
+
+@pytest.mark.parametrize("words", ["--num_draws=7", "--sessions=halves"])
+def test_options_of_identification_are_refused_for_a_model_of_classes(words, capsys, tmp_path):
+    assert run("evaluate", "synthetic-tiny", words, f"--out={tmp_path}") == 2
+    assert "means nothing to a classification model; leave it out" in capsys.readouterr().err

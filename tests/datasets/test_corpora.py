@@ -334,6 +334,12 @@ def test_broken_tables_are_told(made):
     (root / "about.csv").write_text("record,dx\nx0,SR,more\n")
     with pytest.raises(DatasetError, match="line 2 has 3 cells, the first line 2"):
         datasets.corpus("folder", root, labels=str(root / "about.csv"))
+    (root / "about.csv").write_text("Our study\nrecord,dx\nx0,SR\n")
+    with pytest.raises(DatasetError, match="remove 'Our study' above the names of the columns"):
+        datasets.corpus("folder", root, labels=str(root / "about.csv"))
+    (root / "about.csv").write_text("who dx\nx0 SR\n")
+    with pytest.raises(DatasetError, match="only one column was found: divide cells by commas"):
+        datasets.corpus("folder", root, labels=str(root / "about.csv"))
     (root / "about.csv").write_text("record,dx\n")
     with pytest.raises(DatasetError, match="no rows"):
         datasets.corpus("folder", root, labels=str(root / "about.csv"))

@@ -38,3 +38,13 @@ def test_what_is_shorter_is_filled_with_zeros():
 def test_what_is_not_there_is_told(wrong):
     with pytest.raises(StoreError):
         RecordingDataset(open_store(), **wrong)
+
+
+def test_a_mask_chooses_rows_and_rows_that_are_not_there_are_refused():
+    store = open_store()
+    dataset = RecordingDataset(store, store.age > np.median(store.age))
+    assert dataset.rows.tolist() == np.flatnonzero(store.age > np.median(store.age)).tolist()
+    assert RecordingDataset(store, np.array([-1])).rows.tolist() == [store.num_records - 1]
+    for rows in ([store.num_records], [0.5], [True, False]):
+        with pytest.raises(StoreError, match="rows: "):
+            RecordingDataset(store, np.array(rows))

@@ -8,6 +8,7 @@ from anylead.datasets.folder import list_files
 from anylead.errors import DatasetError, FormatError
 from corpora import RECORDS, write_csv, write_wfdb
 from format_samples import SAMPLES
+from synthetic_store import store_folder
 
 
 @pytest.fixture
@@ -165,3 +166,8 @@ def test_recordings_called_by_numbers_are_no_tables_about_each_other(tmp_path, h
     for name in ("record,dx\n", ""):
         (tmp_path / "labels.csv").write_text(f"{name}{labels}\n")
         assert [path.name for path in list_files(tmp_path).tables] == ["labels.csv"]
+
+
+def test_a_store_is_told_from_a_folder_of_files():
+    with pytest.raises(DatasetError, match="a store, no folder of ECG files; anylead verify"):
+        inspect_folder.run(inspect_folder.Recipe(root=store_folder()))

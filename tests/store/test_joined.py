@@ -155,3 +155,13 @@ def test_the_identification_pairs_of_ptbxl_are_those_that_are_known(shared_data)
         gallery, probe = two_sessions(np.flatnonzero(fold <= last), patient, None)
         assert len(gallery) == expected == len(np.unique(patient[gallery]))
         assert (patient[gallery] == patient[probe]).all() and (gallery < probe).all()
+
+
+def test_recordings_that_two_joined_stores_share_are_told(tmp_path, caplog):
+    ptbxl(tmp_path / "ptbxl")
+    one = make(tmp_path / "one", "ptbxl", tmp_path / "ptbxl")
+    other = make(tmp_path / "other", "folder", tmp_path / "ptbxl")
+    Store.open(f"{one.location},{other.location}")
+    (told,) = [record.getMessage() for record in caplog.records if "joined" in record.msg]
+    begin = f"{one.num_records} recordings are in two of the joined stores ({other.location} "
+    assert told.startswith(begin) and "on two sides of the split" in told

@@ -482,3 +482,30 @@ def test_a_cell_has_thresholds_for_its_own_columns(tmp_path, monkeypatch, keeps_
     for each in running.make_jobs(made, tmp_path, benchmark.make_settings({}), keeps_runs, {}):
         assert jobs.do_job(each, "cpu").error == "enough"
     assert asked == [None if keeps_runs else "12 2 II"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"lead_sets": []}, "lead_sets"),
+        ({"lead_sets": ["I,II", "II,I"]}, "lead_sets: II,I is I,II again; name it once"),
+        ({"lead_sets": ["2", "I,II"]}, "lead_sets: I,II is 2 again"),
+        ({"unseen": ["V1", "V1"]}, "unseen: V1 is V1 again"),
+        ({"seeds": [0, 1, 0]}, "seeds: 0 is 0 again"),
+        ({"fractions": [1.0, 1.0]}, "fractions: 1.0 is 1.0 again"),
+        ({"training": ["padded", "padded"]}, "training: padded is padded again"),
+    ],
+)
+def test_nothing_counts_twice_in_a_table_and_it_has_columns(changes, told):
+    with pytest.raises(RecipeError, match=told):
+        plan_of(**changes)
+
+
+def test_an_unseen_set_that_is_a_column_by_another_name_is_no_second_column():
+    made = plan_of(lead_sets=["12", "2"], unseen=["II,I", "V1"])
+    assert {cell.lead_sets for cell in made.cells} == {("12", "2", "V1")}
+
+
+def test_one_seed_that_looks_like_a_number_of_seeds_is_told(tmp_path, capsys):
+    benchmark.run(recipe(tmp_path, seeds=[3], check_only=True))
+    assert "seeds: one seed, 3; 3 seeds would be [0, ..., 2]" in capsys.readouterr().out

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, length, segment_uniform
+from anylead.augment.drawing import check_at_least, check_prob, length, segment_uniform
 from anylead.augment.noise import add_noise, num_sources
+from anylead.errors import RecipeError
 from anylead.objective import Batch
 
 _PURPOSE = 0x53484946
@@ -38,6 +39,9 @@ class BaselineShift:
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
+        check_at_least(0, max_amplitude=self.max_amplitude)
+        if not 0 <= self.stretch <= 1:
+            raise RecipeError(f"stretch = {self.stretch}: want a share from 0 to 1")
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with a shifted stretch."""

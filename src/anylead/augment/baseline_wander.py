@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, segment_normal, segment_uniform
+from anylead.augment.drawing import check_at_least, check_prob, segment_normal, segment_uniform
 from anylead.augment.noise import add_noise, num_sources, seconds
 from anylead.objective import Batch
 
@@ -43,6 +43,10 @@ class BaselineWander:
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
+        check_at_least(0, max_amplitude=self.max_amplitude)
+        check_at_least(1, num_cosines=self.num_cosines, sample_rate=self.sample_rate)
+        check_at_least(0, min_frequency_hz=self.min_frequency_hz)
+        check_at_least(self.min_frequency_hz, max_frequency_hz=self.max_frequency_hz)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with a wandering baseline."""

@@ -14,6 +14,13 @@ def check_prob(prob: float) -> None:
         raise RecipeError(f"prob = {prob}: want a number from 0 to 1")
 
 
+def check_at_least(least: float, **values: float) -> None:
+    """Raise a `RecipeError` for a value below the least."""
+    for name, value in values.items():
+        if value < least:
+            raise RecipeError(f"{name} = {value}: want {least:g} or more")
+
+
 def segment_uniform(batch: Batch, num: int, purpose: int) -> Tensor:
     """(batch, segment, num) uniform numbers in [0, 1), each segment its own."""
     segments = batch.signal.shape[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, segment_uniform
+from anylead.augment.drawing import check_at_least, check_prob, segment_uniform
 from anylead.augment.noise import add_noise, num_sources
 from anylead.objective import Batch
 from anylead.randomness import integers
@@ -35,6 +35,7 @@ class EmgNoise:
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
+        check_at_least(0, max_amplitude=self.max_amplitude)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with muscle noise."""

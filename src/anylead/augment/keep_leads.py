@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anylead.errors import RecipeError
 from anylead.leads import NUM_LEADS, lead_mask, parse_leads
 from anylead.objective import Batch
 
@@ -26,6 +27,8 @@ class KeepLeads:
         # A recipe in YAML may say 2 for "2".
         object.__setattr__(self, "leads", str(self.leads))
         lead_mask(self.leads)
+        if not 0 <= self.prob <= 1:
+            raise RecipeError(f"prob = {self.prob}: want a number from 0 to 1")
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with these leads at most."""

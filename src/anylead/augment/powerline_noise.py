@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anylead.augment.drawing import check_prob, segment_uniform
+from anylead.augment.drawing import check_at_least, check_prob, segment_uniform
 from anylead.augment.noise import add_noise, num_sources, seconds
 from anylead.errors import RecipeError
 from anylead.objective import Batch
@@ -38,6 +38,8 @@ class PowerlineNoise:
 
     def __post_init__(self) -> None:
         check_prob(self.prob)
+        check_at_least(0, max_amplitude=self.max_amplitude)
+        check_at_least(0, frequencies_hz=min(self.frequencies_hz, default=0))
         if not self.frequencies_hz or max(self.frequencies_hz) >= self.sample_rate / 2:
             raise RecipeError(
                 f"frequencies_hz = {self.frequencies_hz} at a sample rate of {self.sample_rate} Hz:"

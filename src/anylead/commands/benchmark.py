@@ -146,6 +146,8 @@ def run(recipe: Recipe) -> list[Result]:
             screen.say(console, f"left out: {name}, since {path} is not there")
         recipe = replace(recipe, rows=[row for row in recipe.rows if row.name not in absent])
     judging = make_judging(recipe, settings)
+    if len(recipe.seeds) == 1 and (only := recipe.seeds[0]) > 1:
+        screen.say(console, f"seeds: one seed, {only}; {only} seeds would be [0, ..., {only - 1}]")
     plan = make_plan(make_grid(recipe, str(store.location)))
     is_free = recipe.engine == "ray" and recipe.devices == "auto"
     devices = [] if is_free else choose_devices(recipe.devices, num_together(plan))

@@ -1,10 +1,12 @@
 """What an option may be: the names in our tables, for help, for Tab and before a command runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 from anylead.commands.options import Option, options
+from anylead.commands.recipes import convert
 from anylead.errors import RecipeError, known_are
 
 
@@ -29,15 +31,16 @@ def check_values(verb: str, recipe: Any) -> None:
     for option in options(type(recipe)):
         value = attrgetter(option.name)(recipe)
         check = CHECKS.get(f"{verb} {option.name}", CHECKS.get(option.name))
-        if check is not None and value not in (None, "") and not option.choices:
+        if check is not None and value not in (None, option.default) and not option.choices:
             check(f"{verb} {option.name}", value)
     if verb == "finetune":
         _check_sets(recipe)
     if verb in _IGNORED:
-        _refuse_ignored(recipe, *_IGNORED[verb](recipe))
+        refuse_ignored(recipe, *_IGNORED[verb](recipe))
+        refuse_ignored(recipe, *_ignored_by_schedule(recipe.schedule))
 
 
-def _refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
+def refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
     """Refuse what was chosen of options, or parts with options, that would change nothing."""
     for option in options(type(recipe)):
         is_chosen = attrgetter(option.name)(recipe) != option.default
@@ -80,11 +83,28 @@ def _ignored_by_method(recipe: Any) -> tuple[str, Iterable[str]]:
     return f"method {recipe.method}", ignored
 
 
+def _ignored_by_schedule(schedule: Any) -> tuple[str, Iterable[str]]:
+    ignored = {"constant": ("hold", "final_ratio"), "tri_stage": ()}.get(schedule.kind, ("hold",))
+    if "hold" not in ignored and schedule.warmup + schedule.hold > 1:
+        told = f"schedule.warmup {schedule.warmup:g} and schedule.hold {schedule.hold:g}"
+        raise RecipeError(f"{told}: more than all steps; want 1 or less together")
+    if not schedule.warmup:
+        ignored = (*ignored, "initial_ratio")
+    told = f"schedule.kind {schedule.kind} with warmup {schedule.warmup:g}"
+    return told, [f"schedule.{name}" for name in ignored]
+
+
 def _in_table(place: str, value: str) -> None:
     _, _, name = place.partition(" ")
     known = _NAMES.get(place, _NAMES.get(name, tuple))()
     if value not in known:
         raise RecipeError(f"{name} {value!r}{known_are(value, known)}")
+
+
+def _dataset(place: str, value: str) -> None:
+    if value not in _datasets() and Path(value).is_dir():
+        raise RecipeError(f"{value} is a folder, no dataset; want anylead prepare folder {value}")
+    _in_table(place, value)
 
 
 def _joined_methods(place: str, value: str) -> None:
@@ -96,10 +116,16 @@ def _augmentations(place: str, value: Iterable[Any]) -> None:
     from anylead.augment import AUGMENTATIONS
 
     for item in value:
+        _, _, name = place.partition(" ")
         if item.get("name") not in AUGMENTATIONS:
-            _, _, name = place.partition(" ")
             found = repr(item["name"]) if "name" in item else f"without a name in {item}"
             raise RecipeError(f"{name}: augmentation {found}{known_are(found, AUGMENTATIONS)}")
+        kinds = get_type_hints(AUGMENTATIONS[item["name"]])
+        for key in item.keys() & kinds.keys():
+            where = f"{name}: {item['name']}.{key}"
+            convert(kinds[key], item[key], where)
+            if isinstance(item[key], str) and kinds[key] in (int, float):
+                raise RecipeError(f"{where}: found the text {item[key]!r}, want a number like 0.01")
 
 
 def _leads(place: str, value: str) -> None:
@@ -116,9 +142,17 @@ def _named_leads(place: str, value: str) -> None:
             lead_name(part)
 
 
-def _several_lead_sets(place: str, value: str | Iterable[str]) -> None:
-    for each in value.split() if isinstance(value, str) else value:
+def _several_lead_sets(place: str, value: str | Sequence[str]) -> None:
+    sets = value.split() if isinstance(value, str) else value
+    if not sets:
+        raise RecipeError(f"{place.partition(' ')[2]}: names none; want sets such as 12 or I,V2")
+    for each in sets:
         _leads(place, each)
+
+
+def _at_least_one(place: str, value: int) -> None:
+    if value < 1:
+        raise RecipeError(f"{place.partition(' ')[2]} is {value}; want at least 1")
 
 
 def _device(place: str, value: str) -> None:
@@ -193,7 +227,7 @@ _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
 
 # Option, of any command or of one -> what refuses a value that it cannot have.
 CHECKS: dict[str, Callable[[str, Any], None]] = {
-    "dataset": _in_table,
+    "dataset": _dataset,
     "download name": _in_table,
     "method": _joined_methods,
     "task": _in_table,
@@ -207,6 +241,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "plot leads": _named_leads,  # also of leads that no model knows
     "lead_sets": _several_lead_sets,
     "threshold_sets": _several_lead_sets,
+    "validate_every": _at_least_one,
     "device": _device,
     "train.device": _device,
 }

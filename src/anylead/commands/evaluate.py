@@ -8,6 +8,7 @@ from typing import Literal
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
 from anylead.commands import screen
+from anylead.commands.choices import refuse_ignored
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
 from anylead.evaluation.scores import OpenedRun, find_runs
@@ -90,6 +91,7 @@ def run(recipe: Recipe) -> list[LeadSetScores]:
     if len(kinds) > 1:
         raise RecipeError(f"the runs are of several kinds ({', '.join(kinds)}); score each alone")
     evaluation = EVALUATIONS[kinds[0]]
+    refuse_ignored(recipe, f"a {kinds[0]} model", evaluation.ignores)
     settings = _settings(recipe)
     own = Path("runs", folders[0].name) if folders[0].parent == FOLDER else folders[0]
     out = Path(recipe.out) if recipe.out else own

@@ -20,6 +20,7 @@ from anylead.formats.search import named
 from anylead.leads import LEADS
 from anylead.records import Record
 from anylead.signals import PreprocessConfig, Quality, preprocess
+from anylead.store.manifest import MANIFEST
 
 _ROWS = 12  # of a table on screen
 
@@ -111,6 +112,9 @@ def run(recipe: Recipe, console: Console | None = None) -> Summary:
     recipe = replace(recipe, root=named(recipe.root))
     if recipe.root.is_file():
         return _run_file(recipe, console)
+    if (recipe.root / MANIFEST).is_file():
+        told = "a store, no folder of ECG files; anylead verify looks at all of it"
+        raise DatasetError(f"{recipe.root}: {told}")
     corpus = datasets.corpus(
         "folder",
         recipe.root,

@@ -211,6 +211,8 @@ class LabelTable:
             raise DatasetError(
                 f"{self.path}: no column that names the files; name one of"
                 f" {', '.join(self.header)} with record_column"
+                + "; only one column was found: divide cells by commas"
+                * (len(self.header) == 1)
             )
         return chosen
 

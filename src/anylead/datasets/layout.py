@@ -96,9 +96,12 @@ def table(path: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
                 if not any(cells):
                     continue
                 if len(cells) != len(header):
+                    is_title = len(header) == 1
                     raise DatasetError(
                         f"{path}: line {skipped + rows.line_num} has {len(cells)} cells, the"
                         f" first line {len(header)}"
+                        + f"; remove {header[0]!r} above the names of the columns"
+                        * is_title
                     )
                 yield dict(zip(header, cells, strict=True))
     except UnicodeError:

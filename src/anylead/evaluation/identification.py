@@ -240,4 +240,4 @@ def pair_scores(found: Searched) -> tuple[NDArray[np.float64], ...]:
     return own.ravel(), cosine[:, is_other].ravel(), cmc
 
 
-IDENTIFICATION = Evaluation(open_run, report, statistics, lambda _: ["rank_1"])
+IDENTIFICATION = Evaluation(open_run, report, statistics, lambda _: ["rank_1"], ("level",))

@@ -114,12 +114,14 @@ class Evaluation:
         report: (path, runs, scores) -> an HTML file.
         statistics: evidence -> score name -> score as a function of weights.
         score_names: names of the classes -> all scores there are, the main one first.
+        ignores: settings that mean nothing to it.
     """
 
     open: Callable[[Path, Checkpoint, Settings], Any]
     report: Callable[[Path, Sequence[Any], Sequence[LeadSetScores]], None]
     statistics: Callable[[Evidence], Mapping[str, Statistic]]
     score_names: Callable[[Sequence[str]], Sequence[str]]
+    ignores: Sequence[str] = ("num_draws", "sessions")
 
 
 def find_runs(pattern: str) -> list[Path]:

@@ -257,4 +257,4 @@ def _divided(above: Counts, below: Counts) -> Counts:
         return np.where(below > 0, above / below, np.nan)
 
 
-WAVES = Evaluation(open_run, report, statistics, score_names)
+WAVES = Evaluation(open_run, report, statistics, score_names, ("num_draws", "sessions", "level"))

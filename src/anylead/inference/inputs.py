@@ -235,8 +235,8 @@ def _from_array(
         raise FormatError(f"{name}: say sample_rate= in Hz, an array does not tell")
     if leads is None:
         raise LeadError(
-            f"{name}: {array.shape[0]} rows without names; say leads=, such as"
-            ' leads=["I", "II", "V2"], or leads="12" for I, II, III, aVR, aVL, aVF, V1-V6'
+            f"{name}: {array.shape[0]} rows without names; say leads= (channels= of anylead.prepare"
+            ', embed, predict) as ["I", "II", "V2"] or "12": I, II, III, aVR, aVL, aVF, V1-V6'
         )
     if len(leads) != array.shape[0]:
         turned = "; is it (time, lead)? want (lead, time)" if len(leads) == array.shape[1] else ""

@@ -19,23 +19,29 @@ class RecordingDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         store: prepared recordings.
-        rows: which of them, such as `store.split_rows()["train"]`; None takes all.
+        rows: which of them, such as `store.split_rows()["train"]`, or (record,) bool; None takes
+            all.
         seconds: of each recording, from its start; None takes the length of the longest.
         task: label task of the store; None leaves labels out.
 
     Raises:
-        StoreError: no such task, or a length of nothing.
+        StoreError: no such task or rows, or a length of nothing.
     """
 
     def __init__(
         self,
         store: Store,
-        rows: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64] | NDArray[np.bool_] | None = None,
         seconds: float | None = None,
         task: str | None = None,
     ):
         self.store = store
-        self.rows = np.arange(store.num_records) if rows is None else np.asarray(rows)
+        self.rows = np.arange(store.num_records)
+        if rows is not None:
+            try:
+                self.rows = self.rows[np.asarray(rows)]
+            except IndexError as error:
+                raise StoreError(f"{store.location}: rows: {error}") from None
         longest = int(store.num_samples[self.rows].max(initial=0))
         self.length = longest if seconds is None else round(seconds * store.manifest.sample_rate)
         if self.length < 1:

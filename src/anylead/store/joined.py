@@ -4,6 +4,7 @@ For pre-training on several corpora. Patients of different corpora are never one
 ids get the name of the corpus; recordings without a split of their corpus's own are split by hash.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -19,6 +20,8 @@ from anylead.store.location import Location
 from anylead.store.manifest import PARTS, SHARED, Manifest
 from anylead.store.schema import INDEX
 from anylead.store.splits import by_draw
+
+_log = logging.getLogger(__name__)
 
 
 class Opened(Protocol):
@@ -102,7 +105,34 @@ def join(stores: Sequence[Opened]) -> tuple[JoinedLocation, Manifest, pa.Table]:
         settings=_settings(stores),
         note=" ".join(dict.fromkeys(s.manifest.note for s in stores if s.manifest.note)),
     )
-    return JoinedLocation([store.location for store in stores]), manifest, pa.concat_tables(indexes)
+    index = pa.concat_tables(indexes)
+    _tell_doubles(stores, index)
+    return JoinedLocation([store.location for store in stores]), manifest, index
+
+
+def _tell_doubles(stores: Sequence[Opened], index: pa.Table) -> None:
+    """Warn of recordings that lie in several of the stores, known by their samples."""
+    sums = index.column("crc32").cast(pa.int64()).fill_null(-1).to_numpy()
+    keys = np.stack([sums, index.column("num_samples").to_numpy()], axis=1)
+    _, group, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero((count[group.ravel()] > 1) & (sums >= 0))
+    store_of = np.repeat(range(len(stores)), [each.manifest.num_records for each in stores])
+    found = index.select(["record_id", "split", "scale"]).take(pa.array(rows)).to_pylist()
+    first: dict[Any, tuple[int, str]] = {}
+    doubles, num_crossing = [], 0
+    for row, told in zip(rows.tolist(), found, strict=True):
+        key = (*keys[row].tolist(), *told["scale"])
+        number, split = first.setdefault(key, (int(store_of[row]), told["split"]))
+        if number != store_of[row]:
+            doubles.append(f"{stores[store_of[row]].location} {told['record_id']}")
+            num_crossing += split != told["split"]
+    if doubles:
+        shown = ", ".join(doubles[:3]) + (", ..." if len(doubles) > 3 else "")
+        _log.warning(
+            "%d recordings are in two of the joined stores (%s), %d of them on two sides of the"
+            " split, where scores would flatter; leave them out of one of the stores",
+            *(len(doubles), shown, num_crossing),
+        )
 
 
 def _settings(stores: Sequence[Opened]) -> dict[str, Any]:

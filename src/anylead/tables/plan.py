@@ -165,7 +165,7 @@ def make_plan(grid: Grid) -> Plan:
                 for training in row.training or grid.training:
                     for fraction in fractions:
                         _add(plan, grid, row, task, training, fraction, seed)
-    if not plan.cells:
+    if not plan.cells or not grid.lead_sets:
         raise RecipeError("the recipe asks for no run: it wants rows, tasks, lead_sets and seeds")
     return plan
 
@@ -173,7 +173,9 @@ def make_plan(grid: Grid) -> Plan:
 def _add(
     plan: Plan, grid: Grid, row: Row, task: str, training: Training, fraction: float, seed: int
 ) -> None:
-    columns = tuple(dict.fromkeys([*grid.lead_sets, *grid.unseen]))
+    known = [parse_leads(name) for name in grid.lead_sets]
+    unseen = [name for name in grid.unseen if parse_leads(name) not in known]
+    columns = (*grid.lead_sets, *unseen)
     groups = (
         [(ALL_LEADS, columns)]
         if training == "padded"
@@ -300,8 +302,13 @@ def _check(grid: Grid) -> None:
     names = [row.name for row in grid.rows]
     if len(set(names)) != len(names):
         raise RecipeError(f"rows: a name stands twice among {', '.join(names)}")
-    for lead_set in [*grid.lead_sets, *grid.unseen]:
-        parse_leads(lead_set)
+    for name in ("lead_sets", "unseen", "training", "fractions", "seeds"):
+        known: dict[Any, Any] = {}
+        for value in getattr(grid, name):
+            same = parse_leads(value) if name in ("lead_sets", "unseen") else value
+            if same in known:
+                raise RecipeError(f"{name}: {value} is {known[same]} again; name it once")
+            known[same] = value
     for training in grid.training:
         if training not in get_args(Training):
             raise RecipeError(f"training {training!r}{known_are(training, get_args(Training))}")
