@@ -5,7 +5,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from anylead.commands.options import Option, options
+from anylead.commands.options import Option, options, refuse_ignored
 from anylead.commands.recipes import convert
 from anylead.errors import RecipeError, known_are
 
@@ -38,14 +38,6 @@ def check_values(verb: str, recipe: Any) -> None:
     if verb in _IGNORED:
         refuse_ignored(recipe, *_IGNORED[verb](recipe))
         refuse_ignored(recipe, *_ignored_by_schedule(recipe.schedule))
-
-
-def refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
-    """Refuse what was chosen of options, or parts with options, that would change nothing."""
-    for option in options(type(recipe)):
-        is_chosen = attrgetter(option.name)(recipe) != option.default
-        if is_chosen and {option.name, option.name.partition(".")[0]} & set(ignored):
-            raise RecipeError(f"{option.name}: means nothing to {what}; leave it out")
 
 
 def _check_sets(recipe: Any) -> None:

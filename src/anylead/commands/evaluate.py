@@ -8,7 +8,7 @@ from typing import Literal
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, write_atomically
 from anylead.commands import screen
-from anylead.commands.choices import refuse_ignored
+from anylead.commands.options import refuse_ignored
 from anylead.errors import CheckpointError, RecipeError
 from anylead.evaluation import EVALUATIONS, LeadSetScores, Settings
 from anylead.evaluation.scores import OpenedRun, find_runs

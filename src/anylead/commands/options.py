@@ -2,10 +2,13 @@
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from anylead.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,14 @@ def _options(recipe_type: type[Any], whole: Any, prefix: str) -> Iterator[Option
             yield from _options(kind, default, f"{prefix}{item.name}.")
         else:
             yield Option(prefix + item.name, kind, default, said.get(item.name, ""))
+
+
+def refuse_ignored(recipe: Any, what: str, ignored: Iterable[str]) -> None:
+    """Refuse what was chosen of options, or parts with options, that would change nothing."""
+    for option in options(type(recipe)):
+        is_chosen = attrgetter(option.name)(recipe) != option.default
+        if is_chosen and {option.name, option.name.partition(".")[0]} & set(ignored):
+            raise RecipeError(f"{option.name}: means nothing to {what}; leave it out")
 
 
 def default_of(item: Field[Any]) -> Any:
