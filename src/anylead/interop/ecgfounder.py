@@ -4,7 +4,7 @@ The tensors lie under `state_dict`. Batch normalization stands in the file and i
 network: whoever switches it on gets another network that loads without complaint.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from anylead.errors import CheckpointError
@@ -26,29 +26,24 @@ RULES = (
 )
 
 
-def read_one_lead(content: Mapping[str, Any], source: str) -> Found:
-    """The model of lead I; raises as `read` does."""
-    return read(content, source, leads=LEADS[:1])
-
-
-def read(content: Mapping[str, Any], source: str, leads: Sequence[str] = LEADS) -> Found:
-    """The model of 12 leads.
+def read(content: Mapping[str, Any], source: str) -> Found:
+    """The model of 12 leads or of lead I, told by its first convolution.
 
     Raises:
-        CheckpointError: another layout, or other leads.
+        CheckpointError: another layout.
     """
     theirs = mapping_in(content, "state_dict", source)
     ours = rename(theirs, RULES, source)
     stem_dim, num_leads, kernel = shape_of(ours, "stem.conv.weight", 3, source)
-    if num_leads != len(leads):
-        raise CheckpointError(f"{source}: a model of {num_leads} leads; want {len(leads)}")
+    if num_leads not in (1, 12):
+        raise CheckpointError(f"{source}: a model of {num_leads} leads; want 12 or 1")
     num_stages = count(ours, r"stages\.(\d+)\.")
     seconds = [f"stages.{i}.0.second.conv.weight" for i in range(num_stages)]
     shapes = [shape_of(ours, name, 3, source) for name in seconds]
     head = take_head(ours)
     encoder = {
         "kind": "ecgfounder",
-        "leads": list(leads),
+        "leads": list(LEADS if num_leads == 12 else LEADS[:1]),
         "stem_dim": stem_dim,
         "dims": [shape[0] for shape in shapes],
         "num_blocks": [count(ours, rf"stages\.{i}\.(\d+)\.") for i in range(num_stages)],

@@ -81,7 +81,7 @@ _MERL = Published(
 PUBLISHED: dict[str, Published] = {
     "ecgfounder": _FOUNDER,
     "ecgfounder_1lead": Published(
-        read=ecgfounder.read_one_lead,
+        read=ecgfounder.read,
         title="ECGFounder, lead I",
         paper=_FOUNDER.paper,
         weights="hf://PKUDigitalHealth/ECGFounder/1_lead_ECGFounder.pth",
