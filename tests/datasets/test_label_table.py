@@ -232,8 +232,8 @@ def test_what_stands_in_the_names_of_columns_divides_no_cells(mark, tmp_path):
 
 
 @pytest.mark.parametrize("data", [b'[{"record": "a", "AF": 1}]', b'\n{"record": {"0": "a"}}',
-                                  b"<table>", gzip.compress(b"record,AF", mtime=0), b"\x80\x04\x95\x01\x00",
-                                  b"ARROW1\0\0\xff\xff\xff"])  # fmt: skip
+                                  gzip.compress(b"record,AF", mtime=0), b"\x80\x04\x95\x01\x00",
+                                  b"<table>", b"ARROW1\0\0\xff\xff\xff"])  # fmt: skip
 def test_what_is_no_table_of_text_is_told_what_is(data, tmp_path):
     (tmp_path / "t.json").write_bytes(data)
     with pytest.raises(DatasetError, match="no table of text; save it as CSV or Parquet"):
