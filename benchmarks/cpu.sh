@@ -15,7 +15,7 @@ size=${SIZE:-small} each=${SECONDS_EACH:-}
 run() {
   local seconds=$1 script=$2
   shift 2
-  python "benchmarks/$script.py" "$@" --seconds "${each:-$seconds}" | grep '^{' |
+  python "benchmarks/$script.py" "$@" --seconds "${each:-$seconds}" | grep --line-buffered '^{' |
     tee -a "${OUT:-.}/cpu.jsonl"
 }
 
@@ -73,7 +73,7 @@ states() { run 10 checkpoint --threads 2; }
 
 inference() {
   run 4 inference --size "$size" --threads 2
-  run 4 inference --size base --threads 2
+  run 4 inference --size base --threads 2 --only embed_1,embed_32
 }
 
 startup() { run 6 startup; }

@@ -25,6 +25,7 @@ def main() -> None:
         )  # fmt: skip
         train = ["--train.steps=1", "--train.batch_size=4", "--train.is_quiet=true"]
         train += [f"--data.store={folder / 'store'}", f"--out={folder / 'run'}"]
+        train += ["--train.overwrite"]
         found = measure.alternate(
             {
                 "python": lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
