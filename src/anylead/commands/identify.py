@@ -25,7 +25,6 @@ from anylead.inference.gallery import (
     threshold_for,
     weights_hash,
 )
-from anylead.inference.model import load
 
 EXAMPLES = (
     "anylead identify unknown.dcm --gallery gallery/",
@@ -91,10 +90,7 @@ def run(recipe: Recipe) -> list[Answer]:
     if recipe.top < 1:
         raise RecipeError(f"top {recipe.top}: want 1 or more")
     gallery = load_gallery(Path(recipe.gallery))
-    if recipe.model is None:
-        model = model_of(gallery, Path(recipe.gallery), recipe.device)
-    else:
-        model = load(recipe.model, device=recipe.device)
+    model = model_of(gallery, Path(recipe.gallery), recipe.device, recipe.model)
     check_model(gallery, weights_hash(model), recipe.model or gallery.model)
     threshold = recipe.threshold
     if threshold is None:

@@ -166,12 +166,14 @@ def check_model(gallery: Gallery, model_hash: str, name: str) -> None:
         )
 
 
-def model_of(gallery: Gallery, folder: Path, device: str | None) -> Model:
-    """The model that made a gallery.
+def model_of(gallery: Gallery, folder: Path, device: str | None, name: str | None = None) -> Model:
+    """The model of this name, or (None) the one that made a gallery.
 
     Raises:
-        CheckpointError: it is not where it was.
+        CheckpointError: it cannot be loaded, or is not where it was.
     """
+    if name is not None:
+        return load(name, device=device)
     try:
         return load(gallery.model, device=device)
     except CheckpointError as error:
