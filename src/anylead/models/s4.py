@@ -5,6 +5,7 @@ kept. The state matrix is diagonal minus a rank of one: A = diag(w) - P Q^T.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ class S4(nn.Module):
         kernel = self.kernel()[:, : x.shape[1]]
         with torch.autocast(x.device.type, enabled=False):
             signal = x.float().transpose(1, 2)  # (rows, dim, token)
-            mixed = _convolve(signal, kernel) + self.skip[:, None] * signal
+            mixed = causal_convolution(signal, kernel) + self.skip[:, None] * signal
         gated: Tensor = glu(self.output(gelu(mixed).transpose(1, 2)), dim=2)
         return gated
 
@@ -98,7 +99,7 @@ class FrozenS4(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             signal = x.float().transpose(1, 2)
             if self.by_frequency:
-                mixed = _convolve(signal, kernel)
+                mixed = causal_convolution(signal, kernel)
             else:
                 before = nn.functional.pad(signal, (num - 1, 0))
                 mixed = conv1d(before, kernel.flip(1)[:, None], groups=x.shape[2])
@@ -135,9 +136,28 @@ def hippo_legs(num_states: int) -> tuple[Tensor, ...]:
     )
 
 
-def _convolve(signal: Tensor, kernel: Tensor) -> Tensor:
-    """(rows, dim, token) * (dim, token) -> (rows, dim, token), by the convolution theorem."""
-    num = signal.shape[2]
-    spectrum = torch.fft.rfft(signal, 2 * num) * torch.fft.rfft(kernel, 2 * num)
-    convolved: Tensor = torch.fft.irfft(spectrum, 2 * num)
-    return convolved[..., :num]
+class _CausalConvolution(torch.autograd.Function):
+    """By the convolution theorem; torch's own way back would take complex transforms."""
+
+    @staticmethod
+    def forward(ctx: Any, signal: Tensor, kernel: Tensor) -> Tensor:
+        num = signal.shape[2]
+        of_signal, of_kernel = torch.fft.rfft(signal, 2 * num), torch.fft.rfft(kernel, 2 * num)
+        ctx.save_for_backward(of_signal, of_kernel)
+        convolved: Tensor = torch.fft.irfft(of_signal * of_kernel, 2 * num)
+        return convolved[..., :num]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        of_signal, of_kernel = ctx.saved_tensors
+        num = gradients[0].shape[2]
+        back = torch.fft.rfft(gradients[0], 2 * num)
+        to_kernel = torch.fft.irfft((back * of_signal.conj()).sum(dim=0), 2 * num)[..., :num]
+        to_signal = torch.fft.irfft(back.mul_(of_kernel.conj()), 2 * num)[..., :num]
+        return to_signal, to_kernel
+
+
+def causal_convolution(signal: Tensor, kernel: Tensor) -> Tensor:
+    """(rows, dim, token) * (dim, token) -> (rows, dim, token); a token sees those before it."""
+    convolved: Tensor = _CausalConvolution.apply(signal, kernel)  # type: ignore[no-untyped-call]
+    return convolved
