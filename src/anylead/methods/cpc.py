@@ -62,7 +62,7 @@ class CPC(nn.Module):
         if not isinstance(encoder, ECGCPC):
             raise TypeError(f"a {type(encoder).__name__} in place of an ECGCPC")
         signal = seen.signal.flatten(0, 1)
-        features = encoder.features(signal)
+        features = encoder.features(signal, seen.has_lead.flatten(0, 1))
         context = encoder.contextualize(features)
         num_frames, ahead = features.shape[1], self.config.steps_ahead
         num_valid = torch.full((len(signal),), num_frames, device=signal.device)

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from anylead.leads import LEADS
+from anylead.models.dropout import Dropout
 from anylead.models.encoder import Encoded, mean_over_frames
+from anylead.models.limb_completion import LimbCompletion
 from anylead.models.s4 import S4
 from anylead.models.window import by_length, last_of, longer_than_window
 
@@ -22,6 +24,8 @@ class ECGCPCConfig:
         num_layers: S4 layers.
         num_states: of each channel.
         window_samples: longest window; the stored kernels belong to it.
+        dropout: of what each layer adds.
+        completes_limb_leads: fill in limb leads that follow from two present ones (exact in mV).
     """
 
     dim: int = 512
@@ -29,6 +33,8 @@ class ECGCPCConfig:
     num_layers: int = 4
     num_states: int = 8
     window_samples: int = 2400
+    dropout: float = 0.0
+    completes_limb_leads: bool = False
 
 
 ECG_CPC_SIZES = {
@@ -45,15 +51,16 @@ class ECGCPC(nn.Module):
     """
 
     leads = LEADS
-    uses_has_lead = False
     frames_are_time = True
 
     def __init__(self, config: ECGCPCConfig):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.uses_has_lead = config.completes_limb_leads
         self.layer_dims = (config.dim,) * (config.num_layers + 1)
         self.window_samples: int | None = config.window_samples
+        self.completion = LimbCompletion() if config.completes_limb_leads else None
         self.convs = nn.ModuleList(
             nn.Conv1d(len(LEADS), config.dim, 3, 2, padding=1, bias=False)
             if number == 0
@@ -66,6 +73,7 @@ class ECGCPC(nn.Module):
             S4(config.dim, config.num_states, length) for _ in range(config.num_layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in self.layers)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, signal: Tensor, num_samples: Tensor | None = None, has_lead: Tensor | None = None
@@ -85,11 +93,13 @@ class ECGCPC(nn.Module):
         """
         if signal.shape[2] > self.config.window_samples:
             raise longer_than_window(signal, self.window_samples)
-        yield from self._states(self.features(signal))
+        yield from self._states(self.features(signal, has_lead))
 
-    def features(self, signal: Tensor) -> Tensor:
-        """(rows, 12, time) -> (rows, frame, dim), the output of the convolutions."""
+    def features(self, signal: Tensor, has_lead: Tensor | None = None) -> Tensor:
+        """(rows, 12, time), (rows, 12) -> (rows, frame, dim), the output of the convolutions."""
         x = signal
+        if self.completion is not None and has_lead is not None:
+            x = self.completion(x, has_lead)
         for conv, norm in zip(self.convs, self.conv_norms, strict=True):
             x = relu(norm(conv(x)))
         return x.transpose(1, 2)
@@ -101,7 +111,7 @@ class ECGCPC(nn.Module):
     def _states(self, x: Tensor) -> Iterator[Tensor]:
         yield x
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = norm(x + layer(x))
+            x = norm(x + self.dropout(layer(x)))
             yield x
 
     def pool(self, context: Tensor, is_padding: Tensor | None = None) -> Tensor:
