@@ -20,6 +20,7 @@ AFTER = {
     "finetune_diagnosis.yaml": "pretrain_w2v_cmsc_rlm.yaml",
     "finetune_identification.yaml": "pretrain_w2v_cmsc_rlm.yaml",
     "finetune_ptbxl_small.yaml": "pretrain_ptbxl_small.yaml",
+    "pack_ptbxl_cpc.yaml": "pretrain_ptbxl_cpc.yaml",
     "pack_ptbxl_small.yaml": "finetune_ptbxl_small.yaml",
     "pack_synthetic_tiny.yaml": "finetune_synthetic_tiny.yaml",
 }
@@ -39,10 +40,10 @@ def made(name: str) -> Path:
 def small(name: str) -> list[str]:
     """What makes a recipe small; but for their ResNet, those of the box are that already."""
     if name.startswith("pack_"):
-        return ["--num_resamples=20"]
+        return [] if name == "pack_ptbxl_cpc.yaml" else ["--num_resamples=20"]
     if "resnet" in name:
         return [*SHORT, "--model.encoder.size=tiny"]
-    is_base = name.startswith("pretrain_") and name != "pretrain_ptbxl_small.yaml"
+    is_base = name.startswith("pretrain_") and not name.startswith("pretrain_ptbxl_")
     return [*SHORT, *(["--encoder.size=tiny"] if is_base else [])]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from anylead.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
 from anylead.errors import CheckpointError, RecipeError
@@ -50,7 +51,9 @@ class Recipe:
     """What is packed, and what it says about itself.
 
     Attributes:
-        model: folder of `anylead finetune`, for a task that answers with labels or numbers.
+        model: folder of `anylead finetune`, for a task that answers with labels or numbers; or of
+            `anylead pretrain`, whose encoder is packed: it has no scores, so store, split,
+            lead_sets and num_resamples are not for it.
         out: folder of the packed model.
         store: null takes the store of the run.
         split: whose recordings choose thresholds and calibration and give the scores.
@@ -95,6 +98,8 @@ def run(recipe: Recipe) -> Path:
 def _pack(recipe: Recipe, folder: Path, out: Path) -> Path:
     checkpoint = load_checkpoint(folder)
     kind = checkpoint.description.get("kind")
+    if kind == "pretraining":
+        return _pack_encoder(recipe, checkpoint, out)
     if kind not in OUTCOMES:
         raise CheckpointError(f"{folder}: a {kind} model answers with no labels or numbers")
     rules = {"classification": _RULES, "multiclass": _EXCLUSIVE}.get(str(kind), _SCORES_ONLY)
@@ -119,16 +124,45 @@ def _pack(recipe: Recipe, folder: Path, out: Path) -> Path:
             known.setdefault(fact, {})[lead_set] = values
         print(f"{lead_set}: {measured['scores']}")
     described = {
-        **_handed_on(checkpoint.description),
+        **_described(recipe, checkpoint),
         **known,
         "rules": rules,
+        "training": _training(opened, checkpoint),
+    }
+    return _save(out, checkpoint.tensors, described)
+
+
+def _pack_encoder(recipe: Recipe, checkpoint: Checkpoint, out: Path) -> Path:
+    """What a pre-training made, without what only its objective needs."""
+    for name in ("store", "split", "lead_sets", "num_resamples"):
+        if getattr(recipe, name) != getattr(Recipe(), name):
+            raise RecipeError(f"{name}: an encoder alone has no scores; leave it out")
+    tensors = {
+        name: tensor for name, tensor in checkpoint.tensors.items() if name.startswith("encoder.")
+    }
+    made = checkpoint.description.get("provenance", {})
+    training = {
+        **checkpoint.description["data"],
+        **_made_now(tensors),
+        "steps": made.get("steps"),
+        "method": made.get("recipe", {}).get("method"),
+    }
+    return _save(out, tensors, {**_described(recipe, checkpoint), "training": training})
+
+
+def _described(recipe: Recipe, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The description of the run, with what the packed model says about itself."""
+    return {
+        **_handed_on(checkpoint.description),
         "name": recipe.name,
         "version": recipe.version,
         "licence": recipe.licence,
         "about": dict(recipe.about or {}),
-        "training": _training(opened, checkpoint),
     }
-    save_checkpoint(out, checkpoint.tensors, described)
+
+
+def _save(out: Path, tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> Path:
+    save_checkpoint(out, tensors, described)
     write_atomically(out / "README.md", card(described).encode())
     print(f"packed: {out} ({(out / 'model.safetensors').stat().st_size / 1e6:.1f} MB)")
     return out
@@ -215,29 +249,41 @@ def _training(opened: Any, checkpoint: Checkpoint) -> dict[str, Any]:
         **described["data"],
         "recordings": {name: len(part) for name, part in rows.items()},
         "patients": patients,
-        "date": datetime.now(UTC).date().isoformat(),
         "hours": {name: round(float(seconds[part].sum()) / 3600, 1) for name, part in rows.items()},
-        "parameters": sum(t.numel() for t in checkpoint.tensors.values()),
+        **_made_now(checkpoint.tensors),
         "steps": made.get("steps"),
         "pretraining": made.get("pretraining"),
     }
 
 
+def _made_now(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "parameters": sum(tensor.numel() for tensor in tensors.values()),
+    }
+
+
 def card(described: Mapping[str, Any]) -> str:
-    """The model card: what the model is, how good with which leads, and what it is not for."""
+    """The model card: what the model is, what it is not for and, with a head, how good it is."""
     lines = [f"# {described['name']}", ""]
     for name, text in described["about"].items():
         lines += [f"**{name}.** {text}", ""]
+    if "scores" in described:
+        lines += [*_scores(described), ""]
+    lines += ["## Training", "", "| fact | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in described["training"].items()]
+    lines += ["", *model_card(described).split("---\n", 2)[2].strip().splitlines()[2:]]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(described: Mapping[str, Any]) -> list[str]:
     names = list(next(iter(described["scores"].values())))
     rule = described["rules"]["scores"]
-    lines += ["## Scores by leads", "", f"{rule[0].upper()}{rule[1:]}.", ""]
+    lines = ["## Scores by leads", "", f"{rule[0].upper()}{rule[1:]}.", ""]
     lines += [f"| leads | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for leads, scores in described["scores"].items():
         found = [scores[name] for name in names]  # of a task several, of which AUROC is shown
         triple = [each["auroc"] if isinstance(each, Mapping) else each for each in found]
         cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*each) for each in triple]
         lines.append(f"| {leads} | {' | '.join(cells)} |")
-    lines += ["", "## Training", "", "| fact | value |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in described["training"].items()]
-    lines += ["", *model_card(described).split("---\n", 2)[2].strip().splitlines()[2:]]
-    return "\n".join(lines) + "\n"
+    return lines

@@ -17,7 +17,7 @@ from anylead.interop.published import PUBLISHED
 NO_HINTS = Hints()
 FOLDER = Path(__file__).resolve().parents[1] / "box"
 # What comes with the package, the one to take where none is named first.
-BOX = ("ptbxl-small", "synthetic-tiny")
+BOX = ("ptbxl-small", "ptbxl-cpc", "synthetic-tiny")
 
 
 @dataclass(frozen=True)
