@@ -1,0 +1,139 @@
+"""Few labels: what is worth most where 1 % or 10 % of the patients of PTB-XL have labels.
+
+    anylead prepare ptbxl FOLDER_OF_PTBXL --out store/ptbxl100 --preprocess.sample_rate 100
+    python benchmarks/few_labels.py store/ptbxl100 runs/few
+    python benchmarks/few_labels.py store/ptbxl100 runs/few --fractions 0.01 --seeds 0
+
+Fine-tunes on the labels that are left: the pre-trained encoder, the same from random weights, and
+two supervised networks; then the pre-trained one again, taught by three of these what they say of
+all recordings. Prints macro AUROC of superclasses, the mean of the draws of patients with its
+interval over patients, each draw, and differences on the same resamples. What has ended is left as
+it is.
+"""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+from anylead.checkpoint import load_checkpoint
+from anylead.commands import cli
+from anylead.evaluation.classification import open_run, statistics
+from anylead.evaluation.scores import Settings
+from anylead.metrics.bootstrap import bootstrap_interval, mean_of, paired_difference
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+S4 = {"dim": 256, "num_convs": 4, "num_layers": 4, "window_samples": 500}
+S4 |= {"dropout": 0.2, "completes_limb_leads": True}
+S4_OPTIONS = ["--model.encoder.kind=ecg_cpc", "--model.encoder.size=small"]
+S4_OPTIONS += [f"--model.encoder.overrides={json.dumps(S4)}"]
+TRANSFORMER, RESNET = "finetune_ptbxl_small.yaml", "finetune_ptbxl_small_resnet.yaml"
+TEACHERS = ("pre-trained", "Transformer", "ResNet")
+# Share of patients -> row -> steps, learning rate, decay of the rate by layer, of averaged weights.
+SETTINGS = {
+    0.01: {
+        "pre-trained": (100, 1e-3, 0.75, 0.98),
+        "S4, random weights": (200, 1e-3, 1.0, 0.98),
+        "Transformer": (200, 1e-3, 1.0, 0.98),
+        "ResNet": (200, 2e-3, 1.0, 0.98),
+        "taught": (500, 1e-3, 0.8, 0.99),
+    },
+}
+LEADS = ("12", "I")
+LEVEL = 0.9875  # of intervals of differences: 95 % for four comparisons
+
+
+class Rows:
+    """Trains each row once.
+
+    Args:
+        store: of PTB-XL.
+        out: where runs lie.
+        encoder: a pre-trained encoder, by name or folder.
+        more: options of each training.
+    """
+
+    def __init__(self, store, out, encoder, more=()):
+        self.store, self.out, self.encoder, self.more = store, out, encoder, list(more)
+
+    def made(self, row, fraction, seed):
+        """The folder of a run that has ended."""
+        folder = self.out / f"{row.replace(', ', '_').replace(' ', '_')}-{fraction:g}-{seed}"
+        if (folder / "model.safetensors").is_file():
+            return folder
+        steps, rate, decay, average = SETTINGS[fraction][row]
+        recipe = RESNET if row == "ResNet" else TRANSFORMER
+        words = [
+            *("finetune", RECIPES / recipe, f"--data.store={self.store}", f"--out={folder}"),
+            *("--labels.task=superdiagnostic", f"--labels.fraction={fraction}"),
+            *(f"--train.seed={seed}", "--train.batch_size=64", "--train.epochs=1"),
+            *(f"--train.steps={steps}", f"--optimizer.learning_rate={rate}"),
+            *(f"--optimizer.decay_by_layer={decay}", f"--average.decay={average}"),
+            *("--average.distillation=0", "--threshold_sets=12", "--train.resume=true"),
+        ]
+        if row not in ("Transformer", "ResNet"):
+            words += S4_OPTIONS
+        if row in ("pre-trained", "taught"):
+            words += [f"--model.checkpoint={self.encoder}"]
+        if row == "taught":
+            teachers = [str(self.made(teacher, fraction, seed)) for teacher in TEACHERS]
+            words += [f"--teacher.models=[{', '.join(teachers)}]"]
+        if code := cli.main([str(word) for word in [*words, *self.more]]):
+            raise SystemExit(code)
+        return folder
+
+
+def scored(folders, settings, leads):
+    """Macro AUROC of each run, as functions of weights, and the patients."""
+    evidence = [open_run(path, load_checkpoint(path), settings).evidence(leads) for path in folders]
+    return [statistics(each)["auroc"] for each in evidence], evidence[0].patient
+
+
+def table(rows, fraction, seeds, settings):
+    """Lines of Markdown: each row, then what the taught and the pre-trained one are ahead."""
+    found = {}
+    for row, leads in itertools.product(SETTINGS[fraction], LEADS):
+        folders = [rows.made(row, fraction, seed) for seed in seeds]
+        draws, patient = scored(folders, settings, leads)
+        found[row, leads] = mean_of(draws)
+        mean = bootstrap_interval(mean_of(draws), patient, settings.num_resamples)
+        each = [bootstrap_interval(draw, patient, 1).value for draw in draws]
+        values = ", ".join(f"{value:.3f}" for value in each)
+        yield f"| {fraction:.0%} | {row} | {leads} | {told(mean)} ({values}) |"
+    for (row, leads), one in found.items():
+        for against in ("pre-trained", "taught"):
+            if row != against:
+                gap = paired_difference(
+                    found[against, leads], one, patient, settings.num_resamples, level=LEVEL
+                )
+                yield f"| {fraction:.0%} | {against} - {row} | {leads} | {told(gap, '+')} |"
+
+
+def told(interval, sign=""):
+    """A number with its interval."""
+    return "{:{s}.3f} [{:{s}.3f}, {:{s}.3f}]".format(
+        interval.value, interval.low, interval.high, s=sign
+    )
+
+
+def main():
+    """Make and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--encoder", default="ptbxl-cpc")
+    parser.add_argument("--fractions", type=float, nargs="+", default=list(SETTINGS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--split", default="valid")
+    options, more = parser.parse_known_args()
+    settings = Settings(
+        store=str(options.store), split=options.split, num_resamples=500, precision="auto"
+    )
+    rows = Rows(options.store, options.out, options.encoder, more)
+    for fraction in options.fractions:
+        for line in table(rows, fraction, options.seeds, settings):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The table of few labels, at the smallest size on generated data."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from anylead.commands.cli import main
+from anylead.evaluation.scores import Settings
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "few_labels.py"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("few") / "store"
+    words = ["prepare", "synthetic", f"--out={folder}", "--options={num_patients: 24}"]
+    assert main([*words, "--preprocess.sample_rate=100"]) == 0
+    return folder
+
+
+def test_each_row_is_trained_once_and_compared(store, tmp_path):
+    script = runpy.run_path(str(SCRIPT))
+    script["SETTINGS"][0.5] = script["SETTINGS"][0.01]
+    more = ["--labels.task=rhythm", "--train.steps=1", "--train.batch_size=4"]
+    rows = script["Rows"](store, tmp_path, "ptbxl-cpc", [*more, "--train.is_quiet=true"])
+    settings = Settings(store=str(store), split="valid", num_resamples=20)
+    lines = list(script["table"](rows, 0.5, [0], settings))
+    names = list(script["SETTINGS"][0.5])
+    assert lines[0].startswith("| 50% | pre-trained | 12 | 0.")
+    assert len(lines) == 2 * len(names) + 2 * 2 * (len(names) - 1)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.safetensors")}
+    assert len(made) == len(names)
+    assert list(script["table"](rows, 0.5, [0], settings)) == lines
+    assert {path: path.stat().st_mtime_ns for path in made} == made
