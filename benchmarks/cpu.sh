@@ -31,6 +31,8 @@ base() {
   run 45 step --size base --recordings 4 --threads 2 --recompute
 }
 
+operators() { run 0 step --size base --recordings 4 --threads 2 --profile; }
+
 # Peak memory of 32 segments at base size: MB, a line each.
 memory() {
   local who how found
@@ -102,7 +104,7 @@ exported() {
   done
 }
 
-for part in ${@:-ceilings step base memory prepare reading loading scaling states inference startup \
+for part in ${@:-ceilings step base operators memory prepare reading loading scaling states inference startup \
   shares threads evaluate whole exported}; do
   echo "$part" >&2
   "$part"

@@ -43,11 +43,16 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--recompute", action="store_true", help="as train.recompute does")
     parser.add_argument("--no-reference", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="tell only which operators take it")
     parser.add_argument("--memory-of", help="run one variant only and tell its peak memory")
     arguments = parser.parse_args()
     threads = measure.set_threads(arguments.threads)
     if arguments.memory_of:
         print(json.dumps(memory_of(arguments)))
+        return
+    if arguments.profile:
+        shares = {name: operators(arguments, dtype) for name, dtype in PRECISIONS.items()}
+        measure.tell("operators", arguments, used_threads=threads, shares=shares)
         return
     calls = {f"ours_{name}": our_step(arguments, dtype) for name, dtype in PRECISIONS.items()}
     if not arguments.no_reference:
@@ -186,6 +191,18 @@ def parts(arguments: argparse.Namespace, dtype: torch.dtype) -> dict[str, float]
         for name, begin, end in zip(seconds, times, times[1:], strict=False):
             seconds[name].append(end - begin)
     return {name: sorted(values[1:])[1] for name, values in seconds.items()}
+
+
+def operators(arguments: argparse.Namespace, dtype: torch.dtype) -> dict[str, float]:
+    """Share of each operator in the time of the processor of one step, the largest first."""
+    run = our_step(arguments, dtype)
+    run()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        run()
+    time_of = {each.key: each.self_cpu_time_total for each in profile.key_averages()}
+    shares = {name: time / sum(time_of.values()) for name, time in time_of.items()}
+    largest = sorted(shares, key=lambda name: -shares[name])
+    return {name: round(shares[name], 4) for name in largest if shares[name] > 0.005}
 
 
 def count_flops(config: EncoderConfig, rows: int) -> float:
