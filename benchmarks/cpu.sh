@@ -64,8 +64,12 @@ from pathlib import Path
 record = next(iter(datasets.corpus("synthetic", num_patients=1).records()))
 for ending in (".hea", ".csv", ".edf", ".dcm"):
     WRITERS[ending](record, Path(sys.argv[1], f"ecg{ending}"))
+sys.path.append("tests")
+from format_samples.clinical import muse_xml  # MUSE is not written by the package
+
+muse_xml(Path(sys.argv[1]))
 PY
-  run 10 reading "$folder"/ecg.{hea,csv,edf,dcm}
+  run 10 reading "$folder"/ecg.{hea,csv,edf,dcm} "$folder"/checked.xml
   rm -rf "$folder"
 }
 
