@@ -67,7 +67,7 @@ for ending in (".hea", ".csv", ".edf", ".dcm"):
 sys.path.append("tests")
 from format_samples.clinical import muse_xml  # MUSE is not written by the package
 
-muse_xml(Path(sys.argv[1]))
+muse_xml(Path(sys.argv[1]), repeats=50)  # 5,000 samples
 PY
   run 10 reading "$folder"/ecg.{hea,csv,edf,dcm} "$folder"/checked.xml
   rm -rf "$folder"

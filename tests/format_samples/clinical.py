@@ -267,9 +267,9 @@ def _muse(rows: np.ndarray, with_crc: bool) -> str:
 {waveform("Median", rows[:, :10])}{waveform("Rhythm", rows)}</RestingECG>"""
 
 
-def muse_xml(folder: Path, with_crc: bool = True) -> Sample:
+def muse_xml(folder: Path, with_crc: bool = True, repeats: int = 1) -> Sample:
     """Eight leads with checksums; the reader must find twelve."""
-    rows = steps()[[LEADS.index(lead) for lead in EIGHT]]
+    rows = np.tile(steps()[[LEADS.index(lead) for lead in EIGHT]], repeats)
     path = folder / ("checked.xml" if with_crc else "muse.xml")
     path.write_text(_muse(rows, with_crc), encoding="latin-1")
     return Sample(path, LEADS, recording(), 1e-5, ABOUT)
