@@ -31,7 +31,7 @@ from anylead.evaluation.scores import Settings
 from anylead.inference.opening import open_checkpoint
 from anylead.leads import lead_mask
 from anylead.metrics.bootstrap import bootstrap_interval, mean_of, paired_difference
-from anylead.models.building import build_encoder
+from anylead.models.building import build_encoder, load_weights
 from anylead.store import Store
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -109,7 +109,7 @@ def table(rows, fraction, seeds, settings):
         folders = [rows.made(row, fraction, seed) for seed in seeds]
         draws, patient = scored(folders, settings, leads)
         found[row, leads] = mean_of(draws)
-        mean = bootstrap_interval(mean_of(draws), patient, settings.num_resamples)
+        mean = bootstrap_interval(found[row, leads], patient, settings.num_resamples)
         each = [bootstrap_interval(draw, patient, 1).value for draw in draws]
         values = ", ".join(f"{value:.3f}" for value in each)
         yield f"| {fraction:.0%} | {row} | {leads} | {told(mean)} ({values}) |"
@@ -129,8 +129,8 @@ def probe(store, name, most=(172, 1670, 5000), seconds=5):
     encoder = build_encoder({"kind": "ecg_cpc", **S4})
     if name != "random":
         found, _ = open_checkpoint(name)
-        encoder = build_encoder(found.description["encoder"], found.part("encoder"), name)
-        encoder.load_state_dict(found.part("encoder"))
+        encoder = build_encoder(found.description["encoder"])
+        load_weights(encoder, found.part("encoder"), name)
     encoder.eval()
     label, is_told = store.labels("superdiagnostic")
     is_usable = is_told.any(axis=1) & (label.sum(axis=1) > 0)

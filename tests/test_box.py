@@ -93,12 +93,10 @@ def test_with_these_leads_halves_of_a_recording_are_most_alike(leads):
     """Generated ECGs of persons it never saw; by chance one half in 20 finds the other."""
     model = anylead.load("ptbxl-cpc", device="cpu")
     made = datasets.records("synthetic", num_patients=20, records_per_patient=1, sample_rate=100.0)
-    signals, how = (
-        np.stack([record.signal for record in made]),
-        {"sample_rate": 100.0, "leads": "12"},
-    )
+    signals = np.stack([record.signal for record in made])
+    how = {"sample_rate": 100.0, "leads": "12", "use_leads": leads}
     halves = [
-        np.stack([model.embed(one, **how, use_leads=leads) for one in half])
+        np.stack([model.embed(one, **how) for one in half])
         for half in (signals[..., :500], signals[..., 500:])
     ]
     first, second = (half / np.linalg.norm(half, axis=1, keepdims=True) for half in halves)
