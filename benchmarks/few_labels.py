@@ -14,23 +14,20 @@ it is. A probe reads an encoder as it stands: logistic regression on folds 1 to 
 """
 
 import argparse
-import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
+from over_seeds import opened, scored
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from anylead.checkpoint import load_checkpoint
 from anylead.commands import cli
-from anylead.evaluation.classification import open_run, statistics
 from anylead.evaluation.scores import Settings
 from anylead.inference.opening import open_checkpoint
 from anylead.leads import lead_mask
-from anylead.metrics.bootstrap import bootstrap_interval, mean_of, paired_difference
 from anylead.models.building import build_encoder, load_weights
 from anylead.store import Store
 
@@ -96,30 +93,20 @@ class Rows:
         return folder
 
 
-def scored(folders, settings, leads):
-    """Macro AUROC of each run, as functions of weights, and the patients."""
-    evidence = [open_run(path, load_checkpoint(path), settings).evidence(leads) for path in folders]
-    return [statistics(each)["auroc"] for each in evidence], evidence[0].patient
-
-
 def table(rows, fraction, seeds, settings):
     """Lines of Markdown: each row, then what the taught and the pre-trained one are ahead."""
     found = {}
-    for row, leads in itertools.product(SETTINGS[fraction], LEADS):
-        folders = [rows.made(row, fraction, seed) for seed in seeds]
-        draws, patient = scored(folders, settings, leads)
-        found[row, leads] = mean_of(draws)
-        mean = bootstrap_interval(found[row, leads], patient, settings.num_resamples)
-        each = [bootstrap_interval(draw, patient, 1).value for draw in draws]
-        values = ", ".join(f"{value:.3f}" for value in each)
-        yield f"| {fraction:.0%} | {row} | {leads} | {told(mean)} ({values}) |"
+    for row in SETTINGS[fraction]:
+        (runs,) = opened([rows.made(row, fraction, seed) for seed in seeds], settings).values()
+        for leads in LEADS:
+            found[row, leads] = scored(runs, leads)
+            told = found[row, leads].told(settings.num_resamples)
+            yield f"| {fraction:.0%} | {row} | {leads} | {told} |"
     for (row, leads), one in found.items():
         for against in ("pre-trained", "taught"):
             if row != against and (against, leads) in found:
-                gap = paired_difference(
-                    found[against, leads], one, patient, settings.num_resamples, level=LEVEL
-                )
-                yield f"| {fraction:.0%} | {against} - {row} | {leads} | {told(gap, '+')} |"
+                gap = found[against, leads].less(one, settings.num_resamples, LEVEL)
+                yield f"| {fraction:.0%} | {against} - {row} | {leads} | {gap} |"
 
 
 @torch.no_grad()
@@ -169,13 +156,6 @@ def summaries(encoder, store, rows, leads, seconds):
         frames.append(context.float())
     both = torch.cat(frames, dim=1)
     return torch.cat([both.mean(dim=1), both.std(dim=1)], dim=1).numpy()
-
-
-def told(interval, sign=""):
-    """A number with its interval."""
-    return "{:{s}.3f} [{:{s}.3f}, {:{s}.3f}]".format(
-        interval.value, interval.low, interval.high, s=sign
-    )
 
 
 def main():

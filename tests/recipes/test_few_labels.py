@@ -19,6 +19,12 @@ def store(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def beside_each_other(monkeypatch):
+    """Scripts import their neighbours."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+
+
 def test_each_row_is_trained_once_and_compared(store, tmp_path):
     script = runpy.run_path(str(SCRIPT))
     script["SETTINGS"][0.5] = script["SETTINGS"][0.01]
@@ -27,7 +33,7 @@ def test_each_row_is_trained_once_and_compared(store, tmp_path):
     settings = Settings(store=str(store), split="valid", num_resamples=20)
     lines = list(script["table"](rows, 0.5, [0], settings))
     names = list(script["SETTINGS"][0.5])
-    assert lines[0].startswith("| 50% | pre-trained | 12 | 0.")
+    assert lines[0].startswith("| 50% | pre-trained | 12 | .")
     assert len(lines) == 2 * len(names) + 2 * 2 * (len(names) - 1)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.safetensors")}
     assert len(made) == len(names)

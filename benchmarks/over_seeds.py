@@ -1,0 +1,135 @@
+"""Macro AUROC of the same model made with several seeds, beside other models made likewise.
+
+    python benchmarks/over_seeds.py store/ptbxl100 \
+        "pre-trained=runs/0/taught,runs/1/taught" "random weights=runs/0/random,runs/1/random" \
+        --lead_sets "12 6 3 2 1 II V1,V2,V3,V4,V5,V6 V1"
+
+Prints a table for each label task: the mean over seeds with its interval over patients and, in
+brackets, each seed; then the first row less each other one, on the same resamples of patients, with
+intervals corrected for the number of lead sets. Models come by name, too.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anylead.evaluation.classification import ClassificationRun, open_run, statistics
+from anylead.evaluation.scores import Settings
+from anylead.inference.opening import open_checkpoint
+from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval, mean_of
+from anylead.metrics.bootstrap import paired_difference as paired
+
+
+class Scored(NamedTuple):
+    """A row with some leads: macro AUROC of each seed, as functions of weights of recordings."""
+
+    seeds: list[Statistic]
+    patient: NDArray[np.generic]
+
+    def told(self, num_resamples: int) -> str:
+        """The mean with its interval, and each seed."""
+        mean = bootstrap_interval(mean_of(self.seeds), self.patient, num_resamples)
+        each = [bootstrap_interval(one, self.patient, 1).value for one in self.seeds]
+        return f"{told(mean)} ({', '.join(map(decimals, each))})"
+
+    def less(self, other: "Scored", num_resamples: int, level: float) -> str:
+        """How far its mean is ahead of another's, and by seed where both have as many."""
+        if not np.array_equal(self.patient, other.patient):
+            raise SystemExit("models were scored on different recordings")
+        means = mean_of(self.seeds), mean_of(other.seeds)
+        gap = paired(*means, self.patient, num_resamples, level=level)
+        if not 1 < len(self.seeds) == len(other.seeds):
+            return told(gap, "+")
+        pairs = zip(self.seeds, other.seeds, strict=True)
+        each = [paired(*pair, self.patient, 1).value for pair in pairs]
+        return f"{told(gap, '+')} ({', '.join(decimals(one, '+') for one in each)})"
+
+
+def opened(models: Sequence[str], settings: Settings) -> dict[str, list[ClassificationRun]]:
+    """Label task -> a run for each model."""
+    found: dict[str, list[ClassificationRun]] = {}
+    for name in models:
+        checkpoint, folder = open_checkpoint(name)
+        for run in open_run(Path(folder), checkpoint, settings).by_task():
+            found.setdefault(run.task, []).append(run)
+    return found
+
+
+def scored(runs: Sequence[ClassificationRun], leads: str) -> Scored:
+    """Of runs of one task with some leads."""
+    evidence = [run.evidence(leads) for run in runs]
+    return Scored([statistics(each)["auroc"] for each in evidence], evidence[0].patient)
+
+
+def tables(
+    rows: Mapping[str, Sequence[str]], lead_sets: Sequence[str], settings: Settings
+) -> Iterator[str]:
+    """Lines of Markdown, a table for each label task.
+
+    Args:
+        rows: name of a row -> run folders or names of models, one a seed.
+        lead_sets: columns.
+        settings: of the scoring.
+    """
+    first, *others = rows
+    opened_rows = {name: opened(models, settings) for name, models in rows.items()}
+    level = 1 - 0.05 / len(lead_sets)
+    for task in opened_rows[first]:
+        yield f"| {task} | {' | '.join(lead_sets)} |"
+        yield "| --- " * (1 + len(lead_sets)) + "|"
+        found = {}
+        for name, by_task in opened_rows.items():
+            found[name] = [scored(by_task[task], leads) for leads in lead_sets]
+            yield line(name, [each.told(settings.num_resamples) for each in found[name]])
+        for name in others:
+            pairs = zip(found[first], found[name], strict=True)
+            gaps = [one.less(other, settings.num_resamples, level) for one, other in pairs]
+            yield line(f"{first} - {name}", gaps)
+        yield ""
+
+
+def line(name: str, cells: Sequence[str]) -> str:
+    """A row of Markdown."""
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def decimals(value: float, sign: str = "") -> str:
+    """Three of them, without a zero before the point."""
+    return f"{value:{sign}.3f}".replace("0.", ".", 1)
+
+
+def told(interval: Interval, sign: str = "") -> str:
+    """A number with its interval."""
+    low, high = (decimals(each, sign) for each in (interval.low, interval.high))
+    return f"{decimals(interval.value, sign)} [{low}, {high}]"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("rows", nargs="+", metavar="NAME=MODEL,MODEL")
+    parser.add_argument("--lead_sets", default="12 6 3 2 1")
+    parser.add_argument("--split", default="valid")
+    parser.add_argument("--num_resamples", type=int, default=1000)
+    parser.add_argument("--precision", default="fp32", choices=["auto", "bf16", "fp32"])
+    options = parser.parse_args()
+    settings = Settings(
+        store=str(options.store),
+        split=options.split,
+        num_resamples=options.num_resamples,
+        precision=options.precision,
+    )
+    rows = {
+        name: models.split(",") for name, _, models in (row.partition("=") for row in options.rows)
+    }
+    for text in tables(rows, options.lead_sets.split(), settings):
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
