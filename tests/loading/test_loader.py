@@ -190,3 +190,21 @@ def test_iterating_gives_one_epoch_after_another():
     steps = range(2 * len(loaded))
     assert first + second == [loaded.batch(step).record.tolist() for step in steps]
     assert first != second
+
+
+def test_a_mask_chooses_what_its_row_numbers_choose_and_other_rows_are_refused(any_store):
+    mask = any_store.num_samples > np.median(any_store.num_samples)
+    numbers = np.flatnonzero(mask)
+    by_mask, by_numbers = (
+        TrainingLoader(any_store, rows, 4, 1.0, "random", seed=0).batch(1)
+        for rows in (mask, numbers)
+    )
+    assert by_mask.record.tolist() == by_numbers.record.tolist()
+    assert torch.equal(by_mask.signal, by_numbers.signal)
+    seen = [batch.record for batch in evaluation_batches(any_store, mask, 1.0, 4)]
+    assert sorted(torch.cat(seen).tolist()) == numbers.tolist()
+    for rows in (mask[:-1], np.array([any_store.num_records])):
+        with pytest.raises(StoreError, match="rows: "):
+            TrainingLoader(any_store, rows, 4, 1.0, "random", seed=0)
+        with pytest.raises(StoreError, match="rows: "):
+            next(evaluation_batches(any_store, rows, 1.0, 4))

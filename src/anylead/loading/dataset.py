@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from anylead.errors import StoreError
+from anylead.loading.loader import chosen_rows
 from anylead.store import Store
 
 
@@ -36,12 +37,7 @@ class RecordingDataset(Dataset[dict[str, Tensor]]):
         task: str | None = None,
     ):
         self.store = store
-        self.rows = np.arange(store.num_records)
-        if rows is not None:
-            try:
-                self.rows = self.rows[np.asarray(rows)]
-            except IndexError as error:
-                raise StoreError(f"{store.location}: rows: {error}") from None
+        self.rows = chosen_rows(store, np.arange(store.num_records) if rows is None else rows)
         longest = int(store.num_samples[self.rows].max(initial=0))
         self.length = longest if seconds is None else round(seconds * store.manifest.sample_rate)
         if self.length < 1:

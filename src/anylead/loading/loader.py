@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from anylead.errors import StoreError
 from anylead.leads import NUM_LEADS
@@ -55,12 +54,20 @@ class Labels:
         return np.where(self.known[rows], label, np.nan).astype(np.float32)
 
 
+def chosen_rows(store: Store, rows: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Numbers of recordings, from numbers or (record,) bool; StoreError if they do not fit."""
+    try:
+        return np.arange(store.num_records)[np.asarray(rows)]
+    except IndexError as error:
+        raise StoreError(f"{store.location}: rows: {error}") from None
+
+
 class TrainingLoader:
     """The batch of any step, for one rank.
 
     Args:
         store: prepared recordings.
-        rows: which of them.
+        rows: which of them, numbers or (record,) bool.
         batch_size: recordings of one step, all ranks and micro-batches together.
         segment_seconds: length of a segment.
         crop: of each recording once an epoch: "pair" = two adjacent segments, "random" = one, at a
@@ -72,13 +79,14 @@ class TrainingLoader:
     def __init__(
         self,
         store: Store,
-        rows: NDArray[np.int64],
+        rows: NDArray[np.int64] | NDArray[np.bool_],
         batch_size: int,
         segment_seconds: float,
         crop: Crop,
         seed: int,
         labels: Labels | None = None,
     ):
+        rows = chosen_rows(store, rows)
         if not len(rows):
             raise StoreError(
                 "no recording is left to train on; check split, labels, leads, exclude"
@@ -138,7 +146,7 @@ class TrainingLoader:
 
 def evaluation_batches(
     store: Store,
-    rows: NDArray[np.int64],
+    rows: NDArray[np.int64] | NDArray[np.bool_],
     segment_seconds: float,
     batch_size: int,
     labels: Labels | None = None,
@@ -151,6 +159,7 @@ def evaluation_batches(
 
     Yields batches of (batch, window, lead, time); `Batch.record` tells which rows of the store.
     """
+    rows = chosen_rows(store, rows)
     segment = round(segment_seconds * store.manifest.sample_rate)
     length = store.num_samples[rows]
     num_windows = np.maximum(length // segment if tail == "drop" else -(-length // segment), 1)
@@ -192,14 +201,10 @@ def make_batch(
         record=torch.from_numpy(rows),
         seed=torch.from_numpy(seeds),
         step=torch.tensor(step),
-        label=None if labels is None else _targets(labels, rows),
+        label=None if labels is None else torch.from_numpy(labels.of(rows)).float(),
         start=torch.from_numpy(crops.start),
         scale=torch.from_numpy(store.scale[rows]),
     )
-
-
-def _targets(labels: Labels, rows: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(labels.of(rows)).float()
 
 
 class Prefetch:
