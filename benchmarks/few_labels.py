@@ -3,14 +3,16 @@
     anylead prepare ptbxl FOLDER_OF_PTBXL --out store/ptbxl100 --preprocess.sample_rate 100
     python benchmarks/few_labels.py store/ptbxl100 runs/few
     python benchmarks/few_labels.py store/ptbxl100 runs/few --fractions 0.01 --seeds 0
+    python benchmarks/few_labels.py store/ptbxl100 runs/few --student runs/ptbxl_small/pretrained
     python benchmarks/few_labels.py store/ptbxl100 runs/few --probe ptbxl-cpc
     python benchmarks/few_labels.py store/ptbxl100 runs/few --probe random
 
 Fine-tunes on the labels that are left: the pre-trained encoder, the same from random weights, and
-two supervised networks; then the pre-trained one again, taught by three of these what they say of
-all recordings. Prints macro AUROC of superclasses, the mean of the draws of patients with its
-interval over patients, each draw, and differences on the same resamples. What has ended is left as
-it is. A probe reads an encoder as it stands: logistic regression on folds 1 to 7, tested on fold 8.
+two supervised networks; then the pre-trained one again, and a pre-trained Transformer if one is at
+hand, taught by three of these what they say of all recordings. Prints macro AUROC of superclasses,
+the mean of the draws of patients with its interval over patients, each draw, and differences on the
+same resamples. What has ended is left as it is. A probe reads an encoder as it stands: logistic
+regression on folds 1 to 7, tested on fold 8.
 """
 
 import argparse
@@ -37,17 +39,26 @@ S4 |= {"dropout": 0.2, "completes_limb_leads": True}
 S4_OPTIONS = ["--model.encoder.kind=ecg_cpc", "--model.encoder.size=small"]
 S4_OPTIONS += [f"--model.encoder.overrides={json.dumps(S4)}"]
 TRANSFORMER, RESNET = "finetune_ptbxl_small.yaml", "finetune_ptbxl_small_resnet.yaml"
+OTHER = "other encoder, taught"  # with --student
 TEACHERS = ("pre-trained", "Transformer", "ResNet")
-# Share of patients -> row -> steps, learning rate, decay of the rate by layer, of averaged weights.
+# Share of patients -> row -> steps, recordings of each, learning rate, its decay by layer, decay of
+# averaged weights.
 SETTINGS = {
     0.01: {
-        "pre-trained": (100, 1e-3, 0.75, 0.98),
-        "S4, random weights": (200, 1e-3, 1.0, 0.98),
-        "Transformer": (200, 1e-3, 1.0, 0.98),
-        "ResNet": (200, 2e-3, 1.0, 0.98),
-        "taught": (500, 1e-3, 0.8, 0.99),
+        "pre-trained": (100, 64, 1e-3, 0.75, 0.98),
+        "S4, random weights": (200, 64, 1e-3, 1.0, 0.98),
+        "Transformer": (200, 64, 1e-3, 1.0, 0.98),
+        "ResNet": (200, 64, 2e-3, 1.0, 0.98),
+        "taught": (500, 64, 1e-3, 0.8, 0.99),
+        OTHER: (500, 64, 1e-3, 0.8, 0.99),
     },
-    0.1: {"pre-trained": (440, 1e-3, 0.8, 0.99)},
+    0.1: {
+        "pre-trained": (440, 64, 1e-3, 0.8, 0.99),
+        "S4, random weights": (440, 64, 1e-3, 1.0, 0.99),
+        "Transformer": (440, 64, 1.5e-3, 1.0, 0.99),
+        "ResNet": (440, 64, 3e-3, 1.0, 0.99),
+        OTHER: (1200, 128, 1.5e-3, 1.0, 0.99),
+    },
 }
 LEADS = ("12", "I")
 LEVEL = 0.9875  # of intervals of differences: 95 % for four comparisons
@@ -60,32 +71,40 @@ class Rows:
         store: of PTB-XL.
         out: where runs lie.
         encoder: a pre-trained encoder, by name or folder.
+        student: the pre-trained Transformer that is taught beside it, or None.
         more: options of each training.
     """
 
-    def __init__(self, store, out, encoder, more=()):
-        self.store, self.out, self.encoder, self.more = store, out, encoder, list(more)
+    def __init__(self, store, out, encoder, student=None, more=()):
+        self.store, self.out, self.more = store, out, list(more)
+        self.starts = {"pre-trained": encoder, "taught": encoder}
+        if student is not None:
+            self.starts[OTHER] = student
+
+    def names(self, fraction):
+        """Rows of a share of the patients."""
+        return [row for row in SETTINGS[fraction] if row != OTHER or OTHER in self.starts]
 
     def made(self, row, fraction, seed):
         """The folder of a run that has ended."""
         folder = self.out / f"{row.replace(', ', '_').replace(' ', '_')}-{fraction:g}-{seed}"
         if (folder / "model.safetensors").is_file():
             return folder
-        steps, rate, decay, average = SETTINGS[fraction][row]
+        steps, batch_size, rate, decay, average = SETTINGS[fraction][row]
         recipe = RESNET if row == "ResNet" else TRANSFORMER
         words = [
             *("finetune", RECIPES / recipe, f"--data.store={self.store}", f"--out={folder}"),
             *("--labels.task=superdiagnostic", f"--labels.fraction={fraction}"),
-            *(f"--train.seed={seed}", "--train.batch_size=64", "--train.epochs=1"),
+            *(f"--train.seed={seed}", f"--train.batch_size={batch_size}", "--train.epochs=1"),
             *(f"--train.steps={steps}", f"--optimizer.learning_rate={rate}"),
             *(f"--optimizer.decay_by_layer={decay}", f"--average.decay={average}"),
             *("--average.distillation=0", "--threshold_sets=12", "--train.resume=true"),
         ]
-        if row not in ("Transformer", "ResNet"):
+        if row not in ("Transformer", "ResNet", OTHER):
             words += S4_OPTIONS
-        if row in ("pre-trained", "taught"):
-            words += [f"--model.checkpoint={self.encoder}"]
-        if row == "taught":
+        if row in self.starts:
+            words += [f"--model.checkpoint={self.starts[row]}"]
+        if row in ("taught", OTHER):
             teachers = [str(self.made(teacher, fraction, seed)) for teacher in TEACHERS]
             words += [f"--teacher.models=[{', '.join(teachers)}]"]
         if code := cli.main([str(word) for word in [*words, *self.more]]):
@@ -96,14 +115,14 @@ class Rows:
 def table(rows, fraction, seeds, settings):
     """Lines of Markdown: each row, then what the taught and the pre-trained one are ahead."""
     found = {}
-    for row in SETTINGS[fraction]:
+    for row in rows.names(fraction):
         (runs,) = opened([rows.made(row, fraction, seed) for seed in seeds], settings).values()
         for leads in LEADS:
             found[row, leads] = scored(runs, leads)
             told = found[row, leads].told(settings.num_resamples)
             yield f"| {fraction:.0%} | {row} | {leads} | {told} |"
     for (row, leads), one in found.items():
-        for against in ("pre-trained", "taught"):
+        for against in ("pre-trained", "taught", OTHER):
             if row != against and (against, leads) in found:
                 gap = found[against, leads].less(one, settings.num_resamples, LEVEL)
                 yield f"| {fraction:.0%} | {against} - {row} | {leads} | {gap} |"
@@ -164,6 +183,7 @@ def main():
     parser.add_argument("store", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--encoder", default="ptbxl-cpc")
+    parser.add_argument("--student", help="a pre-training of recipes/pretrain_ptbxl_small.yaml")
     parser.add_argument("--fractions", type=float, nargs="+", default=list(SETTINGS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--split", default="valid")
@@ -176,7 +196,7 @@ def main():
     settings = Settings(
         store=str(options.store), split=options.split, num_resamples=500, precision="auto"
     )
-    rows = Rows(options.store, options.out, options.encoder, more)
+    rows = Rows(options.store, options.out, options.encoder, options.student, more)
     for fraction in options.fractions:
         for line in table(rows, fraction, options.seeds, settings):
             print(line, flush=True)

@@ -33,6 +33,8 @@ class Scored(NamedTuple):
     def told(self, num_resamples: int) -> str:
         """The mean with its interval, and each seed."""
         mean = bootstrap_interval(mean_of(self.seeds), self.patient, num_resamples)
+        if len(self.seeds) == 1:
+            return told(mean)
         each = [bootstrap_interval(one, self.patient, 1).value for one in self.seeds]
         return f"{told(mean)} ({', '.join(map(decimals, each))})"
 
