@@ -41,6 +41,7 @@ S4_OPTIONS += [f"--model.encoder.overrides={json.dumps(S4)}"]
 TRANSFORMER, RESNET = "finetune_ptbxl_small.yaml", "finetune_ptbxl_small_resnet.yaml"
 OTHER = "other encoder, taught"  # with --student
 TEACHERS = ("pre-trained", "Transformer", "ResNet")
+AHEAD = ("pre-trained", "taught", OTHER)  # each is compared with those before it and all others
 # Share of patients -> row -> steps, recordings of each, learning rate, its decay by layer, decay of
 # averaged weights.
 SETTINGS = {
@@ -122,8 +123,8 @@ def table(rows, fraction, seeds, settings):
             told = found[row, leads].told(settings.num_resamples)
             yield f"| {fraction:.0%} | {row} | {leads} | {told} |"
     for (row, leads), one in found.items():
-        for against in ("pre-trained", "taught", OTHER):
-            if row != against and (against, leads) in found:
+        for number, against in enumerate(AHEAD):
+            if row not in AHEAD[number:] and (against, leads) in found:
                 gap = found[against, leads].less(one, settings.num_resamples, LEVEL)
                 yield f"| {fraction:.0%} | {against} - {row} | {leads} | {gap} |"
 
