@@ -1,8 +1,10 @@
-"""Macro AUROC of the same model made with several seeds, beside other models made likewise.
+"""A score of the same model made with several seeds, beside other models made likewise.
 
     python benchmarks/over_seeds.py store/ptbxl100 \
         "pre-trained=runs/0/taught,runs/1/taught" "random weights=runs/0/random,runs/1/random" \
         --lead_sets "12 6 3 2 1 II V1,V2,V3,V4,V5,V6 V1"
+    python benchmarks/over_seeds.py store/cinc2017 "pre-trained=runs/cinc" "ResNet=runs/resnet" \
+        --split test --lead_sets 1 --score f1 --classes N A O
 
 Prints a table for each label task: the mean over seeds with its interval over patients and, in
 brackets, each seed; then the first row less each other one, on the same resamples of patients, with
@@ -17,15 +19,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anylead.evaluation.classification import ClassificationRun, open_run, statistics
-from anylead.evaluation.scores import Settings
+from anylead.evaluation import EVALUATIONS, Evidence, Settings
+from anylead.evaluation.classification import ClassificationRun, statistics
 from anylead.inference.opening import open_checkpoint
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval, mean_of
 from anylead.metrics.bootstrap import paired_difference as paired
 
 
 class Scored(NamedTuple):
-    """A row with some leads: macro AUROC of each seed, as functions of weights of recordings."""
+    """A row with some leads: the score of each seed, as functions of weights of recordings."""
 
     seeds: list[Statistic]
     patient: NDArray[np.generic]
@@ -56,19 +58,43 @@ def opened(models: Sequence[str], settings: Settings) -> dict[str, list[Classifi
     found: dict[str, list[ClassificationRun]] = {}
     for name in models:
         checkpoint, folder = open_checkpoint(name)
-        for run in open_run(Path(folder), checkpoint, settings).by_task():
+        evaluation = EVALUATIONS[checkpoint.description["kind"]]
+        for run in evaluation.open(Path(folder), checkpoint, settings).by_task():
             found.setdefault(run.task, []).append(run)
     return found
 
 
-def scored(runs: Sequence[ClassificationRun], leads: str) -> Scored:
-    """Of runs of one task with some leads."""
-    evidence = [run.evidence(leads) for run in runs]
-    return Scored([statistics(each)["auroc"] for each in evidence], evidence[0].patient)
+def scored(
+    runs: Sequence[ClassificationRun],
+    leads: str,
+    score: str = "auroc",
+    classes: Sequence[str] | None = None,
+) -> Scored:
+    """Of runs of one task with some leads: a macro score, of all classes or of some."""
+    evidence = [of_classes(run.evidence(leads), classes) for run in runs]
+    return Scored([statistics(each)[score] for each in evidence], evidence[0].patient)
+
+
+def of_classes(evidence: Evidence, classes: Sequence[str] | None) -> Evidence:
+    """The columns of these classes."""
+    if classes is None:
+        return evidence
+    if unknown := set(classes) - set(evidence.label_names):
+        raise SystemExit(f"no class {', '.join(unknown)}; known are {evidence.label_names}")
+    columns = [evidence.label_names.index(name) for name in classes]
+    arrays = {
+        name: array[:, columns] if array.ndim == 2 else array
+        for name, array in evidence.arrays.items()
+    }
+    return Evidence(evidence.patient, arrays, list(classes))
 
 
 def tables(
-    rows: Mapping[str, Sequence[str]], lead_sets: Sequence[str], settings: Settings
+    rows: Mapping[str, Sequence[str]],
+    lead_sets: Sequence[str],
+    settings: Settings,
+    score: str = "auroc",
+    classes: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Lines of Markdown, a table for each label task.
 
@@ -76,6 +102,8 @@ def tables(
         rows: name of a row -> run folders or names of models, one a seed.
         lead_sets: columns.
         settings: of the scoring.
+        score: a macro score that `anylead evaluate` knows.
+        classes: of which it is the mean; None takes all.
     """
     first, *others = rows
     opened_rows = {name: opened(models, settings) for name, models in rows.items()}
@@ -85,7 +113,8 @@ def tables(
         yield "| --- " * (1 + len(lead_sets)) + "|"
         found = {}
         for name, by_task in opened_rows.items():
-            found[name] = [scored(by_task[task], leads) for leads in lead_sets]
+            runs = by_task[task]
+            found[name] = [scored(runs, leads, score, classes) for leads in lead_sets]
             yield line(name, [each.told(settings.num_resamples) for each in found[name]])
         for name in others:
             pairs = zip(found[first], found[name], strict=True)
@@ -117,6 +146,8 @@ def main() -> None:
     parser.add_argument("rows", nargs="+", metavar="NAME=MODEL,MODEL")
     parser.add_argument("--lead_sets", default="12 6 3 2 1")
     parser.add_argument("--split", default="valid")
+    parser.add_argument("--score", default="auroc", help="a macro score of anylead evaluate")
+    parser.add_argument("--classes", nargs="+", help="the score is the mean of these")
     parser.add_argument("--num_resamples", type=int, default=1000)
     parser.add_argument("--precision", default="fp32", choices=["auto", "bf16", "fp32"])
     options = parser.parse_args()
@@ -129,7 +160,8 @@ def main() -> None:
     rows = {
         name: models.split(",") for name, _, models in (row.partition("=") for row in options.rows)
     }
-    for text in tables(rows, options.lead_sets.split(), settings):
+    lead_sets = options.lead_sets.split()
+    for text in tables(rows, lead_sets, settings, options.score, options.classes):
         print(text, flush=True)
 
 

@@ -81,6 +81,26 @@ def test_one_seed_beside_two_has_no_differences_by_seed(script, made):
     assert gaps.endswith("] |")
 
 
+def test_another_score_of_some_classes_is_the_mean_of_theirs(script, made, tmp_path):
+    store, runs = made
+    run = runs["1e-3"][0]
+    scores_of(store, run, tmp_path)
+    (found,) = (
+        score
+        for score in json.loads((tmp_path / "scores.json").read_text())["scores"]
+        if score["lead_set"] == "12"
+    )
+    by_class = {name: each["f1"]["value"] for name, each in found["by_class"].items()}
+    known = [name for name, value in by_class.items() if np.isfinite(value)][:2]
+    rows = {"row": [str(run)]}
+    settings = Settings(store=str(store), split="valid", num_resamples=20)
+    _, _, text, _ = script["tables"](rows, ["12"], settings, "f1", known)
+    mean = np.mean([by_class[name] for name in known])
+    assert text.startswith(f"| row | {script['decimals'](mean)} [")
+    with pytest.raises(SystemExit, match="no class nothing"):
+        list(script["tables"](rows, ["12"], settings, "f1", ["nothing"]))
+
+
 def test_numbers_keep_their_sign_and_lose_the_zero_before_the_point(script):
     written = [script["decimals"](value, "+") for value in (-0.0204, 0.0, 0.5)]
     assert written == ["-.020", "+.000", "+.500"]
