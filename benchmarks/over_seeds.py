@@ -8,11 +8,13 @@
 
 Prints a table for each label task: the mean over seeds with its interval over patients and, in
 brackets, each seed; then the first row less each other one, on the same resamples of patients, with
-intervals corrected for the number of lead sets. Models come by name, too.
+intervals corrected for the number of lead sets. Models come by name, too; a+b is the mean of what
+two say (of their logits).
 """
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from anylead.evaluation.classification import ClassificationRun, statistics
 from anylead.inference.opening import open_checkpoint
 from anylead.metrics.bootstrap import Interval, Statistic, bootstrap_interval, mean_of
 from anylead.metrics.bootstrap import paired_difference as paired
+from anylead.tasks import Predictions
 
 
 class Scored(NamedTuple):
@@ -53,15 +56,44 @@ class Scored(NamedTuple):
         return f"{told(gap, '+')} ({', '.join(decimals(one, '+') for one in each)})"
 
 
+@dataclass
+class Together(ClassificationRun):
+    """Several runs that answer with the mean of their logits."""
+
+    others: Sequence[ClassificationRun] = ()
+
+    def predict(self, lead_set: str) -> Predictions:
+        """Of all recordings that have any of these leads."""
+        if lead_set not in self.predictions:
+            first, *rest = (
+                super().predict(lead_set),
+                *(one.predict(lead_set) for one in self.others),
+            )
+            logits = np.mean([first.logits, *(one.logits for one in rest)], axis=0)
+            self.predictions[lead_set] = Predictions(first.row, logits)
+        return self.predictions[lead_set]
+
+
 def opened(models: Sequence[str], settings: Settings) -> dict[str, list[ClassificationRun]]:
     """Label task -> a run for each model."""
     found: dict[str, list[ClassificationRun]] = {}
     for name in models:
-        checkpoint, folder = open_checkpoint(name)
-        evaluation = EVALUATIONS[checkpoint.description["kind"]]
-        for run in evaluation.open(Path(folder), checkpoint, settings).by_task():
-            found.setdefault(run.task, []).append(run)
+        run, *others = [run_of(part, settings) for part in name.split("+")]
+        if others:
+            facts = {each.name: getattr(run, each.name) for each in fields(run)}
+            run = Together(**facts, others=others)
+        for one in run.by_task():
+            found.setdefault(one.task, []).append(one)
     return found
+
+
+def run_of(name: str, settings: Settings) -> ClassificationRun:
+    """A model beside its data."""
+    checkpoint, folder = open_checkpoint(name)
+    run: ClassificationRun = EVALUATIONS[checkpoint.description["kind"]].open(
+        Path(folder), checkpoint, settings
+    )
+    return run
 
 
 def scored(

@@ -101,6 +101,18 @@ def test_another_score_of_some_classes_is_the_mean_of_theirs(script, made, tmp_p
         list(script["tables"](rows, ["12"], settings, "f1", ["nothing"]))
 
 
+def test_models_together_answer_with_the_mean_of_their_logits(script, made):
+    store, runs = made
+    settings = Settings(store=str(store), split="valid", num_resamples=20)
+    names = [str(runs[rate][0]) for rate in runs]
+    each = [script["run_of"](name, settings).predict("I") for name in names]
+    (together,) = script["opened"](["+".join(names)], settings)["rhythm"]
+    mean = (each[0].logits + each[1].logits) / 2
+    np.testing.assert_allclose(together.predict("I").logits, mean, rtol=1e-5)
+    assert np.array_equal(together.predict("I").row, each[0].row)
+    assert together.evidence("I").arrays["probability"].shape == mean.shape
+
+
 def test_numbers_keep_their_sign_and_lose_the_zero_before_the_point(script):
     written = [script["decimals"](value, "+") for value in (-0.0204, 0.0, 0.5)]
     assert written == ["-.020", "+.000", "+.500"]
