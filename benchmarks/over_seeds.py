@@ -141,6 +141,8 @@ def tables(
     opened_rows = {name: opened(models, settings) for name, models in rows.items()}
     level = 1 - 0.05 / len(lead_sets)
     for task in opened_rows[first]:
+        if not all(task in by_task for by_task in opened_rows.values()):
+            continue  # not learned by all
         yield f"| {task} | {' | '.join(lead_sets)} |"
         yield "| --- " * (1 + len(lead_sets)) + "|"
         found = {}
