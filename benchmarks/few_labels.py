@@ -117,7 +117,8 @@ def table(rows, fraction, seeds, settings):
     """Lines of Markdown: each row, then what the taught and the pre-trained one are ahead."""
     found = {}
     for row in rows.names(fraction):
-        (runs,) = opened([rows.made(row, fraction, seed) for seed in seeds], settings).values()
+        made = [str(rows.made(row, fraction, seed)) for seed in seeds]
+        (runs,) = opened(made, settings).values()
         for leads in LEADS:
             found[row, leads] = scored(runs, leads)
             told = found[row, leads].told(settings.num_resamples)
