@@ -18,7 +18,7 @@ from ptbxl_small import MADE_FOR_ONE, Maker
 from anylead.evaluation.scores import Settings
 
 LEVEL = 0.99  # of intervals of differences: 95 % for five comparisons of a kind
-EPOCHS, STEPS = 15, 2040  # of the base
+STEPS = 2040  # of the base: 15 epochs
 WIDTHS = {0.5: (24, 32, 48, 64, 80), 2: (96, 128, 192, 256, 320)}  # first convolution, then blocks
 
 
@@ -54,18 +54,15 @@ def main() -> None:
         for name in dict.fromkeys(["base", *options.rows]):
             folder = f"{leads.replace(',', '')}_{name.replace(' ', '_').replace('%', '')}"
             made = maker.resnet(folder, f"--leads={leads}", *MADE_FOR_ONE, *variants()[name])
-            found = {
-                task: scored(runs, leads) for task, runs in opened([str(made)], settings).items()
-            }
+            by_task = opened([str(made)], settings)
+            found = {task: scored(runs, leads) for task, runs in by_task.items()}
             base = base or found
-            cells = [
-                one.told(settings.num_resamples)
-                if name == "base"
-                else f"{one.told(settings.num_resamples)};"
-                f" {one.less(base[task], settings.num_resamples, LEVEL)}"
-                for task, one in found.items()
-            ]
-            if name == "base":
+            cells = [one.told(settings.num_resamples) for one in found.values()]
+            if name != "base":
+                pairs = zip(found.values(), base.values(), strict=True)
+                gaps = [one.less(other, settings.num_resamples, LEVEL) for one, other in pairs]
+                cells = list(map("; ".join, zip(cells, gaps, strict=True)))
+            else:
                 print(line("leads", ["row", *found]))
             print(line(leads, [name, *cells]), flush=True)
 
